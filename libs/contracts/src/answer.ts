@@ -1,0 +1,117 @@
+import { z } from 'zod';
+import { timingsMs } from './envelope.ts';
+import { failureCodes } from './failure.ts';
+
+/** `[start, end)` into the document's extracted text, in UTF-16 code units: `text.slice(start, end)`. */
+export const sourceSpan = z.tuple([z.int().min(0), z.int().min(0)]);
+export type SourceSpan = z.infer<typeof sourceSpan>;
+
+/** A passage that retrieval put into the prompt. */
+export const source = z.object({
+  chunk_id: z.string(),
+  document_id: z.string(),
+  title: z.string(),
+  heading_path: z.array(z.string()),
+  page: z.int().min(1).nullable(),
+  source_span: sourceSpan,
+  /** The chunk's text: `text.slice(...source_span)` of the document. */
+  excerpt: z.string(),
+  /** Cosine similarity of question and chunk, −1 to 1. */
+  score: z.number(),
+  /** 1 for the best hit. */
+  rank: z.int().min(1),
+  used_in_prompt: z.boolean(),
+});
+export type Source = z.infer<typeof source>;
+
+/** A mark `[n]` in the answer, resolved on the server to the chunk it names. */
+export const citation = z.object({
+  marker: z.int().min(1),
+  /** `[start, end)` of the sentence (or clause) in `answer` that the mark closes. */
+  answer_span: sourceSpan,
+  document_id: z.string(),
+  title: z.string(),
+  chunk_id: z.string(),
+  heading_path: z.array(z.string()),
+  page: z.int().min(1).nullable(),
+  source_span: sourceSpan,
+  excerpt: z.string(),
+  score: z.number(),
+});
+export type Citation = z.infer<typeof citation>;
+
+export const refusal = z.object({
+  reason: z.enum(['no_relevant_context']),
+  /** The collection's relevance floor and the best cosine found (null: nothing stored). */
+  floor: z.number(),
+  best: z.number().nullable(),
+});
+export type Refusal = z.infer<typeof refusal>;
+
+/** What a finished query says, before the gateway adds what only it knows. */
+export const answer = z.object({
+  answered: z.boolean(),
+  answer: z.string(),
+  refusal: refusal.nullable(),
+  citations: z.array(citation),
+  sources: z.array(source),
+  /** WORKER_NAME of the generator; null when no model was called. */
+  worker: z.string().nullable(),
+  replica: z.string().nullable(),
+  model: z.string().nullable(),
+  collection: z.string(),
+  degraded: z.array(z.string()),
+  usage: z.object({ prompt_tokens: z.int().nullable(), completion_tokens: z.int().nullable() }),
+});
+export type Answer = z.infer<typeof answer>;
+
+export const hit = z.object({
+  document_id: z.string(),
+  title: z.string(),
+  chunk_id: z.string(),
+  text: z.string(),
+  score: z.number(),
+  heading_path: z.array(z.string()),
+  page: z.int().min(1).nullable(),
+  source_span: sourceSpan,
+});
+export type Hit = z.infer<typeof hit>;
+
+/** The result of a `want: "hits"` query. */
+export const hits = z.object({ hits: z.array(hit), collection: z.string(), degraded: z.array(z.string()) });
+export type Hits = z.infer<typeof hits>;
+
+export const jobError = z.object({
+  code: z.enum(failureCodes),
+  message: z.string(),
+  /** Stage that gave up; null when none had it in hand. */
+  stage: z.string().nullable(),
+  retryable: z.boolean(),
+});
+export type JobError = z.infer<typeof jobError>;
+
+const completionHeader = z.object({
+  id: z.string(),
+  v: z.literal(1).default(1),
+  attempt: z.int().min(1),
+  timings_ms: timingsMs,
+});
+
+/** The value of `job:completion:<id>`: flat, so that a person who polls the key reads `answer` at the top. */
+export const failedCompletion = completionHeader.extend({
+  status: z.enum(['failed', 'cancelled', 'deadline_exceeded']),
+  error: jobError,
+});
+export type FailedCompletion = z.infer<typeof failedCompletion>;
+
+export type CompletionHeader = z.infer<typeof completionHeader>;
+export type Completed<Result> = CompletionHeader & { status: 'completed' } & Result;
+export type Completion<Result> = Completed<Result> | FailedCompletion;
+
+/** Schema of a completion whose result has the given shape. */
+export function completionOf<Shape extends z.ZodRawShape>(result: z.ZodObject<Shape>) {
+  return z.discriminatedUnion('status', [
+    completionHeader.extend({ status: z.literal('completed') }).extend(result.shape),
+    failedCompletion,
+  ]);
+}

@@ -1,0 +1,56 @@
+import { z } from 'zod';
+
+/**
+ * What every job on every list carries, beside its stage's own fields: one flat JSON object, snake_case.
+ * `id` is all a person who pushes by hand must give; the runtime fills in the rest. Times are epoch
+ * milliseconds, never Date. New fields are optional, so that two code versions can share a chain.
+ */
+export const envelopeVersion = 1;
+
+/** Printable ASCII: an id becomes part of Redis keys and log lines. */
+export const jobId = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,200}$/, 'must be 1 to 200 printable ASCII characters without spaces');
+
+export const defaultTenant = 'default';
+export const defaultCollection = 'default';
+/** Vortex's own documentation; reads of an empty default collection fall back to it. */
+export const demoCollection = 'vortex-docs';
+
+export const collectionName = z
+  .string()
+  .regex(
+    /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/,
+    'must be 1 to 64 letters, digits, dots, dashes or underscores, and start with a letter or digit',
+  );
+
+/** The generator replica a query was assigned to; its lease in `llm:inflight:<url>` is released when the job ends. */
+export const replicaRef = z.object({ worker_name: z.string().min(1), url: z.string().min(1) });
+export type ReplicaRef = z.infer<typeof replicaRef>;
+
+/** Durations in milliseconds, never points in time: they may be summed across hosts. */
+export const timingsMs = z.record(z.string(), z.number());
+export type TimingsMs = z.infer<typeof timingsMs>;
+
+export const jobHeader = z.object({
+  id: jobId,
+  /** Absent means 1. Anything else than a known version goes to the dead list, unread. */
+  v: z.literal(envelopeVersion).default(envelopeVersion),
+  tenant: z.string().min(1).max(100).default(defaultTenant),
+  /** Absolute; absent in hand-pushed envelopes, where the first claim sets it. */
+  deadline_at: z.number().positive().optional(),
+  /** Runs begun after a failure of our own making; starts at 1. */
+  attempt: z.int().min(1).default(1),
+  /** Times the job came back because its worker died or froze. */
+  redelivered: z.int().min(0).default(0),
+  traceparent: z.string().max(200).optional(),
+  /** Name of the submitter whose inbox `job:done:<name>` hears of the end. Absent: only the completion key does. */
+  reply_to: z.string().max(200).optional(),
+  /** When it was put on its present list (queue wait is claimed at − enqueued at). */
+  enqueued_at: z.number().optional(),
+  /** Keep status and result in the hash `job:<id>` for an hour (asynchronous queries and ingest). */
+  track: z.boolean().default(false),
+  replica: replicaRef.optional(),
+  timings_ms: timingsMs.default({}),
+});
+export type JobHeader = z.infer<typeof jobHeader>;

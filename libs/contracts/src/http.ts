@@ -1,0 +1,90 @@
+import { z } from 'zod';
+import { answer, hits } from './answer.ts';
+import { collectionName, timingsMs } from './envelope.ts';
+import { documentFields } from './ingest/1-document.ts';
+import { questionFields } from './query/1-encode.ts';
+
+/** The public HTTP shapes. Unknown fields are refused: a misspelt option must not be ignored in silence. */
+
+export const maxDeadlineMs = 300_000;
+
+export const queryRequest = z.strictObject({
+  query: questionFields.shape.query,
+  collection: collectionName.optional(),
+  top_k: questionFields.shape.top_k,
+  stream: z.boolean().optional(),
+  async: z.boolean().optional(),
+  deadline_ms: z.int().min(1).max(maxDeadlineMs).optional(),
+});
+export type QueryRequest = z.infer<typeof queryRequest>;
+
+export const queryResponse = answer.extend({
+  id: z.string(),
+  attempt: z.int().min(1),
+  timings_ms: timingsMs,
+  request_id: z.string(),
+});
+export type QueryResponse = z.infer<typeof queryResponse>;
+
+export const searchRequest = z.strictObject({
+  query: questionFields.shape.query,
+  collection: collectionName.optional(),
+  top_k: questionFields.shape.top_k,
+});
+
+export const searchResponse = hits.extend({ id: z.string(), timings_ms: timingsMs, request_id: z.string() });
+
+export const ingestRequest = z.strictObject({
+  user_id: documentFields.shape.user_id,
+  document_id: documentFields.shape.document_id,
+  content: documentFields.shape.content,
+  collection: documentFields.shape.collection,
+  title: documentFields.shape.title,
+});
+
+export const ingestResponse = z.object({
+  status: z.literal('accepted'),
+  message: z.string(),
+  /** The caller's own document id. */
+  data: z.string(),
+  job_id: z.string(),
+});
+
+export const jobAccepted = z.object({
+  job_id: z.string(),
+  status: z.literal('queued'),
+  status_url: z.string(),
+});
+
+export const jobStatus = z.enum(['queued', 'processing', 'retrying', 'completed', 'failed', 'cancelled']);
+
+/** The hash `job:<id>` as the API shows it. */
+export const jobResponse = z.object({
+  id: z.string(),
+  type: z.string(),
+  status: jobStatus,
+  progress: z.number().min(0).max(100),
+  message: z.string().nullable(),
+  result: z.record(z.string(), z.unknown()).nullable(),
+  error: z.string().nullable(),
+  error_code: z.string().nullable(),
+  created_at: z.string().nullable(),
+  updated_at: z.string().nullable(),
+});
+
+export const problem = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  instance: z.string().optional(),
+  code: z.string(),
+  stage: z.string().nullable().optional(),
+  retryable: z.boolean(),
+  retry_after_ms: z.int().optional(),
+  request_id: z.string().optional(),
+  timings_ms: timingsMs.optional(),
+  /** What is wrong with which field: a JSON pointer into the body. */
+  errors: z.array(z.object({ pointer: z.string(), message: z.string() })).optional(),
+});
+export type Problem = z.infer<typeof problem>;

@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { collectionName, jobHeader, jobId } from '../envelope.ts';
+
+/**
+ * `ingestion_queue`: a document whose text travels in the envelope (the light way in). The raw body
+ * `{"user_id","document_id","content"}`, pushed by hand, is a complete envelope: its job id is then
+ * derived from its bytes, so that a redelivery keeps it.
+ */
+export const documentFields = z.object({
+  /** The caller's own id, unique per tenant and collection; ours is the generated `doc_…`. */
+  document_id: z.string().min(1).max(512),
+  user_id: z.string().min(1).max(512).optional(),
+  content: z.string().min(1),
+  collection: collectionName.optional(),
+  title: z.string().min(1).max(1000).optional(),
+  media_type: z.enum(['text/plain', 'text/markdown']).optional(),
+});
+
+export const ingestInput = jobHeader.extend(documentFields.shape).extend({ id: jobId });
+export type IngestInput = z.infer<typeof ingestInput>;
+
+export const ingestResult = z.object({
+  document_id: z.string(),
+  external_id: z.string(),
+  collection: z.string(),
+  chunk_count: z.int().min(0),
+  processing_time_ms: z.number(),
+});
+export type IngestResult = z.infer<typeof ingestResult>;

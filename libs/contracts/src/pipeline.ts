@@ -1,0 +1,132 @@
+import type { z } from 'zod';
+import { type Answer, answer, type Hits, hits } from './answer.ts';
+import type { FailureCode } from './failure.ts';
+import { type IngestResult, ingestInput, ingestResult } from './ingest/1-document.ts';
+import { embedInput, type StoreResult, storeInput, storeResult } from './ingest/2-embed.ts';
+import { encodeInput } from './query/1-encode.ts';
+import { retrieveInput } from './query/2-retrieve.ts';
+import { generateInput } from './query/3-generate.ts';
+
+/**
+ * THE MAP. A stage, its list, what may be put on it, how long and how often it may be tried, and where
+ * it may forward to are written here and nowhere else; services, admission, reaper, status, docs and
+ * dashboards derive from it.
+ *
+ *   query:   encode ──► retrieve ──► generate          (retrieve may end early: refusal, or ranked hits)
+ *   ingest:  ingest  (chunks, then sends groups down:)  embed ──► store
+ *
+ * `embed` and `store` are the low lanes of the encoder and the retriever. A lane has slots of its own,
+ * so documents never take a question's place in a worker.
+ */
+export const stages = {
+  encode: {
+    list: 'job:encoder_in',
+    input: encodeInput,
+    next: ['retrieve'],
+    lane: 'interactive',
+    budgetMs: 15_000,
+    maxAttempts: 3,
+  },
+  retrieve: {
+    list: 'job:retriever_in',
+    input: retrieveInput,
+    next: ['generate'],
+    lane: 'interactive',
+    budgetMs: 15_000,
+    maxAttempts: 3,
+  },
+  generate: {
+    list: 'job:llm_in',
+    input: generateInput,
+    next: [],
+    lane: 'interactive',
+    budgetMs: 300_000,
+    maxAttempts: 3,
+  },
+  ingest: {
+    list: 'ingestion_queue',
+    input: ingestInput,
+    next: [],
+    lane: 'low',
+    budgetMs: 6 * 3_600_000,
+    maxAttempts: 5,
+  },
+  embed: {
+    list: 'job:encoder_in:low',
+    input: embedInput,
+    next: ['store'],
+    lane: 'low',
+    budgetMs: 120_000,
+    maxAttempts: 5,
+  },
+  store: {
+    list: 'job:retriever_in:low',
+    input: storeInput,
+    next: [],
+    lane: 'low',
+    budgetMs: 120_000,
+    maxAttempts: 5,
+  },
+} as const satisfies Record<string, StageRow>;
+
+interface StageRow {
+  list: string;
+  input: z.ZodType;
+  next: readonly string[];
+  lane: 'interactive' | 'low';
+  /** A handler that runs longer is aborted and the job retried. */
+  budgetMs: number;
+  /** Runs after failures of our own making (a throw); redeliveries after a death are counted apart. */
+  maxAttempts: number;
+}
+
+export type StageName = keyof typeof stages;
+export const stageNames = Object.keys(stages) as StageName[];
+
+export type InputOf<S extends StageName> = z.infer<(typeof stages)[S]['input']>;
+export type NextOf<S extends StageName> = (typeof stages)[S]['next'][number];
+
+/** What a finished job of a stage says; the value of `job:completion:<id>` is this plus the completion header. */
+export interface Results {
+  encode: never;
+  retrieve: Answer | Hits;
+  generate: Answer;
+  ingest: IngestResult;
+  embed: never;
+  store: StoreResult;
+}
+export const resultSchemas = { answer, hits, ingest: ingestResult, store: storeResult } as const;
+
+/** The runtime carries the header (id, deadline, tenant, timings …) from stage to stage; a stage gives the rest. */
+export type PayloadOf<S extends StageName> = Omit<z.input<(typeof stages)[S]['input']>, HeaderField>;
+type HeaderField = keyof import('./envelope.ts').JobHeader;
+
+type ForwardOf<S extends StageName> = {
+  [N in NextOf<S>]: { kind: 'forward'; to: N; payload: PayloadOf<N> };
+}[NextOf<S>];
+
+/**
+ * What a stage decides; the runtime carries it out in one script.
+ * `reject` is permanent: dead list, and an error completion. `later` is "not now": it uses up no attempt
+ * and is bounded by the deadline. A throw is "unexpected": retried with backoff while attempts remain.
+ */
+export type Outcome<S extends StageName> =
+  | ForwardOf<S>
+  | { kind: 'done'; result: Results[S] }
+  | { kind: 'reject'; code: FailureCode; reason: string }
+  | { kind: 'later'; afterMs: number; reason: string };
+
+/** Deliveries without an end after which a job is taken for poison: it has killed its worker that often. */
+export const maxDeliveries = 3;
+
+/** Given to envelopes that bring no deadline (pushed by hand). */
+export const defaultDeadlineMs = { interactive: 60_000, low: 24 * 3_600_000 } as const;
+
+/** Elements larger than this are dead letters unread; raw bytes in a dead letter are cut to `maxDeadBytes`. */
+export const maxElementBytes = { interactive: 1024 * 1024, low: 64 * 1024 * 1024 } as const;
+export const maxDeadBytes = 64 * 1024;
+
+/** Where a generate job goes: its replica's own list, or the shared one that any free replica pulls from. */
+export function generatorList(workerName: string | undefined): string {
+  return workerName === undefined ? stages.generate.list : `${stages.generate.list}:${workerName}`;
+}

@@ -1,0 +1,50 @@
+import { defineConfig } from 'vitest/config';
+
+// A test's suffix says what it needs: `.test.ts` nothing, `.redis.test.ts` a Redis (started by the
+// project's global set-up), `.store.test.ts` native store libraries on disk, `.e2e.test.ts` a running `./vortex up`.
+const source = { conditions: ['source'] };
+const shared = { resolve: source, ssr: { resolve: source } };
+const special = ['**/*.redis.test.ts', '**/*.store.test.ts', '**/*.e2e.test.ts'];
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        ...shared,
+        test: {
+          name: 'pure',
+          include: ['libs/**/*.test.ts', 'services/**/*.test.ts'],
+          exclude: ['**/node_modules/**', ...special],
+        },
+      },
+      {
+        ...shared,
+        test: {
+          name: 'redis',
+          include: ['libs/**/*.redis.test.ts', 'services/**/*.redis.test.ts'],
+          globalSetup: ['libs/testkit/src/redis-global-setup.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        ...shared,
+        test: {
+          name: 'store',
+          include: ['libs/**/*.store.test.ts', 'services/**/*.store.test.ts'],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        ...shared,
+        test: {
+          name: 'e2e',
+          include: ['e2e/**/*.e2e.test.ts'],
+          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
+        },
+      },
+    ],
+  },
+});
