@@ -1,0 +1,201 @@
+import { z } from 'zod';
+
+/**
+ * The parts a service's configuration is composed of. A section name and key here is what people write
+ * in `conf/<service>.yaml`, after `--set`, and, upper-cased and joined by `__`, in the environment.
+ * `env` lists the plain names that are understood as well (from the stack people come from); they lose
+ * against the `VORTEX__…` name. `secret` values are masked wherever configuration is printed.
+ */
+export interface FieldMeta {
+  env?: readonly string[];
+  secret?: boolean;
+  /** One line for `docs/03-configuration.md`. */
+  about: string;
+}
+
+export const fieldMeta = z.registry<FieldMeta>();
+
+function field<T extends z.ZodType>(schema: T, about: string, more: Omit<FieldMeta, 'about'> = {}): T {
+  fieldMeta.add(schema, { about, ...more });
+  return schema;
+}
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const count = z.coerce.number().int().min(1);
+const milliseconds = z.coerce.number().int().min(0);
+const optionalText = z
+  .string()
+  .trim()
+  .transform((text) => (text === '' ? null : text))
+  .nullable();
+
+export const sections = {
+  redis: z.strictObject({
+    url: field(
+      z
+        .string()
+        .regex(/^rediss?:\/\//, 'must start with redis:// or rediss://')
+        .default('redis://127.0.0.1:6379'),
+      'Redis or Valkey ≥ 7.0 that carries the queues.',
+      { env: ['REDIS_URL'], secret: true },
+    ),
+  }),
+  cache: z.strictObject({
+    url: field(optionalText.default(null), 'A second Redis for caches only; none when empty.', {
+      env: ['CACHE_REDIS_URL'],
+      secret: true,
+    }),
+  }),
+  http: z.strictObject({
+    host: field(z.string().min(1).default('127.0.0.1'), 'Address the service listens on.'),
+    port: field(
+      port.default(0),
+      'Port of the service (the gateway’s is 8000 under `./vortex up`); 0 picks a free one.',
+      {
+        env: ['PORT'],
+      },
+    ),
+    url: field(
+      optionalText.default(null),
+      'Address others reach this service at; by default made of host and port.',
+    ),
+  }),
+  worker: z.strictObject({
+    name: field(
+      z
+        .string()
+        .regex(/^[a-zA-Z0-9_.-]{1,64}$/)
+        .default('worker_1'),
+      'Name of this process; a generator’s is part of its list.',
+      {
+        env: ['WORKER_NAME'],
+      },
+    ),
+    drain_budget_ms: field(
+      milliseconds.default(10_000),
+      'How long SIGTERM waits for running jobs before it gives them back.',
+    ),
+  }),
+  log: z.strictObject({
+    level: field(
+      z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
+      'Least level that is written.',
+      {
+        env: ['LOG_LEVEL'],
+      },
+    ),
+    format: field(z.enum(['json', 'pretty']).default('json'), 'One JSON line per event, or text for people.'),
+  }),
+  data: z.strictObject({
+    dir: field(z.string().min(1).default('./data'), 'Folder of registry, vectors, texts, models and logs.'),
+  }),
+  embedding: z.strictObject({
+    model: field(
+      z.enum(['all-minilm-l6-v2', 'bge-small-en-v1.5']).default('all-minilm-l6-v2'),
+      'Sentence encoder (int8, 384 dimensions).',
+    ),
+    models_dir: field(
+      optionalText.default(null),
+      'Where model files are; by default `models` in the data folder.',
+    ),
+    threads: field(
+      z.coerce.number().int().min(0).max(64).default(0),
+      'Inference threads; 0 lets a measurement at start decide.',
+    ),
+    hf_endpoint: field(optionalText.default(null), 'Mirror of the model hub.', { env: ['HF_ENDPOINT'] }),
+  }),
+  store: z.strictObject({
+    qdrant_url: field(optionalText.default(null), 'Use this Qdrant; LanceDB in the data folder when empty.', {
+      env: ['QDRANT_URL'],
+    }),
+    qdrant_api_key: field(optionalText.default(null), 'API key of that Qdrant.', {
+      env: ['QDRANT_API_KEY'],
+      secret: true,
+    }),
+    exact_below: field(
+      z.coerce.number().int().min(0).default(4000),
+      'Collections with fewer chunks are searched exactly, in memory.',
+    ),
+  }),
+  retrieval: z.strictObject({
+    top_k: field(count.max(50).default(6), 'Chunks looked for when the request does not say.'),
+    relevance_floor: field(
+      z.coerce.number().min(-1).max(1).default(0.25),
+      'Best cosine under which a question is refused as having no relevant context.',
+    ),
+    prompt_tokens: field(count.default(2000), 'Budget of the augmented prompt, in tokens.'),
+    slots: field(count.default(16), 'Questions one retriever works on at a time.'),
+  }),
+  llm: z.strictObject({
+    backend: field(z.enum(['ollama', 'openai']).default('ollama'), 'Protocol of the language model server.', {
+      env: ['LLM_BACKEND'],
+    }),
+    ollama_url: field(z.url().default('http://127.0.0.1:11434'), 'Ollama server.', { env: ['OLLAMA_URL'] }),
+    openai_base_url: field(
+      z.url().default('https://api.openai.com/v1'),
+      'Any OpenAI-compatible server, with its `/v1`.',
+      {
+        env: ['OPENAI_BASE_URL'],
+      },
+    ),
+    openai_api_key: field(optionalText.default(null), 'Key sent to that server.', {
+      env: ['OPENAI_API_KEY'],
+      secret: true,
+    }),
+    model: field(
+      optionalText.default(null),
+      'Model name; by default `llama3.2` on Ollama and `gpt-4o-mini` elsewhere.',
+      {
+        env: ['LLM_MODEL', 'OLLAMA_MODEL', 'OPENAI_MODEL'],
+      },
+    ),
+    slots: field(
+      z.coerce.number().int().min(0).max(1000).default(0),
+      'Generations a replica runs at a time; 0 means 4 on Ollama and 20 elsewhere.',
+    ),
+    max_tokens: field(count.default(512), 'Most tokens of an answer.'),
+    temperature: field(z.coerce.number().min(0).max(2).default(0), 'Sampling temperature.'),
+  }),
+  mock_llm: z.strictObject({
+    ports: field(
+      z
+        .preprocess(
+          (value) => (typeof value === 'string' ? value.split(',').filter(Boolean) : value),
+          z.array(port).min(1),
+        )
+        .default([0]),
+      'One listener per port, comma-separated; each generator has its own.',
+    ),
+    latency_ms: field(milliseconds.default(0), 'Wait before the first token.'),
+    tokens_per_second: field(z.coerce.number().min(0).default(0), 'Pace of the tokens; 0 sends all at once.'),
+    model: field(z.string().min(1).default('mock-extractive'), 'Model name it answers to.'),
+  }),
+  gateway: z.strictObject({
+    query_timeout_ms: field(
+      milliseconds.max(300_000).default(60_000),
+      'How long a query waits when it brings no `deadline_ms`.',
+    ),
+    max_live_queries: field(count.default(1000), 'Queries in the whole chain; one more is answered 503.'),
+    max_live_documents: field(
+      count.default(100_000),
+      'Documents waiting or worked on; one more is answered 503.',
+    ),
+    max_body_bytes: field(count.default(1024 * 1024), 'Largest body of a query or search.'),
+    max_ingest_bytes: field(count.default(32 * 1024 * 1024), 'Largest body of `POST /ingest`.'),
+  }),
+  ingest: z.strictObject({
+    chunk_size: field(
+      count.min(16).max(512).default(256),
+      'Tokens of a chunk at most; clamped to what the encoder takes.',
+    ),
+    chunk_overlap: field(
+      z.coerce.number().int().min(0).max(256).default(32),
+      'Tokens two neighbouring chunks share.',
+    ),
+    group_size: field(count.max(256).default(16), 'Chunks embedded and stored as one unit.'),
+    groups_in_flight: field(count.max(64).default(4), 'Groups of one document under way at a time.'),
+    slots: field(count.default(2), 'Documents one ingest worker works on at a time.'),
+  }),
+} as const;
+
+export type SectionName = keyof typeof sections;

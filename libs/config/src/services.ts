@@ -1,0 +1,19 @@
+import { z } from 'zod';
+import { sections } from './sections.ts';
+
+const { redis, cache, http, worker, log, data, embedding, store, retrieval, llm, mock_llm, gateway, ingest } =
+  sections;
+
+/** Which sections a service reads. The launcher validates all of them before it starts anything. */
+export const serviceConfigs = {
+  gateway: z.strictObject({ redis, cache, http, worker, log, data, retrieval, llm, gateway, ingest }),
+  encoder: z.strictObject({ redis, http, worker, log, data, embedding }),
+  retriever: z.strictObject({ redis, cache, http, worker, log, data, embedding, store, retrieval, ingest }),
+  'llm-generator': z.strictObject({ redis, http, worker, log, data, llm }),
+  ingest: z.strictObject({ redis, http, worker, log, data, embedding, ingest, gateway }),
+  'mock-llm': z.strictObject({ http, worker, log, mock_llm }),
+} as const;
+
+export type ServiceName = keyof typeof serviceConfigs;
+export const serviceNames = Object.keys(serviceConfigs) as ServiceName[];
+export type ServiceConfig<S extends ServiceName> = z.infer<(typeof serviceConfigs)[S]>;

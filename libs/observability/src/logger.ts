@@ -1,0 +1,42 @@
+import { type DestinationStream, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino';
+import pretty from 'pino-pretty';
+
+/** What rooms log through. One JSON line per event; ids are fields, never parts of the message. */
+export type Logger = Pick<PinoLogger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'level'> & {
+  child(bindings: Record<string, unknown>): Logger;
+};
+
+export interface LoggerOptions {
+  service: string;
+  workerName?: string;
+  level?: string;
+  format?: 'json' | 'pretty';
+  /** Standard output when absent. */
+  destination?: DestinationStream;
+}
+
+/** Values under these names never reach a log, wherever they stand. */
+const redacted = [
+  'authorization',
+  'api_key',
+  'apiKey',
+  'openai_api_key',
+  'qdrant_api_key',
+  'password',
+  'cookie',
+];
+
+export function createLogger(options: LoggerOptions): Logger {
+  const stream = options.format === 'pretty' ? pretty({ colorize: true, sync: true }) : options.destination;
+  const settings = {
+    level: options.level ?? 'info',
+    base: { service: options.service, ...(options.workerName && { worker: options.workerName }) },
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+    redact: { paths: redacted.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '••••' },
+  };
+  return stream === undefined ? pino(settings) : pino(settings, stream);
+}
+
+/** For tests and for libraries whose caller passed no logger. */
+export const silentLogger: Logger = pino({ level: 'silent' });
