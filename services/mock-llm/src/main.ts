@@ -1,0 +1,33 @@
+import { readServiceConfig } from '@vortex/config';
+import { createLogger, createMetrics, probeRoutes, startProbes } from '@vortex/observability';
+import { createMockLlm } from './app.ts';
+import { type Listener, listen } from './listeners.ts';
+
+const config = readServiceConfig('mock-llm', { env: process.env, confDir: 'conf' });
+const log = createLogger({ service: 'mock-llm', workerName: config.worker.name, ...config.log });
+const metrics = createMetrics('mock-llm');
+
+const { ports, latency_ms, tokens_per_second, model } = config.mock_llm;
+const listeners: Listener[] = [];
+const readiness = () => {
+  const missing = ports.length - listeners.length;
+  return { ready: missing === 0, reasons: missing === 0 ? [] : [`${missing} listeners are not open yet`] };
+};
+const probes = await startProbes({ ...config.http, readiness, metrics, log });
+
+for (const port of ports) {
+  const { app } = createMockLlm({
+    model,
+    law: { latencyMs: latency_ms, tokensPerSecond: tokens_per_second },
+    probes: probeRoutes({ readiness, metrics }),
+  });
+  const listener = await listen(app, config.http.host, port);
+  listeners.push(listener);
+  log.info({ url: listener.url, model, latency_ms, tokens_per_second }, 'model listens');
+}
+
+async function stop(): Promise<void> {
+  await Promise.all([...listeners, probes].map((opened) => opened.close()));
+}
+process.once('SIGTERM', stop);
+process.once('SIGINT', stop);

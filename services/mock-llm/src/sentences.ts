@@ -1,0 +1,89 @@
+import { stemsOf } from './stems.ts';
+
+export interface Sentence {
+  /** One line, without Markdown's line marks and without anything that looks like a citation mark. */
+  text: string;
+  stems: ReadonlySet<string>;
+  wordCount: number;
+}
+
+// The same chunks are retrieved again and again: splitting them once took a request from 0.6 to 0.16 ms of CPU.
+const remembered = new Map<string, readonly Sentence[]>();
+const maxRemembered = 2048;
+
+/** Sentences of a passage of prose or Markdown; headings only when there is nothing else. */
+export function sentencesOf(text: string): readonly Sentence[] {
+  const known = remembered.get(text);
+  if (known !== undefined) return known;
+  const { prose, headings } = blocksOf(text);
+  const lines = prose.flatMap(splitBlock);
+  const sentences = (lines.length > 0 ? lines : headings).map((line) => ({
+    text: line,
+    stems: new Set(stemsOf(line)),
+    wordCount: line.split(' ').length,
+  }));
+  if (remembered.size >= maxRemembered) remembered.clear();
+  remembered.set(text, sentences);
+  return sentences;
+}
+
+/** Paragraphs (hard-wrapped lines joined), and every list item, table row and quote as a block of its own. */
+function blocksOf(text: string): { prose: string[]; headings: string[] } {
+  const prose: string[] = [];
+  const headings: string[] = [];
+  let paragraph: string[] = [];
+  const flush = (): void => {
+    if (paragraph.length > 0) prose.push(paragraph.join(' '));
+    paragraph = [];
+  };
+  for (const raw of text.split('\n')) {
+    const line = raw.trim();
+    if (line === '' || /^(?:[-=*_`~]{3,}.*|\|[\s:|-]+\|?)$/.test(line)) flush();
+    else if (/^#{1,6}\s/.test(line)) {
+      flush();
+      headings.push(tidy(line.replace(/^#+\s+/, '')));
+    } else if (line.startsWith('|')) {
+      flush();
+      prose.push(
+        line
+          .split('|')
+          .map((cell) => cell.trim())
+          .filter(Boolean)
+          .join(', '),
+      );
+    } else {
+      const item = line.replace(/^(?:[-*+>]|\d{1,3}[.)])\s+/, '');
+      if (item !== line) flush();
+      paragraph.push(item);
+    }
+  }
+  flush();
+  return { prose, headings: headings.filter(Boolean) };
+}
+
+const sentenceEnd = /(?<=[.!?]["')\]`*]?)\s+(?=["'([`*]?[\p{Lu}\p{N}])|(?<=[。！？])/u;
+
+function splitBlock(block: string): string[] {
+  const sentences: string[] = [];
+  let pending = '';
+  for (const part of block.split(sentenceEnd)) {
+    pending = pending === '' ? part : `${pending} ${part}`;
+    // `e.g. Redis` or `3. Next` are not sentences: fewer than three words wait for what follows.
+    if (/\S+\s+\S+\s+\S/.test(pending) || /[。！？]$/u.test(pending)) {
+      sentences.push(pending);
+      pending = '';
+    }
+  }
+  if (pending !== '') sentences.push(pending);
+  const tidied = sentences.map(tidy).filter(Boolean);
+  const statements = tidied.filter((sentence) => !/[?？]$/u.test(sentence));
+  return statements.length > 0 ? statements : tidied;
+}
+
+/** A passage may quote footnotes; only the mock's own marks may look like marks. */
+function tidy(text: string): string {
+  return text
+    .replace(/\[\^?\d+(?:\s*,\s*\d+)*\]/g, '')
+    .replace(/\s+/g, ' ')
+    .trim();
+}
