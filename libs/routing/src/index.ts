@@ -1,1 +1,2 @@
-export {};
+export * from './least-loaded.ts';
+export * from './policy.ts';
