@@ -41,8 +41,10 @@ interface Manifest {
 }
 
 const root = join(import.meta.dirname, '../../..');
-const readManifest = (folder: string) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
-const importPattern = /(?:^|\n)\s*(?:import|export)\b[^'"`;]*?from\s*['"]([^'"]+)['"]|(?:^|\n)\s*import\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/g;
+const readManifest = (folder: string) =>
+  JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
+const importPattern =
+  /(?:^|\n)\s*(?:import|export)\b[^'"`;]*?from\s*['"]([^'"]+)['"]|(?:^|\n)\s*import\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/g;
 
 function* sourceFiles(folder: string): Generator<string> {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
@@ -71,12 +73,17 @@ for (const kind of ['libs', 'services'] as const) {
 
     for (const file of sourceFiles(folder)) {
       const place = relative(root, file);
-      const forTestsOnly = /\.test\.ts$|[/](test|bench|chapters|fixtures|__fixtures__)[/]|conformance\.ts$/.test(place);
+      const forTestsOnly =
+        /\.test\.ts$|[/](test|bench|chapters|fixtures|__fixtures__)[/]|conformance\.ts$/.test(place);
       for (const match of readFileSync(file, 'utf8').matchAll(importPattern)) {
         const specifier = match[1] ?? match[2] ?? match[3] ?? '';
         if (specifier.startsWith('.')) {
-          const target = relative(root, join(file, '..', specifier)).split('/').slice(0, 2).join('/');
-          if (target !== `${kind}/${room}` && !forTestsOnly) problems.push(`${place}: reaches into ${target} by path`);
+          const target = relative(root, join(file, '..', specifier))
+            .split('/')
+            .slice(0, 2)
+            .join('/');
+          if (target !== `${kind}/${room}` && !forTestsOnly)
+            problems.push(`${place}: reaches into ${target} by path`);
           continue;
         }
         const name = packageOf(specifier);
@@ -88,22 +95,26 @@ for (const kind of ['libs', 'services'] as const) {
           }
         }
         if (specifier.startsWith('node:')) {
-          if (room === 'contracts' && !forTestsOnly) problems.push(`${place}: contracts uses no Node built-ins`);
+          if (room === 'contracts' && !forTestsOnly)
+            problems.push(`${place}: contracts uses no Node built-ins`);
           continue;
         }
         if (forTestsOnly) continue;
         if (!declared.has(name)) problems.push(`${place}: ${name} is not in ${kind}/${room}/package.json`);
         if (!name.startsWith('@vortex/')) continue;
         const target = name.slice('@vortex/'.length);
-        const fits = allowed === anyLib ? target !== 'testkit' && !isService(target) : allowed.includes(target);
+        const fits =
+          allowed === anyLib ? target !== 'testkit' && !isService(target) : allowed.includes(target);
         if (!fits) problems.push(`${place}: ${room} may not import ${target}`);
       }
     }
     for (const name of declared) {
-      if (!used.has(name) && !isLoadedByName(room, name)) problems.push(`${kind}/${room}/package.json: ${name} is never imported`);
+      if (!used.has(name) && !isLoadedByName(room, name))
+        problems.push(`${kind}/${room}/package.json: ${name} is never imported`);
     }
     for (const name of Object.keys(manifest.devDependencies ?? {})) {
-      if (!rootDevDependencies.includes(name)) problems.push(`${kind}/${room}: development packages belong to the root (${name})`);
+      if (!rootDevDependencies.includes(name))
+        problems.push(`${kind}/${room}: development packages belong to the root (${name})`);
     }
   }
 }
@@ -114,7 +125,9 @@ function isService(room: string): boolean {
 
 /** Packages that are found by file name, not by an import statement. */
 function isLoadedByName(room: string, name: string): boolean {
-  return (room === 'gateway' && name === 'swagger-ui-dist') || (room === 'vector-store' && name === 'apache-arrow');
+  return (
+    (room === 'gateway' && name === 'swagger-ui-dist') || (room === 'vector-store' && name === 'apache-arrow')
+  );
 }
 
 if (problems.length > 0) {

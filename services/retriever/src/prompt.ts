@@ -30,7 +30,11 @@ const tokensAroundPassage = 24;
  * each next one only if it fits. Pieces of one document that follow each other in the ranking stay in
  * ranking order: models weigh what comes first, and the mark's number then is the rank.
  */
-export function buildPrompt(question: string, passages: readonly Passage[], budgetTokens: number): AugmentedPrompt {
+export function buildPrompt(
+  question: string,
+  passages: readonly Passage[],
+  budgetTokens: number,
+): AugmentedPrompt {
   const used: Source[] = [];
   const leftOut: Source[] = [];
   const blocks: string[] = [];
@@ -59,7 +63,8 @@ export function buildPrompt(question: string, passages: readonly Passage[], budg
 }
 
 function passageBlock(number: number, { source, context }: Passage): string {
-  const section = source.heading_path.length > 0 ? ` section="${attribute(source.heading_path.join(' › '))}"` : '';
+  const section =
+    source.heading_path.length > 0 ? ` section="${attribute(source.heading_path.join(' › '))}"` : '';
   const page = source.page === null ? '' : ` page="${source.page}"`;
   const body = context === '' ? source.excerpt : `${context}\n${source.excerpt}`;
   return `<passage n="${number}" title="${attribute(source.title)}"${section}${page}>\n${fenced(body)}\n</passage>`;
@@ -71,5 +76,7 @@ function fenced(text: string): string {
 }
 
 function attribute(text: string): string {
-  return fenced(text).replace(/["\r\n]+/g, ' ').trim();
+  return fenced(text)
+    .replace(/["\r\n]+/g, ' ')
+    .trim();
 }
