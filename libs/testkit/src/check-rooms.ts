@@ -30,7 +30,8 @@ const packageFences: { package: string; onlyIn: readonly string[] }[] = [
   { package: '@qdrant/js-client-rest', onlyIn: ['vector-store'] },
   { package: '@xenova/transformers', onlyIn: ['embedding'] },
   { package: 'onnxruntime-node', onlyIn: ['embedding'] },
-  { package: 'node:sqlite', onlyIn: ['registry'] },
+  // The vector store borrows SQLite's file lock, no table (owner-lock.ts).
+  { package: 'node:sqlite', onlyIn: ['registry', 'vector-store'] },
 ];
 
 interface Manifest {

@@ -1,1 +1,5 @@
-export {};
+export * from './errors.ts';
+export * from './lancedb-store.ts';
+export * from './open-vector-store.ts';
+export * from './row-id.ts';
+export * from './vector-store.ts';

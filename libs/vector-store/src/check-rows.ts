@@ -1,0 +1,36 @@
+import { DimensionMismatch, InvalidRow } from './errors.ts';
+import { rowId } from './row-id.ts';
+import type { ChunkRow, Scope, StoredRow, VectorModel, VectorQuery } from './vector-store.ts';
+
+/**
+ * Rows ready to be written: with ids, checked as a whole before anything is stored, and one per id (the
+ * last wins). LanceDB's merge leaves the outcome open when two new rows share an id.
+ * @throws DimensionMismatch, InvalidRow
+ */
+export function checkRows(scope: Scope, model: VectorModel, rows: readonly ChunkRow[]): StoredRow[] {
+  const byId = new Map<string, StoredRow>();
+  for (const row of rows) {
+    checkVector(model, row.vector, () => `row ${row.ordinal} of ${row.document_id} version ${row.version}`);
+    const id = rowId(scope, row);
+    byId.set(id, { ...row, id });
+  }
+  return [...byId.values()];
+}
+
+/** @throws DimensionMismatch, InvalidRow */
+export function checkQuery(model: VectorModel, query: VectorQuery): void {
+  checkVector(model, query.vector, () => 'the query');
+  if (!Number.isInteger(query.limit) || query.limit < 1 || query.limit > 1000) {
+    throw new InvalidRow(`limit must be a whole number from 1 to 1000, not ${query.limit}`);
+  }
+}
+
+/** A cosine needs a direction: a zero vector has none, and one NaN makes every comparison false. */
+function checkVector(model: VectorModel, vector: Float32Array, what: () => string): void {
+  if (vector.length !== model.dimension) throw new DimensionMismatch(model.dimension, vector.length);
+  let squares = 0;
+  for (const value of vector) squares += value * value;
+  if (!(squares > 0 && Number.isFinite(squares))) {
+    throw new InvalidRow(`the vector of ${what()} is zero or not finite: it has no direction to compare`);
+  }
+}

@@ -1,0 +1,155 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { createLogger } from '@vortex/observability';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { document, storeConformance } from '../src/conformance.ts';
+import { StoreUnavailable } from '../src/errors.ts';
+import { tableName } from '../src/lancedb-rows.ts';
+import { type LanceStore, openLanceStore } from '../src/lancedb-store.ts';
+
+const log = createLogger({ service: 'test', level: 'silent' });
+const scope = { tenant: 'default', collection: 'handbook' };
+const model = { dimension: 48, modelFingerprint: 'test-model@1' };
+
+storeConformance('LanceDB', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'vortex-lance-'));
+  let lance: LanceStore | undefined;
+  return {
+    async open() {
+      lance = await openLanceStore({ dir, log });
+      return lance;
+    },
+    async settle(_store, settled) {
+      await lance?.upkeep(settled);
+    },
+    remove: () => rm(dir, { recursive: true, force: true }),
+  };
+});
+
+describe('LanceDB in a folder', () => {
+  let dir: string;
+  let store: LanceStore | undefined;
+
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'vortex-lance-'));
+  });
+
+  afterEach(async () => {
+    await store?.close();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  const files = async () => {
+    const table = join(dir, `${tableName(scope)}.lance`);
+    const entries = await readdir(table, { recursive: true, withFileTypes: true });
+    return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  };
+
+  it('keeps what was stored when its process is killed in the middle of writing, three times over', async () => {
+    let stored = -1;
+    for (let kill = 0; kill < 3; kill += 1) {
+      const writer = spawn(
+        process.execPath,
+        ['--conditions=source', join(import.meta.dirname, 'lancedb-writer.ts'), dir],
+        { stdio: ['ignore', 'pipe', 'inherit'] },
+      );
+      let said = -1;
+      for await (const line of createInterface(writer.stdout)) {
+        said = Number(line);
+        if (said === 10 + kill) writer.kill('SIGKILL');
+      }
+      if (writer.exitCode === null && writer.signalCode === null) await once(writer, 'exit');
+      expect(said).toBeGreaterThanOrEqual(10 + kill);
+      stored = Math.max(stored, said);
+    }
+
+    store = await openLanceStore({ dir, log });
+    const killed = { tenant: 'default', collection: 'killed' };
+    const versions = await store.listVersions(killed);
+    for (let number = 0; number <= stored; number += 1) {
+      expect(versions).toContainEqual({ document_id: `doc-${number}`, version: 1, rows: 8 });
+    }
+    expect(versions.every((version) => version.rows === 8)).toBe(true);
+    await store.upsert(killed, document('afterwards', 1, 8));
+    await store.upkeep(killed);
+    expect(await store.count(killed)).toBe((versions.length + 1) * 8);
+  });
+
+  it('belongs to one process at a time, and says so', async () => {
+    store = await openLanceStore({ dir, log });
+    const second = openLanceStore({ dir, log });
+    await expect(second).rejects.toThrow(StoreUnavailable);
+    await expect(second).rejects.toThrow(/another process owns/);
+    await store.close();
+    store = await openLanceStore({ dir, log });
+    expect((await store.health()).ok).toBe(true);
+  });
+
+  it('keeps the number of files bounded while small groups are written', async () => {
+    store = await openLanceStore({ dir, log, limits: { tidyAtCommits: 10, keepVersionsMs: 0 } });
+    await store.ensureCollection(scope, model);
+    for (let number = 0; number < 60; number += 1) {
+      await store.upsert(scope, document(`doc-${number}`, 1, 4));
+      if (number % 3 === 2) await store.deleteDocument(scope, `doc-${number - 1}`);
+    }
+    const untidied = await files();
+    await store.upkeep(scope);
+    await store.upkeep(scope);
+    const tidied = await files();
+    // One data file, the versions of the two rounds and their transaction files.
+    expect(tidied.filter((file) => file.includes('data')).length).toBe(1);
+    expect(tidied.length).toBeLessThan(12);
+    expect(untidied.length).toBeLessThan(250);
+    expect(await store.count(scope)).toBe(40 * 4);
+  });
+
+  it('builds the index when it pays, finds it again after reopening, and takes new rows into it', async () => {
+    const limits = { indexFromRows: 300, keepVersionsMs: 0 };
+    store = await openLanceStore({ dir, log, limits });
+    await store.ensureCollection(scope, model);
+    const rows = document('doc-a', 1, 320);
+    await store.upsert(scope, rows.slice(0, 200));
+    await store.upkeep(scope);
+    expect((await files()).some((file) => file.includes('_indices'))).toBe(false);
+    await store.upsert(scope, rows.slice(200));
+    await store.upkeep(scope);
+    expect((await files()).some((file) => file.includes('_indices'))).toBe(true);
+
+    await store.close();
+    store = await openLanceStore({ dir, log, limits });
+    await store.upsert(scope, document('doc-b', 1, 10));
+    await store.upkeep(scope);
+    for (const row of [...rows.slice(0, 5), ...document('doc-b', 1, 10)]) {
+      const [hit] = await store.search(scope, { vector: row.vector, limit: 1 });
+      expect(hit?.chunk.chunk_id).toBe(row.chunk_id);
+      // The index alone would report 1 − 2 × distance; exact only because the search refines.
+      expect(hit?.score).toBeCloseTo(1, 5);
+    }
+  });
+
+  it('makes a table anew of which only the empty folder was made before a crash', async () => {
+    await mkdir(join(dir, `${tableName(scope)}.lance`, '_versions'), { recursive: true });
+    store = await openLanceStore({ dir, log });
+    expect(await store.describe(scope)).toBeNull();
+    await store.ensureCollection(scope, model);
+    await store.upsert(scope, document('doc-a', 1, 2));
+    expect(await store.count(scope)).toBe(2);
+  });
+
+  it('shares one table between calls that race to make it', async () => {
+    const opened = await openLanceStore({ dir, log });
+    store = opened;
+    const groups = Array.from({ length: 6 }, (_, index) => document(`doc-${index}`, 1, 3));
+    await Promise.all(
+      groups.map(async (group) => {
+        await opened.ensureCollection(scope, model);
+        await opened.upsert(scope, group);
+      }),
+    );
+    expect(await store.count(scope)).toBe(18);
+  });
+});
