@@ -1,0 +1,252 @@
+import {
+  type AnswerFrameBody,
+  type GenerateInput,
+  generateInput,
+  type StageFailure,
+} from '@vortex/contracts';
+import { createMetrics } from '@vortex/observability';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createMockLlm } from '../../mock-llm/src/app.ts';
+import { type Listener, listen } from '../../mock-llm/src/listeners.ts';
+import { recorded, send, startReplay } from './__fixtures__/replay-server.ts';
+import { sourcesFor } from './__fixtures__/sources.ts';
+import type { ModelClient } from './model-client.ts';
+import { createOllamaClient } from './ollama-client.ts';
+import { createOpenaiClient } from './openai-client.ts';
+import { createGenerateStage } from './stage.ts';
+
+// The stage against the real mock-llm on the loopback interface, over both protocols.
+const mock = createMockLlm({ model: 'mock', law: { latencyMs: 0, tokensPerSecond: 0 } });
+let listener: Listener;
+const clients: ModelClient[] = [];
+
+beforeAll(async () => {
+  listener = await listen(mock.app, '127.0.0.1', 0);
+});
+afterEach(async () => {
+  await behave({ mode: 'ok' });
+  for (const client of clients.splice(0)) await client.close();
+});
+afterAll(() => listener.close());
+
+async function behave(behaviour: object): Promise<void> {
+  await fetch(`${listener.url}/mock/behaviour`, { method: 'POST', body: JSON.stringify(behaviour) });
+}
+
+function client(protocol: 'ollama' | 'openai', url = listener.url): ModelClient {
+  const made =
+    protocol === 'ollama'
+      ? createOllamaClient({ url, model: 'mock', slots: 4 })
+      : createOpenaiClient({ baseUrl: `${url}/v1`, apiKey: null, model: 'mock', slots: 4 });
+  clients.push(made);
+  return made;
+}
+
+const question = [
+  '<passage n="1" title="Colours">\nThe sky is blue. Grass is green.\n</passage>',
+  '<passage n="2" title="Times">\nThe shop opens at nine.\n</passage>',
+  '',
+  'Question: What colour is the sky, and when does the shop open?',
+].join('\n');
+
+function input(more: Partial<GenerateInput> = {}): GenerateInput {
+  return generateInput.parse({
+    id: 'qry_1',
+    query: 'What colour is the sky?',
+    collection: 'handbook',
+    messages: [
+      { role: 'system', content: 'Answer from the passages.' },
+      { role: 'user', content: question },
+    ],
+    sources: sourcesFor(['a', 'b']),
+    ...more,
+  });
+}
+
+/** A run of the stage with what it emitted and measured. */
+function start(
+  model: ModelClient,
+  given: GenerateInput,
+  { deadlineMs = 20_000, signal = new AbortController().signal } = {},
+) {
+  const metrics = createMetrics('llm-generator');
+  const stage = createGenerateStage({
+    model,
+    workerName: 'llm_generator_1',
+    replicaUrl: 'http://127.0.0.1:9001',
+    maxTokens: 512,
+    temperature: 0,
+    metrics,
+  });
+  const frames: AnswerFrameBody[] = [];
+  const timings: Record<string, number> = {};
+  const warnings: unknown[] = [];
+  const outcome = stage(given, {
+    job: { deadline_at: Date.now() + deadlineMs },
+    signal,
+    log: { warn: (...entry: unknown[]) => void warnings.push(entry) },
+    now: () => Date.now(),
+    emit: (frame) => void frames.push(frame),
+    timing: (name, ms) => {
+      timings[name] = ms;
+    },
+  });
+  return { outcome, frames, timings, warnings, metrics };
+}
+
+const deltasOf = (frames: AnswerFrameBody[]) =>
+  frames.flatMap((frame) => (frame.kind === 'delta' ? [frame.text] : []));
+
+describe.each(['ollama', 'openai'] as const)('over %s', (protocol) => {
+  test('answers with citations that name their chunks', async () => {
+    const { outcome, frames, timings, metrics } = start(
+      client(protocol),
+      input({ degraded: ['query_truncated'] }),
+    );
+    expect(await outcome).toMatchObject({
+      kind: 'done',
+      result: {
+        answered: true,
+        answer: 'The shop opens at nine [2]. The sky is blue [1].',
+        refusal: null,
+        citations: [
+          { marker: 2, chunk_id: 'b', answer_span: [0, 22] },
+          { marker: 1, chunk_id: 'a', answer_span: [28, 43] },
+        ],
+        worker: 'llm_generator_1',
+        replica: 'http://127.0.0.1:9001',
+        model: 'mock',
+        collection: 'handbook',
+        degraded: ['query_truncated'],
+        usage: { completion_tokens: expect.any(Number), prompt_tokens: expect.any(Number) },
+      },
+    });
+    expect(frames).toEqual([]);
+    expect(timings.first_token).toBeGreaterThanOrEqual(0);
+    const { body } = await metrics.render();
+    expect(body).toContain(
+      `rag_llm_requests_total{provider="${protocol}",outcome="ok",service="llm-generator"} 1`,
+    );
+    expect(body).toContain(
+      'rag_answer_checks_total{check="citation",result="kept",service="llm-generator"} 2',
+    );
+  });
+
+  test('a stream gives sources first, then deltas that make up the answer, citations after their text', async () => {
+    await behave({ mode: 'drip', latency_ms: 5 });
+    const given = input({ stream: true });
+    const { outcome, frames } = start(client(protocol), given);
+    const settled = await outcome;
+    if (settled.kind !== 'done') throw new Error('expected an answer');
+    expect(frames[0]).toEqual({ kind: 'sources', sources: given.sources });
+    const deltas = deltasOf(frames);
+    expect(deltas.length).toBeGreaterThan(1);
+    expect(deltas.join('')).toBe(settled.result.answer);
+    let sent = '';
+    for (const frame of frames) {
+      if (frame.kind === 'delta') sent += frame.text;
+      if (frame.kind === 'citation') expect(sent).toContain(`[${frame.citation.marker}]`);
+    }
+    expect(frames.flatMap((frame) => (frame.kind === 'citation' ? [frame.citation] : []))).toEqual(
+      settled.result.citations,
+    );
+  });
+
+  test('a mark of a passage that is not among the sources is removed and told', async () => {
+    const { outcome } = start(client(protocol), input({ sources: sourcesFor(['a']) }));
+    expect(await outcome).toMatchObject({
+      result: {
+        answer: 'The shop opens at nine. The sky is blue [1].',
+        citations: [{ marker: 1 }],
+        degraded: ['invented_citation_removed'],
+      },
+    });
+  });
+
+  test('an answer cut by its token limit says so', async () => {
+    const { outcome } = start(client(protocol), input({ max_tokens: 4 }));
+    expect(await outcome).toMatchObject({
+      result: { answer: 'The shop opens at', degraded: ['answer_truncated'] },
+    });
+  });
+
+  test.each([
+    ['error', { status: 500 }],
+    ['garbage', {}],
+    ['truncate', {}],
+  ])('%s before anything was seen is thrown, to be tried again', async (mode, more) => {
+    await behave({ mode, ...more });
+    const failure: StageFailure = await start(client(protocol), input()).outcome.then(
+      () => {
+        throw new Error('expected a failure');
+      },
+      (error: StageFailure) => error,
+    );
+    expect(failure).toMatchObject({ name: 'StageFailure', code: 'generator_failed', mayRetry: true });
+  });
+
+  test.each([
+    [404, { kind: 'reject', code: 'generator_failed' }],
+    [401, { kind: 'reject', code: 'generator_failed' }],
+    [429, { kind: 'later' }],
+  ])('status %i is settled as %o', async (status, outcome) => {
+    await behave({ mode: 'error', status });
+    expect(await start(client(protocol), input()).outcome).toMatchObject(outcome);
+  });
+
+  test.each(['hang', 'hang_after_headers', 'slow'])('%s ends with the deadline', async (mode) => {
+    await behave({ mode });
+    const { outcome } = start(client(protocol), input(), { deadlineMs: 240 });
+    expect(await outcome).toMatchObject({ kind: 'reject', code: 'deadline_exceeded' });
+    await expect.poll(() => mock.traffic.active).toBe(0);
+  });
+
+  test('a cancelled run lets its upstream request go', async () => {
+    await behave({ mode: 'hang' });
+    const caller = new AbortController();
+    const before = mock.traffic.aborted;
+    const { outcome } = start(client(protocol), input(), { signal: caller.signal });
+    await expect.poll(() => mock.traffic.active).toBe(1);
+    caller.abort(new Error('the client left'));
+    await expect(outcome).rejects.toThrow('the client left');
+    await expect.poll(() => mock.traffic).toMatchObject({ active: 0, aborted: before + 1 });
+  });
+
+  test('a stream that breaks after a reader saw a part of it is refused for good', async () => {
+    const contentType = protocol === 'ollama' ? 'application/x-ndjson' : 'text/event-stream';
+    const server = await startReplay((response) =>
+      send(response, contentType, recorded(`${protocol}-no-end-mark`)),
+    );
+    try {
+      const { outcome, frames } = start(client(protocol, server.url), input({ stream: true }));
+      expect(await outcome).toMatchObject({ kind: 'reject', code: 'generator_failed' });
+      expect(deltasOf(frames).join('')).toMatch(/^Die/);
+      // The same failure of a query that nobody watches may be tried again.
+      await expect(start(client(protocol, server.url), input()).outcome).rejects.toMatchObject({
+        mayRetry: true,
+      });
+    } finally {
+      await server.close();
+    }
+  });
+});
+
+test('a model that is not there does not stop the stage; the job is tried again', async () => {
+  const server = await startReplay(() => {});
+  await server.close();
+  const { outcome, warnings } = start(client('ollama', server.url), input());
+  await expect(outcome).rejects.toMatchObject({ code: 'generator_failed', mayRetry: true });
+  expect(warnings).toHaveLength(1);
+});
+
+test('an empty answer is none', async () => {
+  const silent = recorded('ollama-chat').at(-1) ?? '';
+  const server = await startReplay((response) => send(response, 'application/x-ndjson', [silent]));
+  try {
+    await expect(start(client('ollama', server.url), input()).outcome).rejects.toMatchObject({
+      mayRetry: true,
+    });
+  } finally {
+    await server.close();
+  }
+});

@@ -1,0 +1,138 @@
+import {
+  type Answer,
+  type AnswerFrameBody,
+  type GenerateInput,
+  type Outcome,
+  StageFailure,
+} from '@vortex/contracts';
+import type { Logger, Metrics } from '@vortex/observability';
+import { CitationFilter } from './citations.ts';
+import { DeltaBuffer } from './delta-buffer.ts';
+import { type ModelClient, type ModelEnd, ModelFailure } from './model-client.ts';
+
+/**
+ * Generate: the augmented prompt comes in, the cited answer goes out. While it is made, a streamed query
+ * gets `sources` before the first `delta`, and each `citation` after the text that holds its mark.
+ *
+ * It refuses for good what the model server refuses for good (unknown model, wrong key), and a run that
+ * breaks after a reader has seen a part of it: a second answer must not follow half of a first. Any
+ * other failure is thrown, so that the job is tried again, perhaps at another replica.
+ */
+export interface GenerateDeps {
+  model: ModelClient;
+  /** WORKER_NAME and the address of this replica, as the answer names them. */
+  workerName: string;
+  replicaUrl: string;
+  /** Limit of an answer whose question brings none. */
+  maxTokens: number;
+  temperature: number;
+  metrics: Metrics;
+}
+
+/** What this stage uses of the runtime's context. */
+export interface GenerateContext {
+  job: { deadline_at: number };
+  signal: AbortSignal;
+  log: Pick<Logger, 'warn'>;
+  now(): number;
+  emit(frame: AnswerFrameBody): void;
+  timing(name: string, ms: number): void;
+}
+
+/** Left of the deadline for the answer's way back. */
+const deliveryMs = 200;
+const defaultRetryAfterMs = 1000;
+const maxRetryAfterMs = 30_000;
+
+export function createGenerateStage(deps: GenerateDeps) {
+  const { model, metrics } = deps;
+
+  return async function generate(
+    input: GenerateInput,
+    context: GenerateContext,
+  ): Promise<Outcome<'generate'>> {
+    const startedAt = context.now();
+    const filter = new CitationFilter(input.sources);
+    const deltas = new DeltaBuffer(input.stream ? context.emit : () => {});
+    const citations: Answer['citations'] = [];
+    let firstTokenSeen = false;
+
+    if (input.stream) context.emit({ kind: 'sources', sources: input.sources });
+    const take = (checked: ReturnType<CitationFilter['push']>): void => {
+      citations.push(...checked.citations);
+      deltas.add(checked.text, checked.citations);
+    };
+    let end: ModelEnd;
+    try {
+      const request = {
+        messages: input.messages,
+        maxTokens: input.max_tokens ?? deps.maxTokens,
+        temperature: deps.temperature,
+        signal: context.signal,
+        timeoutMs: context.job.deadline_at - startedAt - deliveryMs,
+      };
+      end = await model.generate(request, (text) => {
+        if (!firstTokenSeen) {
+          firstTokenSeen = true;
+          context.timing('first_token', context.now() - startedAt);
+        }
+        take(filter.push(text));
+      });
+      take(filter.end());
+      if (filter.answer === '')
+        throw new ModelFailure('malformed', 'the language model gave an empty answer');
+      deltas.flush();
+    } catch (error) {
+      deltas.discard();
+      if (!(error instanceof ModelFailure)) throw error;
+      metrics.add('rag_llm_requests_total', { provider: model.provider, outcome: error.kind });
+      return settleFailure(error, input.stream && deltas.started, context);
+    }
+
+    count(deps, end, citations.length, filter.invented);
+    const degraded = [...input.degraded];
+    if (filter.invented > 0) degraded.push('invented_citation_removed');
+    if (end.finish === 'length') degraded.push('answer_truncated');
+    return {
+      kind: 'done',
+      result: {
+        answered: true,
+        answer: filter.answer,
+        refusal: null,
+        citations,
+        sources: input.sources,
+        worker: deps.workerName,
+        replica: deps.replicaUrl,
+        model: model.model,
+        collection: input.collection,
+        degraded,
+        usage: { prompt_tokens: end.promptTokens, completion_tokens: end.completionTokens },
+      },
+    };
+  };
+}
+
+/** @throws what the runtime shall retry, and the cancellation's own reason. */
+function settleFailure(failure: ModelFailure, seen: boolean, context: GenerateContext): Outcome<'generate'> {
+  const { kind, message, status } = failure;
+  if (kind === 'aborted') throw context.signal.reason ?? failure;
+  context.log.warn({ kind, status, cause: failure.cause, answer_begun: seen }, message);
+  if (kind === 'timeout') return { kind: 'reject', code: 'deadline_exceeded', reason: message };
+  if (seen) {
+    return { kind: 'reject', code: 'generator_failed', reason: `${message}, after the answer had begun` };
+  }
+  if (!failure.mayRetry) return { kind: 'reject', code: 'generator_failed', reason: message };
+  if (kind === 'rate_limited') {
+    const afterMs = Math.min(failure.retryAfterMs ?? defaultRetryAfterMs, maxRetryAfterMs);
+    return { kind: 'later', afterMs, reason: message };
+  }
+  throw new StageFailure('generator_failed', message, { cause: failure });
+}
+
+function count({ metrics, model }: GenerateDeps, end: ModelEnd, kept: number, invented: number): void {
+  metrics.add('rag_llm_requests_total', { provider: model.provider, outcome: 'ok' });
+  metrics.add('rag_generation_tokens_total', { direction: 'in' }, end.promptTokens ?? 0);
+  metrics.add('rag_generation_tokens_total', { direction: 'out' }, end.completionTokens ?? 0);
+  metrics.add('rag_answer_checks_total', { check: 'citation', result: 'kept' }, kept);
+  metrics.add('rag_answer_checks_total', { check: 'citation', result: 'removed' }, invented);
+}
