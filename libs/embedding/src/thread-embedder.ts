@@ -32,6 +32,8 @@ export interface ThreadEmbedderOptions {
   /** Cores one inference may use. One is best unless `chooseThreads` measured otherwise. */
   intraOpThreads?: number;
   log?: Logger;
+  /** For tests: another program that speaks the thread's protocol (one that crashes when told to). */
+  threadFile?: URL;
 }
 
 interface Entry {
@@ -176,7 +178,7 @@ export class ThreadEmbedder implements Embedder {
       modelsDir: files.modelsDir,
       intraOpThreads: intraOpThreads ?? 1,
     };
-    const worker = new Worker(threadFile, { workerData });
+    const worker = new Worker(this.#options.threadFile ?? threadFile, { workerData });
     const thread: Thread = { worker, ready: false, held: [] };
     this.#threads.add(thread);
     return new Promise((resolve, reject) => {
