@@ -1,1 +1,13 @@
-export {};
+export { identifyChunks } from './chunk-ids.ts';
+export { type ChunkOptions, type ChunkSource, chunkText, type Piece } from './chunker.ts';
+export { extractText } from './extract-text.ts';
+export { mediaTypeOf } from './media-type.ts';
+export type { TextMediaType } from './outline.ts';
+export {
+  ContentMissing,
+  type ContentStore,
+  createFileContentStore,
+  createTextStore,
+  type TextStore,
+} from './text-store.ts';
+export type { CountTokens } from './token-counter.ts';

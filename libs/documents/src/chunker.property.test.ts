@@ -1,0 +1,143 @@
+import { describe, expect, it } from 'vitest';
+import { chunkText } from './chunker.ts';
+import type { CountTokens } from './token-counter.ts';
+
+/** Mulberry32: a small seeded generator, so that a failing document can be made again from its number. */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+const words = [
+  'queue',
+  'retriever',
+  'a',
+  'of',
+  'Straße',
+  'naïve',
+  '数据库',
+  '検索する',
+  'مرحبا',
+  'שלום',
+  '👩‍🚀',
+  '🇩🇪',
+  '😀',
+  'e\u0301',
+  'x'.repeat(300),
+  'Mr.',
+  'e.g.',
+  '3.14',
+  '`code`',
+  '**bold**',
+  '[link](http://a.b)',
+  '<b>',
+  '&amp;',
+  '\\*',
+  '|',
+  '#',
+  '-',
+  '\u200f',
+  '\u00a0',
+  '\t',
+];
+const ends = ['.', '!', '?', '。', '…', ':', '', ' '];
+const lineEnds = ['\n', '\r\n', '\n', '\r'];
+const starts = [
+  '# ',
+  '## ',
+  '###### ',
+  '- ',
+  '  - ',
+  '1. ',
+  '> ',
+  '    ',
+  '| ',
+  '```\n',
+  '~~~\n',
+  '<!-- ',
+  '-->\n',
+  '---\n',
+  '===\n',
+  '| a | b |\n|---|---|\n',
+  '[ref]: <x\n',
+  '\ufeff',
+  '<div>\n',
+];
+
+function documentOf(random: () => number): string {
+  const pick = (from: readonly string[]) => from[Math.floor(random() * from.length)] ?? '';
+  const lineEnd = pick(lineEnds);
+  let text = random() < 0.2 ? '\ufeff' : '';
+  if (random() < 0.2) text += `---${lineEnd}title: x${lineEnd}---${lineEnd}`;
+  const blocks = Math.floor(random() * 40);
+  for (let block = 0; block < blocks; block += 1) {
+    if (random() < 0.5) text += pick(starts).replaceAll('\n', lineEnd);
+    const length = Math.floor(random() ** 3 * 120);
+    for (let word = 0; word < length; word += 1) {
+      text += pick(words);
+      if (random() < 0.12) text += pick(ends);
+      text += random() < 0.08 ? lineEnd : random() < 0.05 ? '' : ' ';
+    }
+    text += lineEnd.repeat(1 + Math.floor(random() * 3));
+  }
+  return text;
+}
+
+/** Three ways of counting: exact over words; a word is one token; more than the sum of the words. */
+const counters: Record<string, CountTokens> = {
+  characters: (text) => [...text.matchAll(/[\p{L}\p{N}]{1,4}|[^\p{L}\p{N}\s]/gu)].length,
+  words: (text) => [...text.matchAll(/\S+/g)].length,
+  superadditive: (text) => Math.ceil(text.trim().length ** 1.15 / 4),
+};
+
+const documents = 80;
+
+describe.each(Object.entries(counters))('any document, counted by %s', (_, countTokens) => {
+  it.each(['text/markdown', 'text/plain'] as const)(
+    '%s: exact offsets, full coverage, limit held, the same twice',
+    (mediaType) => {
+      for (let seed = 1; seed <= documents; seed += 1) {
+        const random = seeded(seed);
+        const text = documentOf(random);
+        const maxTokens = 16 + Math.floor(random() * 100);
+        const source = { text, mediaType, title: random() < 0.5 ? 'The title' : '' };
+        const options = { maxTokens, overlapTokens: Math.floor(random() * 20), countTokens };
+        const pieces = chunkText(source, options);
+        const about = `document ${seed}, ${maxTokens} tokens`;
+
+        const covered = new Uint8Array(text.length);
+        let ordinal = 0;
+        let lastEnd = 0;
+        for (const piece of pieces) {
+          const [start, end] = piece.source_span;
+          if (piece.text !== text.slice(start, end))
+            expect.fail(`${about}: piece ${ordinal} is not its slice`);
+          expect(piece.ordinal, about).toBe(ordinal);
+          expect(piece.text.trim() === piece.text && piece.text !== '', about).toBe(true);
+          expect(piece.text.isWellFormed(), about).toBe(true);
+          expect(piece.context.isWellFormed(), about).toBe(true);
+          expect(end, `${about}: pieces go forward`).toBeGreaterThan(lastEnd);
+          const tokens = countTokens(piece.text);
+          expect(piece.tokens, about).toBe(Math.max(tokens, 1));
+          expect(
+            tokens + countTokens(piece.context) + 2,
+            `${about}: ${JSON.stringify(piece.text)}`,
+          ).toBeLessThanOrEqual(maxTokens);
+          expect(piece.text.length, about).toBeLessThanOrEqual(maxTokens * 16);
+          covered.fill(1, start, end);
+          lastEnd = end;
+          ordinal += 1;
+        }
+        for (const { index } of text.matchAll(/\S/g)) {
+          if (covered[index] === 0) expect.fail(`${about}: character ${index} is in no piece`);
+        }
+        expect(chunkText(source, options), about).toEqual(pieces);
+      }
+    },
+  );
+});

@@ -1,0 +1,337 @@
+import type { Chunk } from '@vortex/contracts';
+import { markdownOutline } from './markdown-outline.ts';
+import type { Section, Segment, TextMediaType } from './outline.ts';
+import { plainOutline } from './plain-outline.ts';
+import { cutToSize, sentencesOf } from './text-cuts.ts';
+import { type CountTokens, rememberWords } from './token-counter.ts';
+
+export interface ChunkSource {
+  text: string;
+  mediaType: TextMediaType;
+  /** Stands first in every chunk's context; empty for a document without one. */
+  title: string;
+}
+
+export interface ChunkOptions {
+  /** What the encoder may be given for one chunk: context, text and special tokens together. At least 16. */
+  maxTokens: number;
+  /** How much of a chunk's end may come again at the next one's start, in whole sentences. 0: nothing. */
+  overlapTokens: number;
+  countTokens: CountTokens;
+  /** Tokens the encoder adds to every text. Default 2, as BERT does. */
+  specialTokens?: number;
+}
+
+/** A chunk before it has an id. */
+export type Piece = Omit<Chunk, 'chunk_id'>;
+
+/** Characters a chunk may have per token of its limit: a word of any length can be a single token to a tokenizer. */
+const charactersPerToken = 16;
+/** The context may take this part of the limit; what is above is cut, outermost heading first. */
+const contextShare = 0.25;
+const separator = ' › ';
+
+/**
+ * Cuts a document into chunks:
+ *
+ *   outline (segments) ──► atoms ──► packed into chunks ──► counted once more, shrunk if over
+ *
+ * An atom is what is only cut in need: a heading, a sentence, a table row, a line of code; one that is too
+ * long is cut at white space, words, characters. Atoms of one item (list item, paragraph) and items of one
+ * group (list, table, code block) stay together where that leaves no half-empty chunk. A chunk never
+ * reaches into the next heading's section, except that headings without a body of their own go to the
+ * first section below them.
+ *
+ * For every piece `text === source.text.slice(...source_span)`, spans begin and end with something other
+ * than white space, and every such character of the document is in at least one piece. `tokens` counts the
+ * text alone. Same input, same pieces.
+ */
+export function chunkText(source: ChunkSource, options: ChunkOptions): Piece[] {
+  const { text } = source;
+  const segments = source.mediaType === 'text/markdown' ? markdownOutline(text) : plainOutline(text);
+  const contexts = new ContextWriter(source, options);
+  const atoms = atomsOf(text, segments, contexts, options);
+  return new Packer(text, atoms, contexts, options).pack();
+}
+
+/** Ends after its last character that is no white space; the next atom starts somewhere behind. */
+interface Atom {
+  start: number;
+  end: number;
+  tokens: number;
+  segment: Segment;
+  /** Number of the segment: atoms of one segment are an item. */
+  item: number;
+}
+
+function atomsOf(text: string, segments: Segment[], contexts: ContextWriter, options: ChunkOptions): Atom[] {
+  const countTokens = rememberWords(options.countTokens);
+  const maxCharacters = contexts.maxCharacters;
+  const atoms: Atom[] = [];
+  segments.forEach((segment, item) => {
+    const end = segments[item + 1]?.start ?? text.length;
+    const maxTokens = contexts.smallestTextLimit(segment);
+    const whole = segment.kind !== 'prose' && segment.kind !== 'item';
+    const spans = whole ? [[segment.start, end] as const] : sentencesOf(text, segment.start, end);
+    for (const [from, to] of spans) {
+      const trimmed = trim(text, from, to);
+      if (trimmed === null) continue;
+      const small = trimmed[1] - trimmed[0] <= maxCharacters;
+      const tokens = small ? countTokens(text.slice(...trimmed)) : Number.POSITIVE_INFINITY;
+      if (tokens <= maxTokens) {
+        atoms.push({ start: trimmed[0], end: trimmed[1], tokens, segment, item });
+        continue;
+      }
+      for (const cut of cutToSize(text, ...trimmed, { maxTokens, maxCharacters, countTokens })) {
+        const part = trim(text, ...cut);
+        if (part === null) continue;
+        atoms.push({ start: part[0], end: part[1], tokens: countTokens(text.slice(...part)), segment, item });
+      }
+    }
+  });
+  return atoms;
+}
+
+function trim(text: string, start: number, end: number): [number, number] | null {
+  const part = text.slice(start, end);
+  const from = part.search(/\S/);
+  return from === -1 ? null : [start + from, start + part.trimEnd().length];
+}
+
+/** What stands in front of a chunk: "Title › A › B", and the header row when it starts inside a table. */
+class ContextWriter {
+  readonly maxCharacters: number;
+  readonly #source: ChunkSource;
+  readonly #options: ChunkOptions;
+  readonly #maxTokens: number;
+  readonly #maxContextTokens: number;
+  readonly #counts = new Map<string, number>();
+
+  constructor(source: ChunkSource, options: ChunkOptions) {
+    if (!(options.maxTokens >= 16))
+      throw new RangeError(`maxTokens is ${options.maxTokens}; at least 16 are needed`);
+    this.#source = source;
+    this.#options = options;
+    this.#maxTokens = options.maxTokens - (options.specialTokens ?? 2);
+    this.#maxContextTokens = Math.floor(options.maxTokens * contextShare);
+    this.maxCharacters = options.maxTokens * charactersPerToken;
+  }
+
+  /** Headings that stand in the chunk itself are not repeated in front of it. */
+  of(section: Section, first: Atom): string {
+    const headings = section.path.filter((_, index) => (section.starts[index] ?? 0) < first.start);
+    const path = [this.#source.title, ...headings].filter(
+      (part, index, all) => part !== '' && part !== all[index - 1],
+    );
+    const header = first.segment.tableHeader;
+    // Rows are cut from one table only, so its header is asked for again and again: `#fit` remembers counts.
+    const row =
+      header === null ? '' : this.#source.text.slice(header.start, Math.min(header.end, header.start + 1000));
+    return this.#fit(path, row);
+  }
+
+  textLimit(context: string): number {
+    return this.#maxTokens - this.tokensOf(context);
+  }
+
+  smallestTextLimit(segment: Segment): number {
+    const nowhere = { start: Number.POSITIVE_INFINITY, end: 0, tokens: 0, segment, item: 0 };
+    return this.textLimit(this.of(segment.section, nowhere));
+  }
+
+  tokensOf(context: string): number {
+    if (context === '') return 0;
+    let tokens = this.#counts.get(context);
+    if (tokens === undefined) {
+      tokens = this.#options.countTokens(context);
+      if (this.#counts.size > 10_000) this.#counts.clear();
+      this.#counts.set(context, tokens);
+    }
+    return tokens;
+  }
+
+  #fit(path: string[], row: string): string {
+    const wellFormedRow = row.toWellFormed();
+    for (let from = 0; from <= path.length; from += 1) {
+      const head = path.slice(from).join(separator);
+      for (const context of wellFormedRow === '' ? [head] : [`${head}\n${wellFormedRow}`.trim(), head]) {
+        if (context.length <= this.maxCharacters && this.tokensOf(context) <= this.#maxContextTokens)
+          return context;
+      }
+    }
+    return '';
+  }
+}
+
+/** Fills one chunk after the other: `[from, to)` of the atoms, of which `[from, fresh)` is overlap. */
+class Packer {
+  readonly #text: string;
+  readonly #atoms: Atom[];
+  readonly #contexts: ContextWriter;
+  readonly #options: ChunkOptions;
+  /** Sum of tokens before each atom. */
+  readonly #before: number[] = [0];
+  readonly #pieces: Piece[] = [];
+  #from = 0;
+  #fresh = 0;
+  #to = 0;
+
+  constructor(text: string, atoms: Atom[], contexts: ContextWriter, options: ChunkOptions) {
+    this.#text = text;
+    this.#atoms = atoms;
+    this.#contexts = contexts;
+    this.#options = options;
+    for (const atom of atoms) this.#before.push((this.#before.at(-1) ?? 0) + atom.tokens);
+  }
+
+  pack(): Piece[] {
+    for (let at = 0; at < this.#atoms.length; ) {
+      while (this.#to > this.#fresh && !this.#continuesSection(at)) this.#close();
+      const group = this.#endOf(at, (atom) => atom.segment.group);
+      this.#place(at, group, 'group');
+      at = group;
+    }
+    while (this.#to > this.#fresh) this.#close();
+    return this.#pieces;
+  }
+
+  #place(start: number, end: number, unit: 'group' | 'item' | 'atom'): void {
+    if (this.#to === this.#fresh) {
+      const overlap = this.#overlapStart(start);
+      for (let from = overlap; from <= start; from += 1) {
+        if (!this.#fits(from, end) && !(unit === 'atom' && from === start)) continue;
+        this.#from = from;
+        this.#fresh = start;
+        this.#to = end;
+        return;
+      }
+    } else if (this.#fits(this.#from, end)) {
+      this.#to = end;
+      return;
+    } else if (unit === 'atom' || (this.#isHalfFull() && this.#fits(start, end))) {
+      this.#close();
+      this.#place(start, end, unit);
+      return;
+    }
+    const smaller = unit === 'group' ? 'item' : 'atom';
+    for (let at = start; at < end; ) {
+      const next =
+        smaller === 'item'
+          ? Math.min(
+              end,
+              this.#endOf(at, (atom) => atom.item),
+            )
+          : at + 1;
+      this.#place(at, next, smaller);
+      at = next;
+    }
+  }
+
+  #endOf(start: number, key: (atom: Atom) => number): number {
+    let end = start;
+    const first = this.#at(start);
+    for (; end < this.#atoms.length; end += 1) {
+      const atom = this.#at(end);
+      if (key(atom) !== key(first) || atom.segment.section !== first.segment.section) break;
+    }
+    return end;
+  }
+
+  #fits(from: number, to: number): boolean {
+    const first = this.#at(from);
+    const last = this.#at(to - 1);
+    const tokens = (this.#before[to] ?? 0) - (this.#before[from] ?? 0);
+    return (
+      last.end - first.start <= this.#contexts.maxCharacters &&
+      tokens <= this.#contexts.textLimit(this.#contexts.of(last.segment.section, first))
+    );
+  }
+
+  /** At least half of what a chunk may hold is new text: ending it here wastes less than tearing a unit apart. */
+  #isHalfFull(): boolean {
+    const tokens = (this.#before[this.#to] ?? 0) - (this.#before[this.#fresh] ?? 0);
+    const first = this.#at(this.#from);
+    return tokens * 2 >= this.#contexts.textLimit(this.#contexts.of(first.segment.section, first));
+  }
+
+  #continuesSection(at: number): boolean {
+    const section = this.#at(at).segment.section;
+    const current = this.#at(this.#to - 1).segment.section;
+    if (section === current) return true;
+    const onlyHeadings = this.#atoms
+      .slice(this.#from, this.#to)
+      .every((atom) => atom.segment.kind === 'heading');
+    const below = current.starts.every((start, index) => section.starts[index] === start);
+    return onlyHeadings && below && this.#fits(this.#from, at + 1);
+  }
+
+  /** Whole sentences before `start`, of the same section and of text that is neither table nor heading. */
+  #overlapStart(start: number): number {
+    const section = this.#atoms[start]?.segment.section;
+    let from = start;
+    let tokens = 0;
+    while (from - 1 > this.#from) {
+      const atom = this.#at(from - 1);
+      tokens += atom.tokens;
+      const repeatable = atom.segment.kind !== 'row' && atom.segment.kind !== 'heading';
+      if (tokens > this.#options.overlapTokens || !repeatable || atom.segment.section !== section) break;
+      from -= 1;
+    }
+    return from;
+  }
+
+  /**
+   * Emits what is filled. When a chunk's own count is above the sum of its atoms', overlap and then atoms
+   * are taken off it; atoms given back are the beginning of the next chunk.
+   */
+  #close(): void {
+    const end = this.#to;
+    for (;;) {
+      const first = this.#at(this.#from);
+      const last = this.#at(this.#to - 1);
+      const context = this.#contexts.of(last.segment.section, first);
+      const limit = this.#contexts.textLimit(context);
+      const tokens = this.#options.countTokens(this.#text.slice(first.start, last.end));
+      if (tokens <= limit) {
+        this.#emit([first.start, last.end], tokens, context, last);
+        break;
+      }
+      if (this.#from < this.#fresh) this.#from += 1;
+      else if (this.#to - this.#fresh > 1) this.#to -= 1;
+      else {
+        this.#emitInParts(first, context, limit);
+        break;
+      }
+    }
+    this.#fresh = this.#to;
+    for (let at = this.#to; at < end; at += 1) this.#place(at, at + 1, 'atom');
+  }
+
+  #emitInParts(atom: Atom, context: string, maxTokens: number): void {
+    const { countTokens } = this.#options;
+    const limits = { maxTokens, maxCharacters: this.#contexts.maxCharacters, countTokens };
+    for (const cut of cutToSize(this.#text, atom.start, atom.end, limits)) {
+      const part = trim(this.#text, ...cut);
+      if (part !== null) this.#emit(part, countTokens(this.#text.slice(...part)), context, atom);
+    }
+  }
+
+  #emit(span: [number, number], tokens: number, context: string, last: Atom): void {
+    this.#pieces.push({
+      ordinal: this.#pieces.length,
+      text: this.#text.slice(...span),
+      source_span: span,
+      page: null,
+      heading_path: [...last.segment.section.path],
+      context,
+      // A text of marks the tokenizer drops (a lone variation selector) has none; the contract wants one.
+      tokens: Math.max(tokens, 1),
+    });
+  }
+
+  #at(index: number): Atom {
+    const atom = this.#atoms[index];
+    if (atom === undefined) throw new RangeError(`there is no atom ${index} among ${this.#atoms.length}`);
+    return atom;
+  }
+}

@@ -1,0 +1,146 @@
+import { headingText, type MarkdownBlock, parseBlocks } from './markdown-blocks.ts';
+import { markdownWindows, nextLine } from './markdown-windows.ts';
+import { rootSection, type Section, type Segment, type SegmentKind } from './outline.ts';
+
+/** Block quotes or lists nested deeper than this are no document: the parser recurses once per level. */
+const nestingPattern = /^[ \t]*(?:(?:>|[-+*][ \t])[ \t]*){100}/m;
+
+/** A list item and its first paragraph are one: nothing but the item's mark lies between their starts. */
+const itemMarks = /^[\s>]*(?:[-+*]|\d{1,9}[.)])[\s>]*(?:\[[ xX]\]\s*)?$/;
+
+/**
+ * Markdown: headings, paragraphs, list items, table rows, lines of code. A leading byte order mark and
+ * YAML front matter are taken off before the parser sees the text (it would drop the mark, and read the
+ * matter's end as the underline of a heading).
+ */
+export function markdownOutline(text: string): Segment[] {
+  const outline = new OutlineWriter(text);
+  const bom = text.startsWith('\ufeff') ? 1 : 0;
+  const matter = /^---[ \t]*\r?\n(?:[^\n]*\n){0,200}?(?:---|\.\.\.)[ \t]*(?:\r?\n|$)/.exec(
+    text.slice(bom, bom + 65_536),
+  );
+  let bodyStart = bom;
+  if (matter !== null) {
+    bodyStart = bom + matter[0].length;
+    outline.addLines(bom, bodyStart);
+  }
+  for (const window of markdownWindows(text, bodyStart)) {
+    const source = text.slice(window.start, window.end);
+    if (window.kind === 'lines' || nestingPattern.test(source)) outline.addLines(window.start, window.end);
+    else outline.addBlocks(parseBlocks(source).children, window.start);
+  }
+  return outline.segments;
+}
+
+interface Place {
+  base: number;
+  /** Inside a list or a quote headings open no section. */
+  depth: number;
+  group: number;
+}
+
+class OutlineWriter {
+  readonly segments: Segment[];
+  readonly #text: string;
+  #section: Section = rootSection;
+  #sectionDepths: number[] = [];
+  #groups = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+    this.segments = [{ start: 0, kind: 'prose', group: 0, section: rootSection, tableHeader: null }];
+  }
+
+  addLines(start: number, end: number, group = this.#newGroup()): void {
+    for (let position = start; position < end; position = nextLine(this.#text, position)) {
+      this.#cut(position, 'line', group);
+    }
+  }
+
+  addBlocks(blocks: readonly MarkdownBlock[], base: number): void {
+    for (const block of blocks) this.#addBlock(block, { base, depth: 0, group: this.#newGroup() });
+  }
+
+  #addBlock(block: MarkdownBlock, place: Place): void {
+    const start = place.base + (block.position?.start.offset ?? 0);
+    const end = place.base + (block.position?.end.offset ?? 0);
+    switch (block.type) {
+      case 'heading':
+        if (place.depth === 0) this.#openSection(block, start);
+        this.#cut(start, place.depth === 0 ? 'heading' : 'prose', place.group);
+        break;
+      case 'list':
+        for (const item of block.children) {
+          this.#cut(place.base + (item.position?.start.offset ?? 0), 'item', place.group);
+          for (const child of item.children) this.#addBlock(child, { ...place, depth: place.depth + 1 });
+        }
+        break;
+      case 'blockquote':
+      case 'footnoteDefinition':
+        this.#cut(start, 'prose', place.group);
+        for (const child of block.children) this.#addBlock(child, { ...place, depth: place.depth + 1 });
+        break;
+      case 'table':
+        this.#addTable(block.children, place);
+        break;
+      case 'code':
+      case 'html':
+        this.addLines(start, end, place.group);
+        break;
+      default:
+        this.#cut(start, 'prose', place.group);
+    }
+  }
+
+  #addTable(rows: readonly { position?: MarkdownBlock['position'] }[], place: Place): void {
+    const [first, ...others] = rows;
+    if (first === undefined) return;
+    const header = {
+      start: place.base + (first.position?.start.offset ?? 0),
+      end: place.base + (first.position?.end.offset ?? 0),
+    };
+    this.#cut(header.start, 'row', place.group);
+    for (const row of others) {
+      this.#cut(place.base + (row.position?.start.offset ?? 0), 'row', place.group, header);
+    }
+  }
+
+  #openSection(block: MarkdownBlock & { type: 'heading' }, start: number): void {
+    const kept = this.#sectionDepths.findIndex((depth) => depth >= block.depth);
+    const outer = kept === -1 ? this.#sectionDepths.length : kept;
+    const heading = headingText(
+      block.children.map((child) => ('value' in child ? child.value : '')).join(''),
+    );
+    if (heading === '') return;
+    this.#sectionDepths = [...this.#sectionDepths.slice(0, outer), block.depth];
+    this.#section = {
+      path: [...this.#section.path.slice(0, outer), heading],
+      starts: [...this.#section.starts.slice(0, outer), start],
+    };
+  }
+
+  #cut(position: number, kind: SegmentKind, group: number, tableHeader: Segment['tableHeader'] = null): void {
+    const last = this.segments.at(-1);
+    if (last === undefined || position < last.start) return;
+    const start = Math.max(this.#lineStart(position), last.start);
+    const segment = { start, kind, group, section: this.#section, tableHeader };
+    const between = this.#text.slice(last.start, start);
+    if (between.length < 64 && between.trim() === '') {
+      this.segments[this.segments.length - 1] = { ...segment, start: last.start };
+    } else if (!(last.kind === 'item' && between.length < 64 && itemMarks.test(between))) {
+      this.segments.push(segment);
+    }
+  }
+
+  /** The marks in front of a block (`> `, indentation) belong to it, not to the line before. */
+  #lineStart(position: number): number {
+    let start = position;
+    while (start > 0 && /[ \t>]/.test(this.#text[start - 1] ?? '')) start -= 1;
+    return start === 0 || /[\r\n]/.test(this.#text[start - 1] ?? '') ? start : position;
+  }
+
+  #newGroup(): number {
+    this.#groups += 1;
+    return this.#groups;
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * Cuts a Markdown text into windows that are parsed one by one. The parser's time grows with the square
+ * of a long list or paragraph (144 kB of nested list items: 23 s; 300 kB of short lines: 8 s), so no
+ * window may hold much more than a few kilobytes of either. Windows end where the block structure starts
+ * anew anyway: before a heading, before an unindented line after a blank one, before a top-level list
+ * item; in a text without such places before any line, which at worst makes two paragraphs of one.
+ *
+ * Fenced code, HTML comments and tables are kept in one window up to `hardLimit`, because the lines in
+ * them mean something else (and a row needs its header).
+ */
+export interface MarkdownWindow {
+  start: number;
+  end: number;
+  /** `lines`: not to be parsed: code that outgrew a window, or a line too long to be anything but data. */
+  kind: 'markdown' | 'lines';
+}
+
+const softLimit = 2 * 1024;
+const lineLimit = 8 * 1024;
+const hardLimit = 64 * 1024;
+
+const fencePattern = /^[ \t]*(?:>[ \t]*)*(`{3,}|~{3,})(.*)$/;
+const headingPattern = /^#{1,6}(?:[ \t]|$)/;
+const itemPattern = /^(?:[-+*]|\d{1,9}[.)])[ \t]/;
+const rowPattern = /^[ \t>]*\|/;
+const blankPattern = /^[ \t]*$/;
+const rawHtmlPattern = /^ {0,3}<(?:!--|(pre|script|style|textarea)\b)/i;
+
+export function markdownWindows(text: string, from: number): MarkdownWindow[] {
+  const windows: MarkdownWindow[] = [];
+  let start = from;
+  let fence: string | null = null;
+  let rawHtmlEnd: RegExp | null = null;
+  let asLines = false;
+  let afterBlank = false;
+
+  function cutBefore(position: number): void {
+    if (position > start) windows.push({ start, end: position, kind: asLines ? 'lines' : 'markdown' });
+    start = position;
+  }
+
+  for (let position = from; position < text.length; ) {
+    const next = nextLine(text, position);
+    const tooLong = next - position > hardLimit;
+    const line = tooLong ? '' : text.slice(position, next).replace(/[\r\n]+$/, '');
+    const size = position - start;
+
+    if (tooLong) {
+      cutBefore(position);
+      asLines = true;
+      cutBefore(next);
+      asLines = fence !== null;
+    } else if (fence !== null) {
+      const closes = closesFence(line, fence);
+      if (!asLines && size > hardLimit) {
+        cutBefore(position);
+        asLines = true;
+      }
+      if (closes) fence = null;
+    } else {
+      const row = rowPattern.test(line);
+      if (
+        !(asLines && row) &&
+        (asLines || size > hardLimit || (rawHtmlEnd === null && isPlaceToCut(line, size, afterBlank)))
+      ) {
+        cutBefore(position);
+        // A table that outgrew its window has lost its header for the parser, which would take the rest for a paragraph.
+        asLines = row && size > hardLimit;
+        if (size > hardLimit) rawHtmlEnd = null;
+      }
+      rawHtmlEnd = rawHtmlAfter(line, rawHtmlEnd);
+      if (rawHtmlEnd === null) fence = fencePattern.exec(line)?.[1] ?? null;
+    }
+    afterBlank = blankPattern.test(line);
+    position = next;
+  }
+  cutBefore(text.length);
+  return windows;
+}
+
+function isPlaceToCut(line: string, size: number, afterBlank: boolean): boolean {
+  if (blankPattern.test(line)) return false;
+  const unindented = !/^[ \t]/.test(line);
+  if (size > softLimit && unindented && (afterBlank || headingPattern.test(line) || itemPattern.test(line)))
+    return true;
+  return size > lineLimit && !rowPattern.test(line) && !/^[=-]+\s*$/.test(line);
+}
+
+function closesFence(line: string, fence: string): boolean {
+  const found = fencePattern.exec(line);
+  const mark = found?.[1];
+  return (
+    mark !== undefined &&
+    mark[0] === fence[0] &&
+    mark.length >= fence.length &&
+    blankPattern.test(found?.[2] ?? '')
+  );
+}
+
+/** What ends the raw HTML that this line opens or continues; null outside of any. */
+function rawHtmlAfter(line: string, open: RegExp | null): RegExp | null {
+  if (open !== null) return open.test(line) ? null : open;
+  const found = rawHtmlPattern.exec(line);
+  if (found === null) return null;
+  const end = found[1] === undefined ? /-->/ : new RegExp(`</${found[1]}>`, 'i');
+  return end.test(line) ? null : end;
+}
+
+/** Where the line after the one at `position` starts: after \n, \r\n or a lone \r. */
+export function nextLine(text: string, position: number): number {
+  const feed = text.indexOf('\n', position);
+  const end = feed === -1 ? text.length : feed + 1;
+  const carriage = text.slice(position, Math.min(end, position + hardLimit)).indexOf('\r');
+  if (carriage === -1) return end;
+  const after = position + carriage + 1;
+  return text[after] === '\n' ? after + 1 : after;
+}

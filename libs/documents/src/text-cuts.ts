@@ -1,0 +1,89 @@
+import type { CountTokens } from './token-counter.ts';
+
+/** `[start, end)` in UTF-16 code units. */
+export type Span = readonly [start: number, end: number];
+
+const sentences = new Intl.Segmenter(undefined, { granularity: 'sentence' });
+const words = new Intl.Segmenter(undefined, { granularity: 'word' });
+const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+
+const sentenceEnd = /[.!?…:;。！？؟۔।]["'”’»)\]]*\s*$/;
+const maxJoinedCharacters = 1000;
+
+/**
+ * The sentences of `[start, end)`, without a gap; white space belongs to the sentence before it. A line
+ * break is taken for a sentence's end unless the line goes on in lower case: hard-wrapped prose has its
+ * line breaks anywhere.
+ */
+export function* sentencesOf(text: string, start: number, end: number): Generator<Span> {
+  let from = start;
+  let to = start;
+  for (const { segment, index } of sentences.segment(text.slice(start, end))) {
+    const at = start + index;
+    const before = text.slice(Math.max(from, at - 16), at);
+    const wrapped =
+      to > from && /[\r\n]\s*$/.test(before) && !sentenceEnd.test(before) && /^\p{Ll}/u.test(segment);
+    if (to > from && !(wrapped && at - from < maxJoinedCharacters)) {
+      yield [from, to];
+      from = at;
+    }
+    to = at + segment.length;
+  }
+  if (to > from) yield [from, to];
+}
+
+/**
+ * Cuts `[start, end)` into spans of at most `maxTokens` and `maxCharacters`: after white space, else
+ * between words, else between characters as a reader sees them, and never inside a surrogate pair. Looks
+ * at windows only, so a line of 10 MB costs no more than 10 MB of text.
+ */
+export function* cutToSize(
+  text: string,
+  start: number,
+  end: number,
+  limits: { maxTokens: number; maxCharacters: number; countTokens: CountTokens },
+): Generator<Span> {
+  for (let from = start; from < end; ) {
+    let to = cutPosition(text, from, Math.min(end, from + limits.maxCharacters), end);
+    for (;;) {
+      const tokens = limits.countTokens(text.slice(from, to));
+      if (tokens <= limits.maxTokens) break;
+      const smaller = from + Math.floor(((to - from) * limits.maxTokens * 0.95) / tokens);
+      const next = cutPosition(text, from, Math.min(smaller, to - 1), end);
+      if (next >= to) break; // A single character above the limit: nothing smaller can be cut.
+      to = next;
+    }
+    yield [from, to];
+    from = to;
+  }
+}
+
+/** The best place to cut at or somewhat before `wanted`; after `from` in any case. */
+function cutPosition(text: string, from: number, wanted: number, end: number): number {
+  if (wanted >= end) return end;
+  const earliest = from + Math.ceil((wanted - from) * 0.75);
+  for (let at = wanted; at > Math.max(earliest, from); at -= 1) {
+    if (/\s/.test(text[at - 1] ?? '')) return at;
+  }
+  const atWord = boundaryBefore(words, text, wanted);
+  if (atWord > Math.max(earliest, from)) return atWord;
+  const atGrapheme = boundaryBefore(graphemes, text, wanted);
+  if (atGrapheme > from) return atGrapheme;
+  const whole = isInsidePair(text, wanted) ? wanted - 1 : wanted;
+  return whole > from ? whole : Math.min(end, from + (isInsidePair(text, from + 1) ? 2 : 1));
+}
+
+const lookAround = 64;
+
+function boundaryBefore(segmenter: Intl.Segmenter, text: string, position: number): number {
+  let start = Math.max(0, position - lookAround);
+  if (isInsidePair(text, start)) start -= 1;
+  const found = segmenter.segment(text.slice(start, position + lookAround)).containing(position - start);
+  return found === undefined ? position : start + found.index;
+}
+
+function isInsidePair(text: string, position: number): boolean {
+  const code = text.charCodeAt(position);
+  const before = text.charCodeAt(position - 1);
+  return code >= 0xdc00 && code <= 0xdfff && before >= 0xd800 && before <= 0xdbff;
+}
