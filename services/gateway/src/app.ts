@@ -1,0 +1,90 @@
+import { OpenAPIHono, z } from '@hono/zod-openapi';
+import type { GatewayDependencies, GatewayParts } from './dependencies.ts';
+import type { Endpoint } from './endpoint.ts';
+import { type GatewayContext, type GatewayEnv, noContent, textAnswer } from './exchange.ts';
+import { serveEndpoint } from './middleware/serve-endpoint.ts';
+import { describe, openApiDocument } from './openapi-document.ts';
+import { jsonContent } from './openapi-schemas.ts';
+import { gatewayProblem } from './problem.ts';
+import { createQueryMeter } from './query-meter.ts';
+import { chatCompletionsEndpoint } from './routes/chat-completions.ts';
+import { collectionsEndpoint } from './routes/collections.ts';
+import { documentEndpoints } from './routes/documents.ts';
+import { ingestEndpoint } from './routes/ingest.ts';
+import { jobEndpoint } from './routes/jobs.ts';
+import { modelsEndpoint } from './routes/models.ts';
+import { pageEndpoints } from './routes/pages.ts';
+import { probeEndpoints } from './routes/probes.ts';
+import { queryEndpoint } from './routes/query.ts';
+import { searchEndpoint } from './routes/search.ts';
+
+export type GatewayApp = OpenAPIHono<GatewayEnv>;
+
+/** The whole HTTP surface as a value: `app.request(...)` asks it without a socket. */
+export function createApp(deps: GatewayDependencies): GatewayApp {
+  const parts: GatewayParts = { ...deps, meter: createQueryMeter(deps.metrics) };
+  const app: GatewayApp = new OpenAPIHono<GatewayEnv>();
+  const endpoints: Endpoint[] = [
+    queryEndpoint(parts),
+    searchEndpoint(parts),
+    ingestEndpoint(parts),
+    jobEndpoint(parts),
+    ...documentEndpoints(parts),
+    collectionsEndpoint(parts),
+    chatCompletionsEndpoint(parts),
+    modelsEndpoint(parts),
+    ...probeEndpoints(parts),
+    ...pageEndpoints(parts),
+    documentEndpoint(() => openApiDocument(app, parts.version)),
+  ];
+  for (const endpoint of endpoints) {
+    app.openAPIRegistry.registerPath(describe(endpoint));
+    app.on(
+      endpoint.method.toUpperCase(),
+      endpoint.path.replaceAll(/\{(.+?)\}/g, ':$1'),
+      serveEndpoint(endpoint, parts),
+    );
+  }
+  app.notFound(serveEndpoint(unmatched(endpoints), parts));
+  return app;
+}
+
+function documentEndpoint(make: () => object): Endpoint {
+  let document: string | undefined;
+  return {
+    method: 'get',
+    path: '/openapi.json',
+    tag: 'pages',
+    summary: 'This document',
+    responses: { 200: jsonContent(z.record(z.string(), z.unknown()), 'OpenAPI 3.1.') },
+    handle(_context, exchange) {
+      document ??= JSON.stringify(make());
+      return textAnswer(exchange, document, 'application/json');
+    },
+  };
+}
+
+/** What no route took: another method of a known path (405, or 204 for OPTIONS), or an unknown path (404). */
+function unmatched(endpoints: readonly Endpoint[]): Pick<Endpoint, 'path' | 'handle'> {
+  const forms = endpoints.map(({ method, path }) => ({
+    methods: method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()],
+    form: new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{.+?\}/g, '[^/]+')}$`),
+  }));
+  return {
+    path: 'unmatched',
+    handle(context: GatewayContext, exchange) {
+      const methods = forms.filter(({ form }) => form.test(exchange.path)).flatMap((one) => one.methods);
+      if (methods.length === 0) {
+        throw gatewayProblem('not_found', {
+          detail: `There is no route ${exchange.path.slice(0, 200)}. GET /docs shows all routes.`,
+        });
+      }
+      const allow = [...methods, 'OPTIONS'].join(', ');
+      if (context.req.method === 'OPTIONS') return noContent(exchange, { Allow: allow });
+      throw gatewayProblem('method_not_allowed', {
+        detail: `${exchange.path} takes ${allow}, not ${exchange.method}.`,
+        headers: { Allow: allow },
+      });
+    },
+  };
+}

@@ -1,0 +1,203 @@
+import {
+  type Answer,
+  type Completed,
+  type Completion,
+  defaultTenant,
+  type EncodeInput,
+  envelopeVersion,
+  type Hits,
+  newId,
+  type QueryResponse,
+  stages,
+  type TimingsMs,
+} from '@vortex/contracts';
+import type { SubmittedJob } from '@vortex/queue';
+import type { GatewayDependencies } from './dependencies.ts';
+import type { Exchange } from './exchange.ts';
+import { ClientGone, deadlineProblem, failureProblem, type HttpProblem } from './problem.ts';
+
+/**
+ * A question's way through the gateway, the same for JSON, streams, search and the OpenAI route:
+ *
+ *   checked ──► submitted ──► completed          answered
+ *      │            ├──► failed                   problem by failure code
+ *      │            ├──► deadline passed          job cancelled, 504 with the timings known
+ *      │            ├──► client gone              job cancelled, nobody to answer
+ *      │            └──► queue full, Redis away   nothing queued, 503
+ *      └──► unknown collection                    nothing queued, 404
+ */
+
+/** After the deadline the worker that has the job reports it, with timings; so long is waited for that report. */
+const deadlineGraceMs = 300;
+
+export interface Question {
+  query: string;
+  collection?: string | undefined;
+  top_k?: number | undefined;
+  deadline_ms?: number | undefined;
+  want?: 'answer' | 'hits';
+  stream?: boolean | undefined;
+  max_tokens?: number | undefined;
+  /** Keep status and result for an hour, for a client that asks later. */
+  track?: boolean;
+}
+
+export interface PreparedJob {
+  job: SubmittedJob;
+  /** Milliseconds from the request's arrival until the job was ready to be submitted. */
+  admitMs: number;
+  timeoutMs: number;
+}
+
+/** @throws HttpProblem 404 `collection_not_found`, before anything is queued. */
+export async function prepare(
+  deps: GatewayDependencies,
+  exchange: Exchange,
+  question: Question,
+): Promise<PreparedJob> {
+  await assertCollection(deps, question.collection);
+  const id = newId('qry');
+  const timeoutMs = question.deadline_ms ?? deps.settings.query_timeout_ms;
+  const deadlineAt = exchange.receivedAt + timeoutMs;
+  const envelope: Partial<EncodeInput> = {
+    id,
+    v: envelopeVersion,
+    tenant: defaultTenant,
+    deadline_at: deadlineAt,
+    attempt: 1,
+    traceparent: exchange.traceparent,
+    query: question.query,
+  };
+  if (question.collection !== undefined) envelope.collection = question.collection;
+  if (question.top_k !== undefined) envelope.top_k = question.top_k;
+  if (question.want === 'hits') envelope.want = 'hits';
+  if (question.stream === true) envelope.stream = true;
+  if (question.max_tokens !== undefined) envelope.max_tokens = question.max_tokens;
+  const job: SubmittedJob = {
+    list: stages.encode.list,
+    lane: stages.encode.lane,
+    id,
+    deadlineAt,
+    envelope,
+    cap: deps.settings.max_live_queries,
+  };
+  // A search ends at the retriever: it must not hold a generator's slot meanwhile.
+  if (question.want !== 'hits') job.candidates = deps.replicas.candidates((Math.random() * 2 ** 32) >>> 0);
+  if (question.track === true) job.track = { type: 'query' };
+  return { job, admitMs: exchange.elapsedMs(), timeoutMs };
+}
+
+async function assertCollection(deps: GatewayDependencies, name: string | undefined): Promise<void> {
+  // Without a name `default` is meant, which is never unknown.
+  if (name === undefined) return;
+  if ((await deps.registry.resolveCollection(defaultTenant, name)) !== null) return;
+  throw failureProblem({
+    code: 'collection_not_found',
+    message: `There is no collection ${name}. GET /api/collections lists them; POST /ingest creates one.`,
+    stage: null,
+    retryable: false,
+  });
+}
+
+/**
+ * Waits for the end of a prepared job.
+ * @throws HttpProblem for every end but a result; ClientGone; QueueFull and QueueUnavailable.
+ */
+export async function awaitResult<Result extends Answer | Hits>(
+  deps: GatewayDependencies,
+  exchange: Exchange,
+  prepared: PreparedJob,
+  onFrame?: (frame: unknown) => void,
+): Promise<Completed<Result>> {
+  const { job, timeoutMs } = prepared;
+  const { submitter, log } = deps;
+  const gone = exchange.clientGone;
+  if (gone.aborted) throw new ClientGone();
+  const waiting = new AbortController();
+  const giveUp = () => waiting.abort();
+  const timer = setTimeout(giveUp, timeoutMs + deadlineGraceMs - exchange.elapsedMs());
+  gone.addEventListener('abort', giveUp, { once: true });
+  try {
+    const completion = await submitter.submit(job, {
+      signal: waiting.signal,
+      ...(onFrame !== undefined && { onFrame }),
+    });
+    return resultOf<Result>(completion, job.id, exchange, prepared);
+  } catch (error) {
+    if (!waiting.signal.aborted) throw error;
+    submitter.cancel(job.id).catch((failure: unknown) => {
+      log.warn({ err: failure, job_id: job.id }, 'cancel did not reach redis; the job ends at its deadline');
+    });
+    if (gone.aborted) throw new ClientGone();
+    throw timedOut(exchange, prepared);
+  } finally {
+    clearTimeout(timer);
+    gone.removeEventListener('abort', giveUp);
+  }
+}
+
+/**
+ * The value was written by a worker of ours through its own schema; here only what is branched on is
+ * checked. A second parse of the whole answer would be the dearest step of the gateway.
+ */
+function resultOf<Result extends Answer | Hits>(
+  text: string,
+  id: string,
+  exchange: Exchange,
+  prepared: PreparedJob,
+): Completed<Result> {
+  const completion = JSON.parse(text) as Completion<Result>;
+  if (completion?.status === 'completed') return completion;
+  if (typeof completion?.error?.code === 'string') {
+    throw failureProblem(completion.error, timingsOf(completion.timings_ms ?? {}, exchange, prepared));
+  }
+  throw new Error(`the completion of ${id} is neither a result nor a failure`);
+}
+
+function timedOut(exchange: Exchange, prepared: PreparedJob): HttpProblem {
+  return deadlineProblem(
+    `No answer within ${prepared.timeoutMs} ms. The job was cancelled; deadline_ms can allow up to 300,000.`,
+    timingsOf({}, exchange, prepared),
+  );
+}
+
+/**
+ * The pipeline's timings with the gateway's own: `admit` until the job was handed to the queue, `total` from
+ * arrival to now, `deliver` what is left when every known part is taken off. Parts that did not run are absent.
+ */
+export function timingsOf(pipeline: TimingsMs, exchange: Exchange, prepared: PreparedJob): TimingsMs {
+  const total = exchange.elapsedMs();
+  const timings: TimingsMs = { admit: round(prepared.admitMs) };
+  let known = prepared.admitMs;
+  for (const [name, ms] of Object.entries(pipeline)) {
+    timings[name] = round(ms);
+    // The first token is part of generate.
+    if (name !== 'first_token') known += ms;
+  }
+  timings.deliver = round(Math.max(0, total - known));
+  timings.total = round(total);
+  return timings;
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 100) / 100;
+}
+
+export function serverTiming(timings: TimingsMs): string {
+  return Object.entries(timings)
+    .map(([name, ms]) => `${name};dur=${ms}`)
+    .join(', ');
+}
+
+export function queryAnswer(
+  completion: Completed<Answer>,
+  exchange: Exchange,
+  prepared: PreparedJob,
+): QueryResponse {
+  const { status: _status, v: _v, ...answer } = completion;
+  return {
+    ...answer,
+    timings_ms: timingsOf(completion.timings_ms, exchange, prepared),
+    request_id: exchange.requestId,
+  };
+}

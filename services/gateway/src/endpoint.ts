@@ -1,0 +1,24 @@
+import type { RouteConfig } from '@hono/zod-openapi';
+import type { Exchange, GatewayContext } from './exchange.ts';
+
+/**
+ * A route as a value: what OpenAPI says of it and what runs. `app.ts` registers both from this one
+ * object, so the document cannot forget a route; the body schema in `request` is the one the handler parses
+ * with (`readJson`). zod-openapi's own validators are not used: they read the body before its size is
+ * known, decode it leniently, and cost a cloned request.
+ */
+export interface Endpoint {
+  method: 'get' | 'post';
+  /** Parameters as OpenAPI writes them: `/api/jobs/{id}`. */
+  path: string;
+  tag: 'queries' | 'documents' | 'jobs' | 'openai' | 'operations' | 'pages';
+  summary: string;
+  description?: string;
+  request?: RouteConfig['request'];
+  responses: RouteConfig['responses'];
+  /** Statuses answered with a problem document, beside the ones every route may answer. */
+  problems?: readonly number[];
+  /** Probes and scrapes come every few seconds: their log lines are on level debug. */
+  quiet?: boolean;
+  handle(context: GatewayContext, exchange: Exchange): Promise<Response> | Response;
+}

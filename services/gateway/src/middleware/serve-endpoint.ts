@@ -1,0 +1,85 @@
+import type { Problem } from '@vortex/contracts';
+import type { Logger, Metrics } from '@vortex/observability';
+import type { Endpoint } from '../endpoint.ts';
+import { Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
+import { openAiError } from '../openai-error.ts';
+import { ClientGone, type HttpProblem, internalProblem, problemOf } from '../problem.ts';
+import { drainUnread } from './drain-unread.ts';
+
+export interface ExchangeObservers {
+  log: Logger;
+  metrics: Metrics;
+}
+
+/**
+ * What surrounds every route, in one function so that Hono runs one handler and no middleware chain:
+ * the exchange is opened, errors become problem documents, unread bodies are drained, and the end is
+ * counted and logged (never the question's text).
+ */
+export function serveEndpoint(
+  endpoint: Pick<Endpoint, 'path' | 'handle' | 'quiet'>,
+  observers: ExchangeObservers,
+): (context: GatewayContext) => Promise<Response> {
+  const level = endpoint.quiet === true ? 'debug' : 'info';
+  return async (context) => {
+    const exchange = new Exchange(context, endpoint.path);
+    const end = (status: number) => reportEnd(exchange, status, level, observers);
+    exchange.onEnd = end;
+    let response: Response;
+    try {
+      response = await endpoint.handle(context, exchange);
+    } catch (error) {
+      response = answerFor(error, exchange, observers.log);
+    }
+    drainUnread(context.env?.incoming);
+    if (!exchange.endsLater) end(response.status);
+    return response;
+  };
+}
+
+function reportEnd(
+  exchange: Exchange,
+  status: number,
+  level: 'debug' | 'info',
+  { log, metrics }: ExchangeObservers,
+): void {
+  const elapsedMs = exchange.elapsedMs();
+  const { method, route } = exchange;
+  metrics.observe(
+    'api_gateway_http_request_duration_seconds',
+    { method, route, status_class: `${Math.floor(status / 100)}xx` },
+    elapsedMs / 1000,
+  );
+  log[level](
+    { request_id: exchange.requestId, method, route, status, ms: Math.round(elapsedMs * 10) / 10 },
+    'request',
+  );
+}
+
+function answerFor(error: unknown, exchange: Exchange, log: Logger): Response {
+  // 499 is what the log and the metrics show; the client that would read it has left.
+  if (error instanceof ClientGone) return new Response(null, { status: 499 });
+  let failure = problemOf(error);
+  if (failure === null) {
+    log.error({ err: error, request_id: exchange.requestId, route: exchange.route }, 'request failed');
+    failure = internalProblem();
+  }
+  return problemAnswer(failure, exchange);
+}
+
+export function problemAnswer(failure: HttpProblem, exchange: Exchange): Response {
+  const problem = problemFor(failure, exchange);
+  if (exchange.path.startsWith('/v1/')) {
+    const { status, body } = openAiError(problem);
+    return jsonAnswer(exchange, body, status, failure.headers);
+  }
+  return jsonAnswer(exchange, problem, problem.status, {
+    ...failure.headers,
+    'Content-Type': 'application/problem+json',
+  });
+}
+
+/** The problem as this exchange's client reads it, in a document or in a stream's `error` event. */
+export function problemFor(failure: HttpProblem, exchange: Exchange): Problem {
+  return { ...failure.problem, instance: exchange.path, request_id: exchange.requestId };
+}

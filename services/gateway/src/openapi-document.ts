@@ -1,0 +1,74 @@
+import type { OpenAPIHono, RouteConfig } from '@hono/zod-openapi';
+import type { Endpoint } from './endpoint.ts';
+import type { GatewayEnv } from './exchange.ts';
+import { schemas } from './openapi-schemas.ts';
+
+const problemMeanings: Record<number, string> = {
+  400: 'Not JSON, or not readable.',
+  404: 'Unknown id, collection or model.',
+  405: 'The route does not take this method; `Allow` says which it does.',
+  409: 'The collection was built with another embedding model.',
+  413: 'The body is larger than this route takes.',
+  415: 'The body is not `application/json`.',
+  422: 'A field is not as it must be; `errors` points to it.',
+  500: 'Something unexpected; the log has it under `request_id`.',
+  502: 'The language model, or every attempt, failed.',
+  503: 'The queue is full or out of reach; `Retry-After` says when to come back.',
+  504: 'The deadline passed; `timings_ms` says how far the question came.',
+};
+
+const tags = [
+  { name: 'queries', description: 'Questions and searches.' },
+  { name: 'documents', description: 'Documents, their texts and collections.' },
+  { name: 'jobs', description: 'What was queued.' },
+  { name: 'openai', description: 'For clients that speak OpenAI’s API. Errors have its shape.' },
+  { name: 'operations', description: 'Probes and metrics.' },
+  { name: 'pages', description: 'Pages for people, and this document.' },
+];
+
+/** What OpenAPI says of an endpoint: its own words, and the problems it and every route can answer with. */
+export function describe(endpoint: Endpoint): RouteConfig {
+  const responses: RouteConfig['responses'] = { ...endpoint.responses };
+  for (const status of [...(endpoint.problems ?? []), 500]) {
+    // A probe's 503 is an answer, not a problem.
+    responses[status] ??= {
+      description: problemMeanings[status] ?? 'A problem.',
+      content:
+        endpoint.tag === 'openai'
+          ? { 'application/json': { schema: schemas.openAiError } }
+          : { 'application/problem+json': { schema: schemas.problem } },
+    };
+  }
+  return {
+    method: endpoint.method,
+    path: endpoint.path,
+    operationId: operationId(endpoint),
+    tags: [endpoint.tag],
+    summary: endpoint.summary,
+    ...(endpoint.description !== undefined && { description: endpoint.description }),
+    ...(endpoint.request !== undefined && { request: endpoint.request }),
+    responses,
+  };
+}
+
+function operationId({ method, path }: Endpoint): string {
+  const words = path.split(/[^a-zA-Z0-9]+/).filter((word) => word !== '');
+  return [method, ...words]
+    .map((word, at) => (at === 0 ? word : word[0]?.toUpperCase() + word.slice(1)))
+    .join('');
+}
+
+/** `openapi.json`, made once: the routes do not change while the process lives. */
+export function openApiDocument(app: OpenAPIHono<GatewayEnv>, version: string): object {
+  return app.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: {
+      title: 'Vortex',
+      version,
+      description: 'Questions about your documents, answered with citations.',
+      license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
+    },
+    servers: [{ url: '/' }],
+    tags,
+  });
+}

@@ -1,0 +1,64 @@
+import { z } from '@hono/zod-openapi';
+import {
+  hit,
+  ingestRequest,
+  ingestResponse,
+  jobAccepted,
+  jobResponse,
+  problem,
+  queryRequest,
+  queryResponse,
+  searchRequest,
+  searchResponse,
+} from '@vortex/contracts';
+
+/**
+ * The contracts' schemas under the names they have in `openapi.json`; handlers and document use the same
+ * object. The clone parses like its original and, unlike it, was made after zod-openapi taught zod its method.
+ */
+function named<S extends z.ZodType>(name: string, schema: S): S {
+  return schema.clone().openapi(name);
+}
+
+export const schemas = {
+  queryRequest: named('QueryRequest', queryRequest),
+  queryResponse: named('QueryResponse', queryResponse),
+  searchRequest: named('SearchRequest', searchRequest),
+  searchResponse: named('SearchResponse', searchResponse),
+  hit: named('Hit', hit),
+  ingestRequest: named('IngestRequest', ingestRequest),
+  ingestResponse: named('IngestResponse', ingestResponse),
+  jobAccepted: named('JobAccepted', jobAccepted),
+  job: named('Job', jobResponse),
+  problem: named('Problem', problem),
+  openAiError: z
+    .object({
+      error: z.object({
+        message: z.string(),
+        type: z.string(),
+        param: z.string().nullable(),
+        code: z.string(),
+      }),
+    })
+    .openapi('OpenAiError'),
+} as const;
+
+export function jsonContent<S extends z.ZodType>(schema: S, description: string) {
+  return { description, content: { 'application/json': { schema } } };
+}
+
+export function textContent(contentType: string, description: string) {
+  return { description, content: { [contentType]: { schema: z.string() } } };
+}
+
+export function jsonBody<S extends z.ZodType>(schema: S) {
+  return { body: { required: true, content: { 'application/json': { schema } } } };
+}
+
+export function pathId(about: string) {
+  return { params: z.object({ id: z.string().openapi({ description: about }) }) };
+}
+
+export function pathFile(files: readonly string[]) {
+  return { params: z.object({ file: z.string().openapi({ enum: [...files] }) }) };
+}

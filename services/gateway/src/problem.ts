@@ -1,0 +1,149 @@
+import {
+  type FailedCompletion,
+  failures,
+  type Problem,
+  StageFailure,
+  type TimingsMs,
+} from '@vortex/contracts';
+import { QueueFull, QueueUnavailable } from '@vortex/queue';
+
+/**
+ * Everything the gateway refuses or fails at, beside the failure codes of the pipeline (contracts/failure.ts).
+ * A code is part of the API: clients branch on it, so one is never renamed or given another status.
+ */
+export const gatewayProblems = {
+  bad_request: { status: 400, title: 'The request could not be read', retryable: false },
+  invalid_json: { status: 400, title: 'The body is not valid JSON', retryable: false },
+  not_found: { status: 404, title: 'There is nothing here', retryable: false },
+  model_not_found: { status: 404, title: 'There is no such model', retryable: false },
+  method_not_allowed: { status: 405, title: 'This route does not take that method', retryable: false },
+  request_timeout: { status: 408, title: 'The request did not arrive in time', retryable: true },
+  body_too_large: { status: 413, title: 'The body is too large', retryable: false },
+  unsupported_media_type: {
+    status: 415,
+    title: 'The body is of another type than this route takes',
+    retryable: false,
+  },
+  validation: { status: 422, title: 'The body does not fit this route', retryable: false },
+  headers_too_large: { status: 431, title: 'The request headers are too large', retryable: false },
+  stream_restarted: { status: 502, title: 'The answer changed after a part of it was sent', retryable: true },
+  queue_unavailable: { status: 503, title: 'The queue is out of reach', retryable: true },
+  queue_full: { status: 503, title: 'Too many jobs are waiting', retryable: true },
+} as const satisfies Record<string, { status: number; title: string; retryable: boolean }>;
+
+export type GatewayProblemCode = keyof typeof gatewayProblems;
+export type ProblemField = { pointer: string; message: string };
+
+interface ProblemDetails {
+  detail: string;
+  errors?: ProblemField[];
+  retryAfterMs?: number;
+  timingsMs?: TimingsMs;
+  headers?: Record<string, string>;
+}
+
+/** Thrown anywhere below a route; the exchange answers it. `problem` has no `instance` and no `request_id` yet. */
+export class HttpProblem extends Error {
+  readonly problem: Problem;
+  readonly headers: Record<string, string>;
+
+  constructor(problem: Problem, headers: Record<string, string> = {}) {
+    super(problem.detail);
+    this.name = 'HttpProblem';
+    this.problem = problem;
+    this.headers = headers;
+  }
+}
+
+/** The client closed the connection: nobody reads an answer, so none is made. */
+export class ClientGone extends Error {
+  constructor() {
+    super('the client closed the connection');
+    this.name = 'ClientGone';
+  }
+}
+
+export function gatewayProblem(code: GatewayProblemCode, details: ProblemDetails): HttpProblem {
+  const { status, title, retryable } = gatewayProblems[code];
+  return new HttpProblem(
+    {
+      type: typeOf(code),
+      title,
+      status,
+      detail: details.detail,
+      code,
+      retryable,
+      ...(details.retryAfterMs !== undefined && { retry_after_ms: details.retryAfterMs }),
+      ...(details.timingsMs !== undefined && { timings_ms: details.timingsMs }),
+      ...(details.errors !== undefined && { errors: details.errors }),
+    },
+    details.headers,
+  );
+}
+
+/** A pipeline failure as HTTP: the code decides the status, the completion brings text, stage and timings. */
+export function failureProblem(error: FailedCompletion['error'], timingsMs?: TimingsMs): HttpProblem {
+  const { status, title } = failures[error.code];
+  return new HttpProblem({
+    type: typeOf(error.code),
+    title,
+    status,
+    detail: error.message,
+    code: error.code,
+    stage: error.stage,
+    retryable: error.retryable,
+    ...(timingsMs !== undefined && { timings_ms: timingsMs }),
+  });
+}
+
+export function deadlineProblem(detail: string, timingsMs: TimingsMs): HttpProblem {
+  return failureProblem(
+    { code: 'deadline_exceeded', message: detail, stage: null, retryable: true },
+    timingsMs,
+  );
+}
+
+/** Null: not expected by anyone; the caller logs it and answers `internal`, without its text. */
+export function problemOf(error: unknown): HttpProblem | null {
+  if (error instanceof HttpProblem) return error;
+  if (error instanceof QueueFull) {
+    return gatewayProblem('queue_full', {
+      detail: 'The pipeline has as many jobs as it may hold. Try again after the time given.',
+      ...retryAfter(error.retryAfterMs),
+    });
+  }
+  if (error instanceof QueueUnavailable) {
+    return gatewayProblem('queue_unavailable', {
+      detail: 'Redis does not take jobs at the moment. Nothing was queued; try again after the time given.',
+      ...retryAfter(2000),
+    });
+  }
+  if (error instanceof StageFailure) {
+    return failureProblem({
+      code: error.code,
+      message: error.message,
+      stage: null,
+      retryable: error.mayRetry,
+    });
+  }
+  return null;
+}
+
+export function internalProblem(): HttpProblem {
+  return failureProblem({
+    code: 'internal',
+    message: 'The gateway met an error it does not know. Its log has the cause under this request id.',
+    stage: null,
+    retryable: true,
+  });
+}
+
+/** Jittered by a fifth either way: clients told the same second come back in the same second. */
+function retryAfter(aroundMs: number): { retryAfterMs: number; headers: Record<string, string> } {
+  const retryAfterMs = Math.round(aroundMs * (0.8 + 0.4 * Math.random()));
+  return { retryAfterMs, headers: { 'Retry-After': String(Math.max(1, Math.ceil(retryAfterMs / 1000))) } };
+}
+
+function typeOf(code: string): string {
+  return `/problems/${code.replaceAll('_', '-')}`;
+}

@@ -1,0 +1,64 @@
+import {
+  defaultDeadlineMs,
+  defaultTenant,
+  envelopeVersion,
+  type IngestInput,
+  newId,
+  stages,
+} from '@vortex/contracts';
+import type { GatewayParts } from '../dependencies.ts';
+import type { Endpoint } from '../endpoint.ts';
+import { jsonAnswer } from '../exchange.ts';
+import { readJson } from '../middleware/json-body.ts';
+import { jsonBody, jsonContent, schemas } from '../openapi-schemas.ts';
+
+/**
+ * `POST /ingest`: the light way in. The text travels in the envelope, so until a worker takes it, it is as
+ * durable as Redis' append-only file. Nothing else happens here: the worker makes ids, collection and chunks.
+ */
+export function ingestEndpoint(parts: GatewayParts): Endpoint {
+  return {
+    method: 'post',
+    path: '/ingest',
+    tag: 'documents',
+    summary: 'Hand in the text of a document',
+    description:
+      'Answers as soon as the document is queued. The same `document_id` in the same collection again replaces the ' +
+      'document once the new version is searchable. The collection is created when missing.',
+    request: jsonBody(schemas.ingestRequest),
+    responses: {
+      202: jsonContent(schemas.ingestResponse, 'Queued; ask for `job_id` at `/api/jobs/{id}`.'),
+    },
+    problems: [400, 413, 415, 422, 503],
+    async handle(context, exchange) {
+      const document = await readJson(context, schemas.ingestRequest, parts.settings.max_ingest_bytes);
+      const id = newId('job');
+      const deadlineAt = exchange.receivedAt + defaultDeadlineMs.low;
+      const envelope: Partial<IngestInput> = {
+        id,
+        v: envelopeVersion,
+        tenant: defaultTenant,
+        deadline_at: deadlineAt,
+        attempt: 1,
+        traceparent: exchange.traceparent,
+        ...document,
+      };
+      await parts.submitter.enqueue({
+        list: stages.ingest.list,
+        lane: stages.ingest.lane,
+        id,
+        deadlineAt,
+        envelope,
+        cap: parts.settings.max_live_documents,
+        track: { type: 'ingest' },
+      });
+      const accepted = {
+        status: 'accepted' as const,
+        message: `The document is queued; its progress is at /api/jobs/${id}.`,
+        data: document.document_id,
+        job_id: id,
+      };
+      return jsonAnswer(exchange, accepted, 202, { Location: `/api/jobs/${id}` });
+    },
+  };
+}

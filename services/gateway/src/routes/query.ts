@@ -1,0 +1,106 @@
+import type { Answer, QueryRequest } from '@vortex/contracts';
+import { awaitResult, prepare, queryAnswer, serverTiming } from '../ask.ts';
+import type { GatewayParts } from '../dependencies.ts';
+import type { Endpoint } from '../endpoint.ts';
+import { eventStream } from '../event-stream.ts';
+import { type Exchange, jsonAnswer } from '../exchange.ts';
+import { readJson } from '../middleware/json-body.ts';
+import { problemFor } from '../middleware/serve-endpoint.ts';
+import { jsonBody, jsonContent, schemas } from '../openapi-schemas.ts';
+import { gatewayProblem, internalProblem, problemOf } from '../problem.ts';
+import { metered } from '../query-meter.ts';
+import { startAnswer } from '../running-answer.ts';
+
+/** `POST /query`: a question, answered in one of three ways: at once, as a stream, or later. */
+export function queryEndpoint(parts: GatewayParts): Endpoint {
+  return {
+    method: 'post',
+    path: '/query',
+    tag: 'queries',
+    summary: 'Ask a question and get an answer with citations',
+    description:
+      'With `stream: true` the answer is an event stream: `start{id,request_id}`, `sources{sources}`, `delta{text}`…, ' +
+      '`citation{…}`…, then `done` with the same object as the JSON answer, or `error` with a problem. After `restart` ' +
+      'the client forgets the deltas it has: the text begins anew. With `async: true` the answer is 202 and the job is ' +
+      'asked for at `status_url`.',
+    request: jsonBody(schemas.queryRequest),
+    responses: {
+      200: {
+        description: 'The answer; `answered: false` with a `refusal` when no document has anything on it.',
+        content: {
+          'application/json': { schema: schemas.queryResponse },
+          'text/event-stream': { schema: { type: 'string' } },
+        },
+      },
+      202: jsonContent(schemas.jobAccepted, 'Queued; ask at `status_url`.'),
+    },
+    problems: [400, 404, 409, 413, 415, 422, 502, 503, 504],
+    async handle(context, exchange) {
+      const request = await readJson(context, schemas.queryRequest, parts.settings.max_body_bytes);
+      if (request.stream === true && request.async === true) {
+        throw gatewayProblem('validation', {
+          detail: 'An answer can be streamed or fetched later, not both.',
+          errors: [{ pointer: '/async', message: 'must not be true together with stream' }],
+        });
+      }
+      if (request.async === true) return queueForLater(parts, exchange, request);
+      if (request.stream === true) return streamAnswer(parts, exchange, request);
+      return answerAtOnce(parts, exchange, request);
+    },
+  };
+}
+
+async function answerAtOnce(
+  parts: GatewayParts,
+  exchange: Exchange,
+  request: QueryRequest,
+): Promise<Response> {
+  const { response } = await metered(parts.meter, exchange, 'sync', async () => {
+    const prepared = await prepare(parts, exchange, request);
+    const completion = await awaitResult<Answer>(parts, exchange, prepared);
+    const answer = queryAnswer(completion, exchange, prepared);
+    const headers = { 'Server-Timing': serverTiming(answer.timings_ms) };
+    return {
+      outcome: answer.answered ? ('ok' as const) : ('refused' as const),
+      response: jsonAnswer(exchange, answer, 200, headers),
+    };
+  });
+  return response;
+}
+
+async function queueForLater(
+  parts: GatewayParts,
+  exchange: Exchange,
+  request: QueryRequest,
+): Promise<Response> {
+  const { id } = await metered(parts.meter, exchange, 'async', async () => {
+    const { job } = await prepare(parts, exchange, { ...request, stream: false, track: true });
+    await parts.submitter.enqueue(job);
+    return { outcome: 'ok' as const, id: job.id };
+  });
+  const statusUrl = `/api/jobs/${id}`;
+  const accepted = { job_id: id, status: 'queued' as const, status_url: statusUrl };
+  return jsonAnswer(exchange, accepted, 202, { Location: statusUrl });
+}
+
+async function streamAnswer(
+  parts: GatewayParts,
+  exchange: Exchange,
+  request: QueryRequest,
+): Promise<Response> {
+  const running = await startAnswer(parts, exchange, request);
+  return eventStream(
+    exchange,
+    async (send) => {
+      send(JSON.stringify({ id: running.prepared.job.id, request_id: exchange.requestId }), 'start');
+      try {
+        const completion = await running.tell(({ event, data }) => send(JSON.stringify(data), event));
+        send(JSON.stringify(queryAnswer(completion, exchange, running.prepared)), 'done');
+      } catch (error) {
+        const failure = problemOf(error) ?? internalProblem();
+        send(JSON.stringify(problemFor(failure, exchange)), 'error');
+      }
+    },
+    { numbered: true },
+  );
+}

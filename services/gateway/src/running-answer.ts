@@ -1,0 +1,96 @@
+import type { Answer, Completed } from '@vortex/contracts';
+import { type AnswerEvent, createAnswerEvents } from './answer-events.ts';
+import { awaitResult, type PreparedJob, prepare, type Question } from './ask.ts';
+import type { GatewayParts } from './dependencies.ts';
+import type { Exchange } from './exchange.ts';
+import { ClientGone } from './problem.ts';
+import { failedOutcome } from './query-meter.ts';
+
+/**
+ * How long the head of a stream waits for news of its job. A refusal by Redis (full, away) comes within
+ * this and is then a proper status; later it can only be an `error` event behind a 200.
+ */
+const admissionWaitMs = 50;
+
+/** An answer under way, of which the client shall hear while it is made. */
+export interface RunningAnswer {
+  prepared: PreparedJob;
+  /**
+   * Tells every event, those missed before the call included, and resolves with the answer once all of it
+   * was told. Rejects as `awaitResult` does. Counts the query, so it is to be called exactly once.
+   */
+  tell(onEvent: (event: AnswerEvent) => void): Promise<Completed<Answer>>;
+}
+
+/** @throws what `prepare` and admission throw; the query is then already counted. */
+export async function startAnswer(
+  parts: GatewayParts,
+  exchange: Exchange,
+  question: Question,
+): Promise<RunningAnswer> {
+  const { meter, metrics } = parts;
+  const events = createAnswerEvents();
+  const missed: AnswerEvent[] = [];
+  let deliver = (event: AnswerEvent): void => void missed.push(event);
+  let heard = () => {};
+  let firstToken = false;
+
+  const onFrame = (frame: unknown) => {
+    for (const event of events.onFrame(frame)) {
+      if (event.event === 'delta' && !firstToken) {
+        firstToken = true;
+        metrics.observe('api_gateway_time_to_first_token_seconds', {}, exchange.elapsedMs() / 1000);
+      }
+      deliver(event);
+    }
+    heard();
+  };
+
+  meter.begin();
+  try {
+    const prepared = await prepare(parts, exchange, { ...question, stream: true });
+    const result = awaitResult<Answer>(parts, exchange, prepared, onFrame);
+    await admitted(result, (listener) => {
+      heard = listener;
+    });
+    return {
+      prepared,
+      async tell(onEvent) {
+        for (const event of missed) onEvent(event);
+        deliver = onEvent;
+        try {
+          const completion = await result;
+          for (const event of events.onAnswer(completion)) onEvent(event);
+          meter.end(exchange, 'stream', completion.answered ? 'ok' : 'refused');
+          return completion;
+        } catch (error) {
+          const by = error instanceof ClientGone ? 'client' : 'server';
+          metrics.add('api_gateway_stream_aborted_total', { by });
+          meter.end(exchange, 'stream', failedOutcome(error));
+          throw error;
+        }
+      },
+    };
+  } catch (error) {
+    meter.end(exchange, 'stream', failedOutcome(error));
+    throw error;
+  }
+}
+
+/** Resolves at the first frame, the result, or after a short while; rejects when the job fails before that. */
+async function admitted(result: Promise<unknown>, onHeard: (listener: () => void) => void): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    await Promise.race([
+      result,
+      new Promise<void>((resolve) => {
+        onHeard(resolve);
+        timer = setTimeout(resolve, admissionWaitMs);
+      }),
+    ]);
+  } finally {
+    clearTimeout(timer);
+    // From here on a failure is `tell`'s to report; until it is called nobody may think it unhandled.
+    result.catch(() => {});
+  }
+}

@@ -1,0 +1,132 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
+import type { Logger } from '@vortex/observability';
+import type { GatewayApp } from './app.ts';
+import { maxDrainedBytes } from './middleware/drain-unread.ts';
+import { type GatewayProblemCode, gatewayProblem } from './problem.ts';
+import { isRefused, markRefused } from './refused-connections.ts';
+
+/**
+ * The HTTP server around the app: what cannot be answered by a route because it never became a request
+ * (garbage, wrong lengths, slow or endless senders), and the orderly stop.
+ *
+ *   listening ──stop()──► draining: no new connections, open requests finish
+ *                            ├──► all ended                closed
+ *                            └──► budget used up           connections cut (their jobs are cancelled), closed
+ */
+export interface GatewayServer {
+  readonly url: string;
+  readonly port: number;
+  /** Resolves once every connection is closed; the same promise however often it is called. */
+  stop(budgetMs: number): Promise<void>;
+}
+
+export interface ServerOptions {
+  app: GatewayApp;
+  host: string;
+  port: number;
+  log: Logger;
+  /** Whole request, head and body, must have arrived by then; bounds lengths that lie upwards. */
+  requestTimeoutMs?: number;
+  headersTimeoutMs?: number;
+}
+
+/** @throws the listen error (EADDRINUSE …) when the port cannot be had. */
+export async function startServer(options: ServerOptions): Promise<GatewayServer> {
+  const { app, host, port, log, requestTimeoutMs = 120_000, headersTimeoutMs = 20_000 } = options;
+  // Without `createServer` in its options the adaptor makes a plain HTTP/1.1 server.
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    hostname: host,
+    // Unread bodies are drained by serve-endpoint.ts; the adaptor would cut slow ones after half a second.
+    autoCleanupIncoming: false,
+    serverOptions: {
+      requestTimeout: requestTimeoutMs,
+      headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
+      connectionsCheckingInterval: Math.min(2000, requestTimeoutMs),
+      keepAliveTimeout: 30_000,
+    },
+  }) as Server;
+  server.on('clientError', refuseConnection);
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  server.on('error', (error) => log.error({ err: error }, 'http server'));
+  const bound = (server.address() as AddressInfo).port;
+
+  let stopped: Promise<void> | undefined;
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    port: bound,
+    stop(budgetMs) {
+      stopped ??= stop(server, budgetMs, log);
+      return stopped;
+    },
+  };
+}
+
+function stop(server: Server, budgetMs: number, log: Logger): Promise<void> {
+  return new Promise((resolve) => {
+    // Kept-alive connections fall idle one by one as their answers end.
+    const sweep = setInterval(() => server.closeIdleConnections(), 50);
+    const cut = setTimeout(() => {
+      log.warn({ budget_ms: budgetMs }, 'requests are still open at the end of the drain; cutting them');
+      server.closeAllConnections();
+    }, budgetMs);
+    server.close(() => {
+      clearInterval(sweep);
+      clearTimeout(cut);
+      resolve();
+    });
+  });
+}
+
+const codeOfParserError: Record<string, GatewayProblemCode> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+};
+/** How long a refused client may go on sending before its connection is cut. */
+const refusedForMs = 10_000;
+
+/**
+ * Bytes that are no HTTP: a problem document on the bare socket, then the rest is read and dropped so that
+ * the client gets to read it. The parser reports every further piece here again.
+ */
+function refuseConnection(error: NodeJS.ErrnoException, stream: unknown): void {
+  const socket = stream as Socket & { _httpMessage?: ServerResponse<IncomingMessage> | null };
+  if (isRefused(socket)) {
+    if (socket.bytesRead > maxDrainedBytes) socket.destroy();
+    return;
+  }
+  const answering = socket._httpMessage?.headersSent === true;
+  markRefused(socket);
+  if (error.code === 'ECONNRESET' || !socket.writable || answering) {
+    socket.destroy();
+    return;
+  }
+  const { problem } = gatewayProblem(codeOfParserError[error.code ?? ''] ?? 'bad_request', {
+    detail: detailOf(error.code),
+  });
+  const body = JSON.stringify(problem);
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: application/problem+json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n${body}`,
+  );
+  const cut = setTimeout(() => socket.destroy(), refusedForMs);
+  cut.unref();
+  socket.once('close', () => clearTimeout(cut));
+}
+
+function detailOf(code: string | undefined): string {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return 'The request was not complete in time. Is its Content-Length larger than its body?';
+  }
+  if (code === 'HPE_HEADER_OVERFLOW') return 'Send fewer or shorter headers.';
+  return 'This is not HTTP/1.1, or a length in its headers does not fit what was sent.';
+}

@@ -1,0 +1,231 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Answer, AnswerFrame, AnswerFrameBody, FailureCode } from '@vortex/contracts';
+import { createTextStore, type TextStore } from '@vortex/documents';
+import { createMetrics, type Metrics, silentLogger } from '@vortex/observability';
+import type { QueueInspector, ReplicaState, SubmitOptions, SubmittedJob, Submitter } from '@vortex/queue';
+import { openSqliteRegistry, type Registry } from '@vortex/registry';
+import { onTestFinished } from 'vitest';
+import { createApp, type GatewayApp } from '../src/app.ts';
+import { createReplicaSnapshot } from '../src/replica-snapshot.ts';
+import { type GatewayServer, startServer } from '../src/server.ts';
+
+/**
+ * The app with a real registry and text store in a temporary folder, and a queue port that the test scripts:
+ * these tests are about HTTP shapes. What the queue really does is in `gateway.redis.test.ts`.
+ */
+export interface GatewayUnderTest {
+  app: GatewayApp;
+  queue: ScriptedQueue;
+  registry: Registry;
+  texts: TextStore;
+  metrics: Metrics;
+  drain(): void;
+  serve(options?: { requestTimeoutMs?: number }): Promise<GatewayServer>;
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>;
+}
+
+export async function gatewayUnderTest(
+  settings: Partial<Parameters<typeof createApp>[0]['settings']> = {},
+): Promise<GatewayUnderTest> {
+  const folder = await mkdtemp(join(tmpdir(), 'vortex-gateway-'));
+  const registry = openSqliteRegistry({ file: join(folder, 'registry.db') });
+  const texts = createTextStore(join(folder, 'texts'));
+  const queue = new ScriptedQueue();
+  const replicas = createReplicaSnapshot({ inspector: queue, log: silentLogger });
+  await replicas.refresh();
+  onTestFinished(async () => {
+    replicas.close();
+    await registry.close();
+    await rm(folder, { recursive: true });
+  });
+  let draining = false;
+  const metrics = createMetrics('gateway');
+  const app = createApp({
+    settings: {
+      query_timeout_ms: 60_000,
+      max_live_queries: 1000,
+      max_live_documents: 1000,
+      max_body_bytes: 1024 * 1024,
+      max_ingest_bytes: 4 * 1024 * 1024,
+      ...settings,
+    },
+    submitter: queue,
+    inspector: queue,
+    registry,
+    texts,
+    replicas,
+    metrics,
+    log: silentLogger,
+    version: '1.2.3',
+    isDraining: () => draining,
+  });
+  return {
+    app,
+    queue,
+    registry,
+    texts,
+    metrics,
+    drain: () => {
+      draining = true;
+    },
+    async serve(options = {}) {
+      const server = await startServer({ app, host: '127.0.0.1', port: 0, log: silentLogger, ...options });
+      onTestFinished(() => server.stop(0));
+      return server;
+    },
+    post: async (path, body, headers = {}) =>
+      app.request(path, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', ...headers },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      }),
+  };
+}
+
+type Script = (job: SubmittedJob, options: SubmitOptions) => Promise<string>;
+
+export class ScriptedQueue implements Submitter, QueueInspector {
+  readonly name = 'gw_test';
+  readonly submitted: SubmittedJob[] = [];
+  readonly cancelled: string[] = [];
+  readonly jobs = new Map<string, Record<string, string>>();
+  ready = true;
+  states: ReplicaState[] = [
+    { url: 'http://r1', worker_name: 'llm_generator_1', load: 0, slots: 20, state: 'up' },
+    { url: 'http://r2', worker_name: 'llm_generator_2', load: 2, slots: 20, state: 'up' },
+  ];
+  /** What happens to a submitted job; by default it is answered. */
+  script: Script = async (job) => completed(job.id);
+  admit: (job: SubmittedJob) => Promise<void> = async () => {};
+
+  async submit(job: SubmittedJob, options: SubmitOptions = {}): Promise<string> {
+    this.submitted.push(job);
+    const aborted = new Promise<never>((_resolve, reject) => {
+      options.signal?.addEventListener('abort', () => reject(new DOMException('gave up', 'AbortError')));
+    });
+    return Promise.race([this.script(job, options), aborted]);
+  }
+  async enqueue(job: SubmittedJob): Promise<void> {
+    await this.admit(job);
+    this.submitted.push(job);
+  }
+  async cancel(id: string): Promise<void> {
+    this.cancelled.push(id);
+  }
+  isReady(): boolean {
+    return this.ready;
+  }
+  waiting(): number {
+    return 0;
+  }
+  async start(): Promise<void> {}
+  async jobStatus(id: string): Promise<Record<string, string> | null> {
+    return this.jobs.get(id) ?? null;
+  }
+  async completion(): Promise<string | null> {
+    return null;
+  }
+  async queues(): Promise<never[]> {
+    return [];
+  }
+  async deadLetters(): Promise<string[]> {
+    return [];
+  }
+  async replicas(): Promise<ReplicaState[]> {
+    return this.states;
+  }
+  async ping(): Promise<boolean> {
+    return true;
+  }
+  async close(): Promise<void> {}
+}
+
+const text = 'The retriever reads from job:retriever_in [1].';
+const place = {
+  document_id: 'doc_1',
+  title: 'Flow',
+  chunk_id: 'chk_1',
+  heading_path: ['Lists'],
+  page: null,
+  source_span: [10, 40] as [number, number],
+  excerpt: 'reads from job:retriever_in',
+  score: 0.8,
+};
+
+export const sampleAnswer: Answer = {
+  answered: true,
+  answer: text,
+  refusal: null,
+  citations: [{ marker: 1, answer_span: [0, 45], ...place }],
+  sources: [{ ...place, rank: 1, used_in_prompt: true }],
+  worker: 'llm_generator_1',
+  replica: 'http://r1',
+  model: 'mock',
+  collection: 'vortex-docs',
+  degraded: [],
+  usage: { prompt_tokens: 40, completion_tokens: 9 },
+};
+
+export const pipelineTimings = {
+  queue_encode: 0.4,
+  encode: 3.1,
+  queue_retrieve: 0.3,
+  retrieve: 1.2,
+  queue_generate: 0.2,
+  first_token: 5,
+  generate: 9,
+};
+
+export function completed(id: string, answer: object = sampleAnswer): string {
+  return JSON.stringify({
+    id,
+    v: 1,
+    attempt: 1,
+    status: 'completed',
+    timings_ms: pipelineTimings,
+    ...answer,
+  });
+}
+
+export function failed(id: string, code: FailureCode, message = 'it went wrong'): string {
+  const status = code === 'deadline_exceeded' || code === 'cancelled' ? code : 'failed';
+  const error = { code, message, stage: 'generate', retryable: false };
+  return JSON.stringify({ id, v: 1, attempt: 1, status, timings_ms: { queue_encode: 2, encode: 4 }, error });
+}
+
+export function frame(
+  id: string,
+  body: AnswerFrameBody,
+  run: { attempt?: number; redelivered?: number } = {},
+): AnswerFrame {
+  return { id, attempt: 1, redelivered: 0, ...run, ...body } as AnswerFrame;
+}
+
+export interface SseEvent {
+  id: string | undefined;
+  event: string | undefined;
+  data: unknown;
+}
+
+/** Events of a finished stream; comments are left out. */
+export function eventsIn(stream: string): SseEvent[] {
+  return stream
+    .split('\n\n')
+    .filter((block) => block !== '' && !block.startsWith(':'))
+    .map((block) => {
+      const fields = new Map(
+        block.split('\n').map((line) => {
+          const colon = line.indexOf(':');
+          return [line.slice(0, colon), line.slice(colon + 1).trimStart()] as const;
+        }),
+      );
+      const data = fields.get('data') ?? '';
+      return {
+        id: fields.get('id'),
+        event: fields.get('event'),
+        data: data === '[DONE]' ? data : JSON.parse(data),
+      };
+    });
+}
