@@ -50,6 +50,7 @@ export const stages = {
     lane: 'low',
     budgetMs: 6 * 3_600_000,
     maxAttempts: 5,
+    idFromBytes: true,
   },
   embed: {
     list: 'job:encoder_in:low',
@@ -69,7 +70,7 @@ export const stages = {
   },
 } as const satisfies Record<string, StageRow>;
 
-interface StageRow {
+export interface StageRow {
   list: string;
   input: z.ZodType;
   next: readonly string[];
@@ -78,6 +79,8 @@ interface StageRow {
   budgetMs: number;
   /** Runs after failures of our own making (a throw); redeliveries after a death are counted apart. */
   maxAttempts: number;
+  /** An envelope without `id` gets one derived from its bytes, so that a redelivery keeps it. */
+  idFromBytes?: boolean;
 }
 
 export type StageName = keyof typeof stages;
@@ -129,4 +132,10 @@ export const maxDeadBytes = 64 * 1024;
 /** Where a generate job goes: its replica's own list, or the shared one that any free replica pulls from. */
 export function generatorList(workerName: string | undefined): string {
   return workerName === undefined ? stages.generate.list : `${stages.generate.list}:${workerName}`;
+}
+
+/** The stage that reads a list (a replica's own list belongs to `generate`); null for a list of nobody's. */
+export function stageOfList(list: string): StageName | null {
+  if (list.startsWith(`${stages.generate.list}:`)) return 'generate';
+  return stageNames.find((stage) => stages[stage].list === list) ?? null;
 }

@@ -1,1 +1,30 @@
-export {};
+export { type Beat, type BeatReplica, defaultBeatMs, defaultLeaseMs, startBeat } from './beat.ts';
+export { type CancelFeed, createCancelFeed } from './cancel-feed.ts';
+export { type Caretaker, type CaretakerEvent, type CaretakerOptions, startCaretaker } from './caretaker.ts';
+export { connect, type QueueLog, type RedisOptions, type Role } from './connect.ts';
+export {
+  type BuryOrder,
+  type Consumer,
+  type ConsumerEvent,
+  createConsumer,
+  type Delivery,
+  type FinishOrder,
+  type RetryOrder,
+  type SettleWord,
+} from './consumer.ts';
+export { type DeadLetter, deadLetterText } from './dead-letter.ts';
+export { changeHeader, type ElementHeader, headerOf, parseObject, readElementHeader } from './element.ts';
+export { isRefusal, QueueFull, QueueUnavailable } from './errors.ts';
+export { type Failure, failureFields, failureText } from './failure-text.ts';
+export { createInspector, type QueueInspector, type QueueState, type ReplicaState } from './inspector.ts';
+export { keys, type Lane, readWorkerMember, returnList, workerMember } from './keys.ts';
+export { checkRedis, type RedisVerdict } from './redis-check.ts';
+export { runScript, type ScriptName, scriptTable, texts, word } from './scripts.ts';
+export {
+  createSubmitter,
+  type ReplicaCandidate,
+  type SubmitOptions,
+  type SubmittedJob,
+  type Submitter,
+  type SubmitterOptions,
+} from './submitter.ts';

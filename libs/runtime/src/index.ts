@@ -1,1 +1,2 @@
-export {};
+export { type RunningStages, type RunStagesOptions, runStages } from './run-stages.ts';
+export type { StageContext, StageHandler } from './stage-handler.ts';

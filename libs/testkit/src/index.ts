@@ -1,1 +1,3 @@
-export {};
+export { type PrivateRedis, type PrivateRedisOptions, startPrivateRedis } from './private-redis.ts';
+export { openTestRedis, type TestRedis } from './redis.ts';
+export { until } from './until.ts';

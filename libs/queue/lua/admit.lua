@@ -1,0 +1,51 @@
+#!lua
+-- admit: lets a job into the chain, once, with a generator replica reserved for it.
+-- Called by whoever waits for the answer (or answers 202). Refused whole by a full Redis, on purpose: no
+-- other script that moves work is. Sent again after a lost reply, or by a submitter whose job Redis lost,
+-- it answers DUP and changes nothing. A replica is reserved only if it beats, is not draining, has a free
+-- slot, and nobody waits in the shared list (no overtaking); the caller shuffles the candidates, so that
+-- ties fall at random (Lua's own random numbers repeat in every run). The lease lasts until the job's
+-- deadline: every way a job can end releases it sooner.
+-- KEYS: live, list, shared, job, then per candidate: inflight, load, replica
+-- ARGV: id, deadline, cap, element (its text after the opening brace), fields, then per candidate: slots, fragment
+-- Returns: OK | DUP | FULL
+-- Invariants: a job is in `live` if and only if its element is in a list; at most `slots` leases per replica.
+--include now
+--include lease
+if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[3]) then
+  return redis.call('ZSCORE', KEYS[1], ARGV[1]) and 'DUP' or 'FULL'
+end
+if redis.call('ZADD', KEYS[1], 'NX', ARGV[2], ARGV[1]) == 0 then return 'DUP' end
+
+local fragment, inflight, load = '', '', ''
+if #KEYS > 4 and redis.call('LLEN', KEYS[3]) == 0 then
+  local now, best = now_ms(), nil
+  for place = 5, #KEYS, 3 do
+    local argument = 6 + (place - 5) / 3 * 2
+    local alive = redis.call('HMGET', KEYS[place + 2], 'state', 'until')
+    if alive[1] == 'up' and tonumber(alive[2] or 0) > now then
+      local held = redis.call('ZCOUNT', KEYS[place], '(' .. now, '+inf')
+      if held < tonumber(ARGV[argument]) and (best == nil or held < best) then
+        best, fragment, inflight, load = held, ARGV[argument + 1], KEYS[place], KEYS[place + 1]
+      end
+    end
+  end
+  if best then
+    redis.call('ZREMRANGEBYSCORE', inflight, '-inf', now)
+    redis.call('ZADD', inflight, ARGV[2], ARGV[1])
+    mirror_load(inflight, load)
+  end
+end
+
+if KEYS[4] ~= '' then
+  redis.call('HSET', KEYS[4], unpack(cjson.decode(ARGV[5])))
+  redis.call('EXPIRE', KEYS[4], 3600)
+end
+local pushed = redis.pcall('RPUSH', KEYS[2], '{' .. fragment .. ARGV[4])
+if type(pushed) == 'table' and pushed.err then
+  redis.call('ZREM', KEYS[1], ARGV[1])
+  release_lease(inflight, load, ARGV[1])
+  if KEYS[4] ~= '' then redis.call('DEL', KEYS[4]) end
+  return pushed
+end
+return 'OK'

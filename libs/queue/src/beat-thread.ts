@@ -1,0 +1,80 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { BeatOrder, BeatReport, BeatThreadData } from './beat.ts';
+import { connect } from './connect.ts';
+import { keys } from './keys.ts';
+import { runScript } from './scripts.ts';
+
+/**
+ * The heartbeat of a worker process, in a thread of its own: a main loop that computes for seconds keeps
+ * its lease, one that hangs loses it. The main loop writes the time into shared memory four times a
+ * second; when that mark is older than `stuckMs` no beat is sent, and the reaper gives the work to others.
+ *
+ * States: beating ⇄ withholding (main loop stuck) → stopped.
+ */
+const data = workerData as BeatThreadData;
+const port = parentPort;
+if (port === null) throw new Error('beat-thread.ts runs as a worker thread; start it through startBeat');
+const marks = new BigInt64Array(data.shared);
+const redis = connect(data.redis, 'beat');
+let state: 'up' | 'draining' = 'up';
+let withholding = false;
+let timer: NodeJS.Timeout | undefined;
+let sending = false;
+
+function report(message: BeatReport): void {
+  port?.postMessage(message);
+}
+
+async function beat(): Promise<void> {
+  clearTimeout(timer);
+  if (sending) return;
+  sending = true;
+  let nextMs = data.beatMs;
+  const sentAt = process.hrtime.bigint();
+  const stuckForMs = Number(sentAt - Atomics.load(marks, 0)) / 1e6;
+  try {
+    if (stuckForMs > data.stuckMs) {
+      if (!withholding) report({ kind: 'stuck', forMs: stuckForMs });
+      withholding = true;
+    } else {
+      withholding = false;
+      await send();
+      Atomics.store(marks, 1, sentAt);
+      report({ kind: 'accepted' });
+    }
+  } catch (error) {
+    nextMs = Math.min(500, data.beatMs);
+    report({ kind: 'failed', reason: error instanceof Error ? error.message : String(error) });
+  }
+  sending = false;
+  timer = setTimeout(beat, nextMs);
+}
+
+async function send(): Promise<void> {
+  const members = JSON.stringify(data.members);
+  const replica = data.replica;
+  if (replica === undefined) {
+    await runScript(redis, 'beat', [keys.workers], [data.leaseMs, members]);
+    return;
+  }
+  const { url, workerName, slots, list } = replica;
+  await runScript(
+    redis,
+    'beat',
+    [keys.workers, keys.replicas, keys.replica(url), keys.leases(url), keys.load(url)],
+    [data.leaseMs, members, url, workerName, slots, state, list],
+  );
+}
+
+redis.on('ready', () => void beat());
+port.on('message', (order: BeatOrder) => {
+  if (order.kind === 'draining') {
+    state = 'draining';
+    void beat();
+    return;
+  }
+  clearTimeout(timer);
+  redis.disconnect();
+  port.close();
+});
+timer = setTimeout(beat, data.beatMs);

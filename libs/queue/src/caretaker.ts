@@ -1,0 +1,226 @@
+import { isUtf8 } from 'node:buffer';
+import { maxDeliveries, stageOfList, stages } from '@vortex/contracts';
+import type { Redis } from 'ioredis';
+import type { QueueLog } from './connect.ts';
+import { deadLetterText } from './dead-letter.ts';
+import { changeHeader, type ElementHeader, readElementHeader } from './element.ts';
+import { type Failure, failureFields, failureText } from './failure-text.ts';
+import { keys, type Lane, readWorkerMember, returnList } from './keys.ts';
+import { runScript, texts, word } from './scripts.ts';
+
+/**
+ * Looks after what nobody looks after any more, once a second, in every worker and every submitter. There
+ * is no leader: each script checks again before it moves anything, so two caretakers do each move once.
+ *
+ * - A lapsed worker's jobs go back to their list (head first, tail the second time) with `redelivered` one
+ *   higher; after `maxDeliveries` deliveries without an end a job is poison and goes to the dead list.
+ * - A lapsed replica's own list goes back to the shared one; its expired leases go.
+ * - An id that is `graceMs` past its deadline is completed with `deadline_exceeded`.
+ */
+export interface Caretaker {
+  /** One round; the timer calls it, and tests. */
+  tick(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export type CaretakerEvent = 'redelivered' | 'dead' | 'expired';
+
+export interface CaretakerOptions {
+  commands: Redis;
+  tickMs?: number;
+  /** The stage that holds the job ends it at the deadline itself; this is for those nobody holds. */
+  graceMs?: number;
+  /** A replica that stays away this long is no longer shown. */
+  forgetReplicaMs?: number;
+  onEvent?: (event: CaretakerEvent, list: string) => void;
+  log?: QueueLog;
+}
+
+export function startCaretaker(options: CaretakerOptions): Caretaker {
+  const { commands, tickMs = 1000, graceMs = 1500, forgetReplicaMs = 600_000, log } = options;
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+  let running: Promise<void> = Promise.resolve();
+
+  async function tick(): Promise<void> {
+    const reply = await runScript(
+      commands,
+      'overdue',
+      [keys.workers, keys.replicas, keys.live('interactive'), keys.live('low')],
+      [graceMs, 100],
+    );
+    const [workers, replicas, live, low] = Array.isArray(reply) ? reply.map((entry) => texts(entry)) : [];
+    for (const member of workers ?? []) await reap(member);
+    for (const url of replicas ?? []) await sweepReplica(url);
+    for (const id of live ?? []) await expire(id, 'interactive');
+    for (const id of low ?? []) await expire(id, 'low');
+  }
+
+  async function reap(member: string): Promise<void> {
+    const worker = readWorkerMember(member);
+    if (worker === null) {
+      await commands.zrem(keys.workers, member);
+      return;
+    }
+    const inFlight = keys.inFlight(worker.list, worker.wid);
+    const elements = await commands.lrangeBuffer(inFlight, 0, -1);
+    // Each goes to the head, so the oldest must be the last to go.
+    for (const element of elements.reverse()) await reapOne(member, worker.list, inFlight, element);
+    await runScript(commands, 'forget-worker', [keys.workers, inFlight], [member]);
+  }
+
+  async function reapOne(member: string, list: string, inFlight: string, bytes: Buffer): Promise<void> {
+    const text = isUtf8(bytes) ? bytes.toString('utf8') : null;
+    const header = text === null ? null : readElementHeader(text);
+    const redelivered = (header?.redelivered ?? 0) + 1;
+    if (header !== null && redelivered >= maxDeliveries) {
+      await buryPoison(member, list, inFlight, bytes, header);
+      return;
+    }
+    // Elements without a readable header go back as they are: the stage buries them with the reason.
+    const target = returnList(list);
+    const moved = target !== list || list === keys.sharedGeneratorList;
+    const replica = header?.replica;
+    const changes = moved ? { redelivered, replica: undefined } : { redelivered };
+    const [leases, load] =
+      moved && replica !== undefined
+        ? [keys.leases(replica.url), keys.load(replica.url)]
+        : [keys.none, keys.none];
+    const answer = await runScript(
+      commands,
+      'reap-one',
+      [keys.workers, inFlight, target, leases, load],
+      [
+        member,
+        bytes,
+        text === null || header === null ? bytes : changeHeader(text, changes),
+        redelivered === 1 ? 'HEAD' : 'TAIL',
+        header?.id ?? '',
+      ],
+    );
+    if (word(answer) !== 'OK') return;
+    options.onEvent?.('redelivered', list);
+    log?.warn(
+      { job_id: header?.id, list, redelivered },
+      'a job came back from a worker that stopped beating',
+    );
+  }
+
+  async function buryPoison(
+    member: string,
+    list: string,
+    inFlight: string,
+    bytes: Buffer,
+    header: ElementHeader,
+  ): Promise<void> {
+    const stage = stageOfList(list);
+    const reason = `its worker died or froze on each of ${maxDeliveries} deliveries`;
+    const failure: Failure = {
+      id: header.id,
+      code: 'poison',
+      message: reason,
+      stage,
+      attempt: header.attempt + header.redelivered,
+      timingsMs: header.timingsMs,
+    };
+    const letter = deadLetterText(
+      {
+        id: header.id,
+        queue: list,
+        stage,
+        code: 'poison',
+        reason,
+        attempts: header.attempt + header.redelivered,
+        first_at: null,
+      },
+      bytes,
+    );
+    const replica = header.replica;
+    const answer = await runScript(
+      commands,
+      'bury',
+      [
+        inFlight,
+        keys.dead(list),
+        keys.completion(header.id),
+        keys.live(laneOf(list)),
+        header.replyTo === undefined ? keys.none : keys.inbox(header.replyTo),
+        header.track ? keys.job(header.id) : keys.none,
+        replica === undefined ? keys.none : keys.leases(replica.url),
+        replica === undefined ? keys.none : keys.load(replica.url),
+        keys.workers,
+      ],
+      [bytes, letter, header.id, failureText(failure), failureFields(failure), member],
+    );
+    if (word(answer) !== 'OK') return;
+    options.onEvent?.('dead', list);
+    log?.error({ job_id: header.id, list }, 'poison: the job ended its worker too often and was buried');
+  }
+
+  async function sweepReplica(url: string): Promise<void> {
+    const list = await commands.hget(keys.replica(url), 'list');
+    await runScript(
+      commands,
+      'sweep-replica',
+      [
+        keys.replicas,
+        keys.replica(url),
+        keys.leases(url),
+        keys.load(url),
+        // Without a hash there is no list to return; the shared list onto itself would spin in place.
+        list ?? `${keys.sharedGeneratorList}:unknown`,
+        keys.sharedGeneratorList,
+      ],
+      [url, forgetReplicaMs],
+    );
+  }
+
+  async function expire(id: string, lane: Lane): Promise<void> {
+    const failure: Failure = {
+      id,
+      code: 'deadline_exceeded',
+      message: 'the deadline passed while no stage had the job in hand',
+      stage: null,
+      attempt: 1,
+      timingsMs: {},
+    };
+    const answer = await runScript(
+      commands,
+      'expire-one',
+      [keys.live(lane), keys.completion(id), keys.job(id)],
+      [id, failureText(failure), failureFields(failure), graceMs],
+    );
+    if (word(answer) === 'OK') options.onEvent?.('expired', keys.live(lane));
+  }
+
+  function schedule(): void {
+    if (stopped) return;
+    // Spread, so that the caretakers of many processes do not all ask at once.
+    timer = setTimeout(
+      () => {
+        running = tick()
+          .catch((error) =>
+            log?.debug({ error: String(error) }, 'caretaker round failed; the next one follows'),
+          )
+          .then(schedule);
+      },
+      tickMs * (0.8 + Math.random() * 0.4),
+    );
+    timer.unref();
+  }
+  if (tickMs > 0) schedule();
+
+  return {
+    tick,
+    async stop() {
+      stopped = true;
+      clearTimeout(timer);
+      await running;
+    },
+  };
+}
+
+function laneOf(list: string): Lane {
+  const stage = stageOfList(list);
+  return stage === null ? 'interactive' : stages[stage].lane;
+}

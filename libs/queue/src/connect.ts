@@ -1,0 +1,116 @@
+import type { Socket } from 'node:net';
+import { type RedisOptions as ClientOptions, Redis } from 'ioredis';
+
+/** `url`: redis:// or rediss://, with user, password and database number where needed. */
+export interface RedisOptions {
+  url: string;
+}
+
+/** The part of a logger this room uses; `@vortex/observability`'s fits. */
+export interface QueueLog {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/**
+ * What a connection is for decides how it fails.
+ * - `fail-fast`: an HTTP request waits. No offline queue, 800 ms per command: with its own work around it
+ *   the caller answers 503 within a second. A re-sent admit is harmless (DUP).
+ * - `worker`: settles jobs. Retries for ever; a re-sent handoff finds its element gone and does no harm.
+ * - `blocking`: one BLMOVE or BLMPOP at a time; thrown away on any doubt, never reconnected.
+ * - `beat`: nothing else on it, so that no slow reply delays a beat.
+ * - `subscriber`: pub/sub; subscribes again by itself.
+ */
+export type Role = 'fail-fast' | 'worker' | 'blocking' | 'beat' | 'subscriber';
+
+// Full speed at first (a restarted Redis is back in well under a second), then at most one try a second.
+const reconnectDelay = (times: number) =>
+  Math.min(1000, 50 * 2 ** Math.min(times, 5)) * (0.8 + Math.random() * 0.4);
+
+const roleOptions: Record<Role, ClientOptions> = {
+  'fail-fast': {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+    commandTimeout: 800,
+    connectTimeout: 2000,
+    retryStrategy: reconnectDelay,
+  },
+  worker: {
+    enableOfflineQueue: true,
+    maxRetriesPerRequest: null,
+    commandTimeout: 5000,
+    connectTimeout: 3000,
+    retryStrategy: reconnectDelay,
+  },
+  blocking: {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    connectTimeout: 3000,
+    retryStrategy: () => null,
+  },
+  beat: {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    commandTimeout: 2000,
+    connectTimeout: 2000,
+    retryStrategy: () => 250 + Math.random() * 250,
+  },
+  subscriber: {
+    enableOfflineQueue: true,
+    maxRetriesPerRequest: null,
+    connectTimeout: 3000,
+    retryStrategy: reconnectDelay,
+  },
+};
+
+/** A client for a role. It connects by itself, and outlives a Redis that is not there yet. */
+export function connect(redis: RedisOptions, role: Role, log?: QueueLog): Redis {
+  const client = new Redis(redis.url, {
+    ...roleOptions[role],
+    protocol: 2,
+    replyMapping: 'legacy',
+    keepAlive: 10_000,
+    disableClientInfo: true,
+    connectionName: `vortex-${role}`,
+  });
+  let announced = false;
+  client.on('error', (error: Error) => {
+    // Once per outage: a client that tries every second must not fill the log.
+    if (!announced)
+      log?.warn({ role, error: error.message }, 'redis connection lost or refused; trying again');
+    announced = true;
+  });
+  client.on('ready', () => {
+    if (announced) log?.info({ role }, 'redis connection is back');
+    announced = false;
+  });
+  if (role === 'fail-fast' || role === 'worker') gatherWrites(client);
+  return client;
+}
+
+/**
+ * Writes of one turn of the event loop leave in one system call, without the bookkeeping of a pipeline
+ * object (ioredis' auto-pipelining builds one per batch and runs one at a time). The replies of a batch
+ * come back together too, so that settling n jobs costs one round trip.
+ */
+function gatherWrites(client: Redis): void {
+  const send = client.sendCommand.bind(client);
+  let gathering = false;
+  client.sendCommand = (command, stream) => {
+    const socket = client.stream as Socket | undefined;
+    if (!gathering && socket !== undefined) {
+      gathering = true;
+      socket.cork();
+      setImmediate(() => {
+        gathering = false;
+        socket.uncork();
+      });
+    }
+    return send(command, stream);
+  };
+}

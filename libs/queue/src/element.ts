@@ -1,0 +1,70 @@
+/**
+ * What delivery itself must read of an element, leniently: everything else of the envelope is the
+ * stages' business. Used where a job is moved or ended by somebody who does not run it.
+ */
+export interface ElementHeader {
+  id: string;
+  attempt: number;
+  redelivered: number;
+  deadlineAt: number | undefined;
+  replyTo: string | undefined;
+  track: boolean;
+  replica: { worker_name: string; url: string } | undefined;
+  timingsMs: Record<string, number>;
+}
+
+/** Null when the element is no JSON object or brings no usable id. */
+export function readElementHeader(element: string): ElementHeader | null {
+  const fields = parseObject(element);
+  return fields === null ? null : headerOf(fields);
+}
+
+export function headerOf(fields: Record<string, unknown>): ElementHeader | null {
+  const { id, attempt, redelivered, deadline_at, reply_to, replica } = fields;
+  if (typeof id !== 'string' || id === '' || id.length > 200) return null;
+  return {
+    id,
+    attempt: isCount(attempt) ? Math.max(1, attempt) : 1,
+    redelivered: isCount(redelivered) ? redelivered : 0,
+    deadlineAt: typeof deadline_at === 'number' ? deadline_at : undefined,
+    replyTo: typeof reply_to === 'string' && reply_to !== '' ? reply_to : undefined,
+    track: fields.track === true,
+    replica: isReplica(replica) ? replica : undefined,
+    timingsMs: isTimings(fields.timings_ms) ? fields.timings_ms : {},
+  };
+}
+
+/** The element with some header fields changed (undefined removes one); the payload is carried over as it is. */
+export function changeHeader(element: string, changes: Record<string, unknown>): string {
+  const fields = parseObject(element);
+  return fields === null ? element : JSON.stringify({ ...fields, ...changes });
+}
+
+export function parseObject(element: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(element);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null;
+  } catch {
+    return null;
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0;
+}
+
+function isReplica(value: unknown): value is { worker_name: string; url: string } {
+  if (typeof value !== 'object' || value === null) return false;
+  const { worker_name, url } = value as Record<string, unknown>;
+  return typeof worker_name === 'string' && typeof url === 'string';
+}
+
+function isTimings(value: unknown): value is Record<string, number> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Object.values(value).every((entry) => typeof entry === 'number')
+  );
+}

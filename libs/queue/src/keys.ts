@@ -1,0 +1,62 @@
+/**
+ * Every Redis key of the queue is built here and nowhere else, so that hash-tagged partitions (Redis
+ * Cluster) can follow by changing one file. Scripts get them all in KEYS; none builds one.
+ *
+ * | key | type | what |
+ * | --- | --- | --- |
+ * | `<list>` | LIST | waiting elements; RPUSH in, left out. Anyone may push by hand |
+ * | `<list>:proc:<wid>` | LIST | elements in flight with one worker incarnation |
+ * | `<list>:retry` | ZSET | elements by the time they are due again |
+ * | `<list>:dead` | LIST | dead letters, the last thousand |
+ * | `job:workers` | ZSET | `<list>\|<wid>` by the end of its lease |
+ * | `job:live`, `job:live:low` | ZSET | admitted ids by deadline |
+ * | `job:completion:<id>` | STRING | how a job ended, 60 s |
+ * | `job:<id>` | HASH | a tracked job, one hour |
+ * | `job:done:<name>` | LIST | inbox of a submitter |
+ * | `job:frames:<name>`, `job:cancel` | channel | answer frames; ids to drop |
+ * | `job:cancelled` | ZSET | ids to drop, for who missed the message |
+ * | `llm:replicas` | ZSET | replica URL by the end of its lease |
+ * | `llm:replica:<url>` | HASH | worker_name, slots, state, list, until |
+ * | `llm:inflight:<url>` | ZSET | ids by the end of their lease on a slot |
+ * | `llm:load:<url>` | STRING | how many those are |
+ */
+export type Lane = 'interactive' | 'low';
+
+export const keys = {
+  workers: 'job:workers',
+  cancelled: 'job:cancelled',
+  cancelChannel: 'job:cancel',
+  replicas: 'llm:replicas',
+  sharedGeneratorList: 'job:llm_in',
+  /** Stands for "there is none" where a script takes an optional key. */
+  none: '',
+  inFlight: (list: string, wid: string) => `${list}:proc:${wid}`,
+  retry: (list: string) => `${returnList(list)}:retry`,
+  dead: (list: string) => `${returnList(list)}:dead`,
+  live: (lane: Lane) => (lane === 'low' ? 'job:live:low' : 'job:live'),
+  completion: (id: string) => `job:completion:${id}`,
+  job: (id: string) => `job:${id}`,
+  inbox: (name: string) => `job:done:${name}`,
+  framesChannel: (name: string) => `job:frames:${name}`,
+  replica: (url: string) => `llm:replica:${url}`,
+  leases: (url: string) => `llm:inflight:${url}`,
+  load: (url: string) => `llm:load:${url}`,
+} as const;
+
+/**
+ * Where work of a list goes when its worker is gone: a replica's own generator list is left for the
+ * shared one, which any replica pulls from; every other list keeps its work.
+ */
+export function returnList(list: string): string {
+  return list.startsWith(`${keys.sharedGeneratorList}:`) ? keys.sharedGeneratorList : list;
+}
+
+/** A worker incarnation's entry in `job:workers`, one per list it takes from. */
+export function workerMember(list: string, wid: string): string {
+  return `${list}|${wid}`;
+}
+
+export function readWorkerMember(member: string): { list: string; wid: string } | null {
+  const bar = member.lastIndexOf('|');
+  return bar <= 0 ? null : { list: member.slice(0, bar), wid: member.slice(bar + 1) };
+}

@@ -1,0 +1,140 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Redis } from 'ioredis';
+
+/**
+ * The catalogue of scripts: name, keys and arguments, in the order the Lua file's header gives them
+ * (scripts.test.ts compares). `each` names what repeats at the end.
+ */
+export const scriptTable = {
+  admit: {
+    keys: ['live', 'list', 'shared', 'job'],
+    eachKey: { per: 'candidate', names: ['inflight', 'load', 'replica'] },
+    args: ['id', 'deadline', 'cap', 'element', 'fields'],
+    eachArg: { per: 'candidate', names: ['slots', 'fragment'] },
+  },
+  claim: { keys: [], eachKey: { per: 'source', names: ['source', 'inflight'] }, args: ['want'] },
+  handoff: {
+    keys: ['inflight', 'next'],
+    eachKey: { per: 'source', names: ['source', 'inflight'] },
+    args: ['old', 'new', 'want'],
+  },
+  finish: {
+    keys: ['inflight', 'completion', 'live', 'inbox', 'job', 'leases', 'load'],
+    eachKey: { per: 'source', names: ['source', 'inflight'] },
+    args: ['old', 'id', 'value', 'deadline', 'fields', 'want'],
+  },
+  retry: {
+    keys: ['inflight', 'retry', 'job', 'leases', 'load'],
+    args: ['old', 'new', 'delay_ms', 'id', 'fields'],
+  },
+  promote: { keys: ['retry', 'list'], args: ['limit'] },
+  bury: {
+    keys: ['inflight', 'dead', 'completion', 'live', 'inbox', 'job', 'leases', 'load', 'workers'],
+    args: ['old', 'letter', 'id', 'value', 'fields', 'member'],
+  },
+  'give-back': { keys: ['inflight', 'list', 'leases', 'load'], args: ['old', 'id'] },
+  beat: {
+    keys: ['workers'],
+    eachKey: { per: 'generator', names: ['replicas', 'replica', 'leases', 'load'] },
+    args: ['lease_ms', 'members'],
+    eachArg: { per: 'generator', names: ['url', 'worker_name', 'slots', 'state', 'list'] },
+  },
+  leave: {
+    keys: ['workers', 'replicas', 'replica', 'leases', 'load'],
+    eachKey: { per: 'member', names: ['inflight'] },
+    args: ['url'],
+    eachArg: { per: 'member', names: ['member'] },
+  },
+  'start-lease': { keys: ['leases', 'load', 'other leases', 'other load'], args: ['id', 'lease_ms'] },
+  'renew-leases': { keys: ['leases'], args: ['lease_ms'], eachArg: { per: 'job', names: ['id'] } },
+  'sweep-replica': {
+    keys: ['replicas', 'replica', 'leases', 'load', 'own list', 'shared list'],
+    args: ['url', 'forget_ms'],
+  },
+  'return-list': { keys: ['own list', 'shared list'], args: ['limit'] },
+  overdue: { keys: ['workers', 'replicas', 'live', 'live low'], args: ['grace_ms', 'limit'] },
+  'reap-one': {
+    keys: ['workers', 'inflight', 'list', 'leases', 'load'],
+    args: ['member', 'old', 'new', 'end', 'id'],
+  },
+  'forget-worker': { keys: ['workers', 'inflight'], args: ['member'] },
+  'expire-one': { keys: ['live', 'completion', 'job'], args: ['id', 'value', 'fields', 'grace_ms'] },
+  cancel: { keys: ['cancelled', 'channel'], args: ['id', 'keep_ms'] },
+  mark: { keys: ['job'], args: ['fields'] },
+  inspect: {
+    keys: ['list', 'retry', 'dead'],
+    eachKey: { per: 'worker', names: ['inflight'] },
+    args: [],
+  },
+} as const satisfies Record<string, ScriptRow>;
+
+export interface ScriptRow {
+  keys: readonly string[];
+  eachKey?: { per: string; names: readonly string[] };
+  args: readonly string[];
+  eachArg?: { per: string; names: readonly string[] };
+}
+
+export type ScriptName = keyof typeof scriptTable;
+export const scriptNames = Object.keys(scriptTable) as ScriptName[];
+
+type Argument = string | number | Buffer;
+type Fixed<Names extends readonly string[], Value> = { [Place in keyof Names]: Value };
+type KeysOf<Name extends ScriptName> = (typeof scriptTable)[Name] extends { eachKey: unknown }
+  ? [...Fixed<(typeof scriptTable)[Name]['keys'], string>, ...string[]]
+  : [...Fixed<(typeof scriptTable)[Name]['keys'], string>];
+type ArgsOf<Name extends ScriptName> = (typeof scriptTable)[Name] extends { eachArg: unknown }
+  ? [...Fixed<(typeof scriptTable)[Name]['args'], Argument>, ...Argument[]]
+  : [...Fixed<(typeof scriptTable)[Name]['args'], Argument>];
+
+const folder = new URL('../lua/', import.meta.url);
+
+/** The text of a script with its `--include` lines resolved (files of lua/includes). */
+export function scriptText(name: ScriptName): string {
+  const text = readFileSync(new URL(`${name}.lua`, folder), 'utf8');
+  return text.replace(/^--include (\S+)$/gm, (_line, include: string) =>
+    readFileSync(new URL(`includes/${include}.lua`, folder), 'utf8').trimEnd(),
+  );
+}
+
+const loaded = Object.fromEntries(
+  scriptNames.map((name) => {
+    const text = scriptText(name);
+    return [name, { text, sha: createHash('sha1').update(text).digest('hex') }];
+  }),
+) as Record<ScriptName, { text: string; sha: string }>;
+
+export type Reply = Buffer | number | null | Reply[];
+
+/**
+ * Runs a script by its hash, and by its text where Redis does not know it (a new Redis, `SCRIPT FLUSH`,
+ * a failover). Bulk replies are Buffers: an element pushed by hand may be no valid UTF-8, and must still
+ * be recognised byte for byte.
+ */
+export async function runScript<Name extends ScriptName>(
+  redis: Redis,
+  name: Name,
+  keys: KeysOf<Name>,
+  args: ArgsOf<Name>,
+): Promise<Reply> {
+  const script = loaded[name];
+  try {
+    return (await redis.callBuffer('EVALSHA', script.sha, keys.length, ...keys, ...args)) as Reply;
+  } catch (error) {
+    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+    return (await redis.callBuffer('EVAL', script.text, keys.length, ...keys, ...args)) as Reply;
+  }
+}
+
+/** A reply that is one word, e.g. OK, FENCED, DUP. */
+export function word(reply: Reply): string {
+  if (Buffer.isBuffer(reply)) return reply.toString('latin1');
+  throw new TypeError(`a script answered ${JSON.stringify(reply)} where a word was expected`);
+}
+
+/** A reply that is a list of texts. */
+export function texts(reply: Reply | undefined): string[] {
+  if (!Array.isArray(reply)) return [];
+  return reply.flatMap((entry) => (Buffer.isBuffer(entry) ? [entry.toString()] : []));
+}

@@ -1,0 +1,329 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { AnswerFrame } from '@vortex/contracts';
+import { blockSeconds, createBlockingClient } from './blocking-client.ts';
+import { type CaretakerOptions, startCaretaker } from './caretaker.ts';
+import { connect, type QueueLog, type RedisOptions } from './connect.ts';
+import { QueueFull, QueueUnavailable } from './errors.ts';
+import { keys, type Lane } from './keys.ts';
+import { runScript, word } from './scripts.ts';
+
+/** A generator replica a query may be assigned to. */
+export interface ReplicaCandidate {
+  url: string;
+  workerName: string;
+  slots: number;
+}
+
+export interface SubmittedJob {
+  /** The list of the first stage. */
+  list: string;
+  lane: Lane;
+  id: string;
+  /** Epoch milliseconds. */
+  deadlineAt: number;
+  /** The stage's fields, and header fields such as tenant or traceparent; id, deadline, times and address are filled in. */
+  envelope: Record<string, unknown>;
+  /** Replicas to choose the least loaded from; absent or none free: any replica takes it when it has a slot. */
+  candidates?: ReplicaCandidate[];
+  /** As many jobs of the lane may be in the chain at once. */
+  cap: number;
+  /** Keep status and result in the hash `job:<id>` for an hour. */
+  track?: { type: string };
+}
+
+export interface SubmitOptions {
+  signal?: AbortSignal;
+  onFrame?: (frame: AnswerFrame) => void;
+}
+
+/**
+ * Puts jobs into the chain and waits for their ends, for any number of callers over three connections.
+ *
+ * A wait is: registered here, then admitted, then woken by the inbox `job:done:<name>` (a list: the text
+ * of the completion inline). The completion key is the truth, so once a second one pipelined check asks
+ * for every waiting id whether it is live and whether it has ended. Neither: Redis has lost it (a wipe, a
+ * failover), and it is admitted again under the same id. While Redis is away, waits wait: the deadline
+ * belongs to the caller.
+ */
+export interface Submitter {
+  readonly name: string;
+  /** Connects in the background: resolves even when Redis is down. */
+  start(): Promise<void>;
+  /**
+   * Resolves with the completion, JSON text (contracts' `completionOf`).
+   * @throws QueueUnavailable within a second when Redis is down or full; QueueFull when the cap is reached;
+   * DOMException named AbortError when the signal fires (the job goes on: `cancel` ends it).
+   */
+  submit(job: SubmittedJob, options?: SubmitOptions): Promise<string>;
+  /** Admits without waiting. @throws as submit. */
+  enqueue(job: SubmittedJob): Promise<void>;
+  /** Asks for a job to be dropped wherever it is; its completion then says `cancelled`. @throws QueueUnavailable */
+  cancel(id: string): Promise<void>;
+  /** Redis answers, and the inbox has been popped within five seconds. */
+  isReady(): boolean;
+  /** Waits that are open. */
+  waiting(): number;
+  close(): Promise<void>;
+}
+
+export interface SubmitterOptions {
+  redis: RedisOptions;
+  /** Unique per process: two processes that share an inbox take each other's answers. */
+  name: string;
+  log?: QueueLog;
+  /** Interval of the safety check. */
+  checkMs?: number;
+  caretaker?: Pick<CaretakerOptions, 'tickMs' | 'graceMs' | 'onEvent'>;
+}
+
+interface Wait {
+  job: SubmittedJob;
+  since: number;
+  onFrame: ((frame: AnswerFrame) => void) | undefined;
+  resolve: (completion: string) => void;
+}
+
+const inboxBatch = 128;
+const checkChunk = 200;
+const cancelKeepMs = 10 * 60_000;
+
+export function createSubmitter(options: SubmitterOptions): Submitter {
+  const { redis, name, log, checkMs = 1000 } = options;
+  const commands = connect(redis, 'fail-fast', log);
+  const inbox = createBlockingClient(redis, log);
+  const subscriber = connect(redis, 'subscriber', log);
+  const caretaker = startCaretaker({ commands, ...(log && { log }), ...options.caretaker });
+  const waits = new Map<string, Wait>();
+  let closed = false;
+  let started = false;
+  let checkTimer: NodeJS.Timeout | undefined;
+
+  // ── admitting ───────────────────────────────────────────────────────────────────────────────
+
+  async function admit(job: SubmittedJob, replyTo: string | undefined): Promise<void> {
+    const candidates = shuffled(job.candidates ?? []);
+    const element = JSON.stringify({
+      id: job.id,
+      v: 1,
+      ...job.envelope,
+      deadline_at: job.deadlineAt,
+      enqueued_at: Date.now(),
+      ...(replyTo !== undefined && { reply_to: replyTo }),
+      ...(job.track && { track: true }),
+    });
+    let answer: string;
+    try {
+      const reply = await runScript(
+        commands,
+        'admit',
+        [
+          keys.live(job.lane),
+          job.list,
+          keys.sharedGeneratorList,
+          job.track === undefined ? keys.none : keys.job(job.id),
+          ...candidates.flatMap(({ url }) => [keys.leases(url), keys.load(url), keys.replica(url)]),
+        ],
+        [
+          job.id,
+          job.deadlineAt,
+          job.cap,
+          element.slice(1),
+          job.track === undefined ? '' : queuedFields(job.id, job.track.type),
+          ...candidates.flatMap(({ slots, url, workerName }) => [
+            slots,
+            `"replica":${JSON.stringify({ worker_name: workerName, url })},`,
+          ]),
+        ],
+      );
+      answer = word(reply);
+    } catch (error) {
+      throw new QueueUnavailable('the queue did not take the job: Redis is down, slow or full', error);
+    }
+    // A fifth of jitter, so that those who are sent away do not all come back at once.
+    if (answer === 'FULL') throw new QueueFull(Math.round(1000 * (0.8 + Math.random() * 0.4)));
+  }
+
+  // ── ends ────────────────────────────────────────────────────────────────────────────────────
+
+  function settle(id: string, completion: string): void {
+    const wait = waits.get(id);
+    if (wait === undefined) return;
+    waits.delete(id);
+    if (wait.onFrame === undefined) {
+      wait.resolve(completion);
+      return;
+    }
+    // Frames travel on another connection: its reply to a ping comes after every frame sent before the end.
+    void framesArrived().then(() => wait.resolve(completion));
+    const { onFrame } = wait;
+    lateFrames.set(id, onFrame);
+  }
+
+  /** Callers whose completion is here and whose last frames may still be on the way. */
+  const lateFrames = new Map<string, (frame: AnswerFrame) => void>();
+
+  async function framesArrived(): Promise<void> {
+    await Promise.race([subscriber.ping().catch(() => undefined), delay(250)]);
+  }
+
+  async function readInbox(): Promise<void> {
+    while (!closed) {
+      try {
+        const popped = await inbox.run((client) =>
+          client.blmpop(
+            inbox.lastReturnAgeMs() === null ? 0.05 : blockSeconds,
+            1,
+            keys.inbox(name),
+            'LEFT',
+            'COUNT',
+            inboxBatch,
+          ),
+        );
+        for (const completion of popped?.[1] ?? []) {
+          const id = completionId(completion);
+          if (id !== null) settle(id, completion);
+        }
+      } catch {
+        if (!closed) await delay(200);
+      }
+    }
+  }
+
+  // ── safety check ────────────────────────────────────────────────────────────────────────────
+
+  async function check(): Promise<void> {
+    const now = performance.now();
+    const due = [...waits.values()].filter((wait) => now - wait.since >= checkMs);
+    for (const lane of ['interactive', 'low'] as const) {
+      const ofLane = due.filter((wait) => wait.job.lane === lane);
+      for (let from = 0; from < ofLane.length; from += checkChunk) {
+        await checkSome(lane, ofLane.slice(from, from + checkChunk));
+      }
+    }
+  }
+
+  async function checkSome(lane: Lane, some: Wait[]): Promise<void> {
+    const ids = some.map((wait) => wait.job.id);
+    // Liveness first: a job that ends between the two questions shows its completion to the second.
+    const [deadlines, completions] = await Promise.all([
+      commands.zmscore(keys.live(lane), ...ids),
+      commands.mget(ids.map((id) => keys.completion(id))),
+    ]);
+    for (const [place, wait] of some.entries()) {
+      const completion = completions[place];
+      if (typeof completion === 'string') settle(wait.job.id, completion);
+      else if (deadlines[place] === null && waits.has(wait.job.id)) await resubmit(wait);
+    }
+  }
+
+  async function resubmit(wait: Wait): Promise<void> {
+    try {
+      await admit({ ...wait.job, cap: Number.MAX_SAFE_INTEGER }, name);
+      log?.warn({ job_id: wait.job.id }, 'redis no longer knew the job; it was submitted again');
+    } catch (error) {
+      log?.debug(
+        { job_id: wait.job.id, error: String(error) },
+        'could not submit again; the next check tries',
+      );
+    }
+  }
+
+  function scheduleCheck(): void {
+    if (closed) return;
+    checkTimer = setTimeout(() => {
+      check()
+        .catch(() => undefined)
+        .finally(scheduleCheck);
+    }, checkMs);
+    checkTimer.unref();
+  }
+
+  subscriber.on('message', (_channel: string, text: string) => {
+    const frame = JSON.parse(text) as AnswerFrame;
+    const listener = waits.get(frame.id)?.onFrame ?? lateFrames.get(frame.id);
+    listener?.(frame);
+  });
+
+  return {
+    name,
+    async start() {
+      if (started) return;
+      started = true;
+      subscriber.subscribe(keys.framesChannel(name)).catch(() => undefined);
+      void readInbox();
+      scheduleCheck();
+    },
+    submit(job, { signal, onFrame } = {}) {
+      if (!started) throw new Error('start() the submitter before submit()');
+      return new Promise((resolve, reject) => {
+        const abort = () => {
+          waits.delete(job.id);
+          reject(new DOMException('the caller no longer waits', 'AbortError'));
+        };
+        if (signal?.aborted) return abort();
+        signal?.addEventListener('abort', abort, { once: true });
+        const done = () => {
+          signal?.removeEventListener('abort', abort);
+          lateFrames.delete(job.id);
+        };
+        waits.set(job.id, {
+          job,
+          since: performance.now(),
+          onFrame,
+          resolve: (completion) => {
+            done();
+            resolve(completion);
+          },
+        });
+        admit(job, name).catch((error) => {
+          waits.delete(job.id);
+          done();
+          reject(error);
+        });
+      });
+    },
+    enqueue: (job) => admit(job, undefined),
+    async cancel(id) {
+      try {
+        await runScript(commands, 'cancel', [keys.cancelled, keys.cancelChannel], [id, cancelKeepMs]);
+      } catch (error) {
+        throw new QueueUnavailable('the cancellation could not be sent: Redis is down or slow', error);
+      }
+    },
+    isReady: () =>
+      commands.status === 'ready' && (inbox.lastReturnAgeMs() ?? Number.POSITIVE_INFINITY) < 5000,
+    waiting: () => waits.size,
+    async close() {
+      if (closed) return;
+      closed = true;
+      clearTimeout(checkTimer);
+      await caretaker.stop();
+      inbox.close();
+      subscriber.disconnect();
+      commands.disconnect();
+    },
+  };
+}
+
+/** Fields of a tracked job's hash when it enters, as a flat JSON list for HSET. */
+function queuedFields(id: string, type: string): string {
+  const at = new Date().toISOString();
+  return JSON.stringify(
+    Object.entries({ id, type, status: 'queued', progress: '0', created_at: at, updated_at: at }).flat(),
+  );
+}
+
+/** Completions are written with the id first, so the text need not be parsed to find the wait. */
+function completionId(completion: string): string | null {
+  const quoted = /^\{"id":("(?:[^"\\]|\\.)*")/.exec(completion)?.[1];
+  if (quoted === undefined) return null;
+  return JSON.parse(quoted) as string;
+}
+
+function shuffled<Item>(items: Item[]): Item[] {
+  if (items.length < 2) return items;
+  return items
+    .map((item) => ({ item, place: Math.random() }))
+    .sort((left, right) => left.place - right.place)
+    .map(({ item }) => item);
+}

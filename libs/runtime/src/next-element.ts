@@ -1,0 +1,30 @@
+import { generatorList, type JobHeader, type StageName, stages, type TimingsMs } from '@vortex/contracts';
+
+/**
+ * The element of the next stage: the header is carried over, the payload is what the stage gave. Attempt
+ * and redelivered start anew: they count the troubles of one stage.
+ */
+export function nextElement(
+  job: JobHeader & { deadline_at: number },
+  payload: object,
+  timingsMs: TimingsMs,
+  now: number,
+): string {
+  return JSON.stringify({
+    id: job.id,
+    v: 1,
+    tenant: job.tenant,
+    deadline_at: job.deadline_at,
+    enqueued_at: now,
+    timings_ms: timingsMs,
+    traceparent: job.traceparent,
+    reply_to: job.reply_to,
+    track: job.track || undefined,
+    replica: job.replica,
+    ...payload,
+  });
+}
+
+export function listOf(stage: StageName, job: JobHeader): string {
+  return stage === 'generate' ? generatorList(job.replica?.worker_name) : stages[stage].list;
+}

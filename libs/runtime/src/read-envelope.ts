@@ -1,0 +1,80 @@
+import { createHash } from 'node:crypto';
+import {
+  envelopeVersion,
+  type FailureCode,
+  type InputOf,
+  maxElementBytes,
+  type StageName,
+  type StageRow,
+  stages,
+} from '@vortex/contracts';
+import { type ElementHeader, headerOf } from '@vortex/queue';
+
+/** An element as its stage sees it, or why it cannot be read. Never throws: the worker goes on. */
+export type ReadEnvelope<Stage extends StageName> =
+  | { kind: 'readable'; input: InputOf<Stage> }
+  | { kind: 'unreadable'; code: FailureCode; reason: string; header: ElementHeader | null };
+
+/** Above this, an oversized element is not even parsed for its id. */
+const maxParsedBytes = 16 * 1024 * 1024;
+
+export function readEnvelope<Stage extends StageName>(
+  stage: Stage,
+  element: string | Buffer,
+): ReadEnvelope<Stage> {
+  const row: StageRow = stages[stage];
+  if (typeof element !== 'string') return unreadable('invalid_envelope', 'the bytes are not valid UTF-8');
+
+  const bytes = element.length * 3 < maxElementBytes[row.lane] ? 0 : Buffer.byteLength(element);
+  if (bytes > maxElementBytes[row.lane]) {
+    const header = bytes <= maxParsedBytes ? parse(element).header : null;
+    const reason = `the element has ${bytes} bytes; at most ${maxElementBytes[row.lane]} are read`;
+    return unreadable('envelope_too_large', reason, header);
+  }
+
+  const { fields, problem, header } = parse(element);
+  if (fields === null) return unreadable('invalid_envelope', problem);
+  if (fields.v !== undefined && fields.v !== envelopeVersion) {
+    const reason = `version ${JSON.stringify(fields.v)} is unknown; this worker reads ${envelopeVersion}`;
+    return unreadable('unsupported_version', reason, header);
+  }
+  if (row.idFromBytes && fields.id === undefined) fields.id = idOf(element);
+
+  const parsed = row.input.safeParse(fields);
+  if (parsed.success) return { kind: 'readable', input: parsed.data as InputOf<Stage> };
+  const issues = parsed.error.issues.map(
+    ({ path, message }) => `${path.join('.') || 'envelope'}: ${message}`,
+  );
+  return unreadable('invalid_envelope', issues.join('; '), header);
+}
+
+function unreadable(
+  code: FailureCode,
+  reason: string,
+  header: ElementHeader | null = null,
+): { kind: 'unreadable'; code: FailureCode; reason: string; header: ElementHeader | null } {
+  return { kind: 'unreadable', code, reason, header };
+}
+
+function parse(element: string): {
+  fields: Record<string, unknown> | null;
+  problem: string;
+  header: ElementHeader | null;
+} {
+  try {
+    const value: unknown = JSON.parse(element);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      return { fields: null, problem: 'the element is JSON, but no object', header: null };
+    }
+    const fields = value as Record<string, unknown>;
+    return { fields, problem: '', header: headerOf(fields) };
+  } catch (error) {
+    const problem = `the element is not JSON: ${error instanceof Error ? error.message : String(error)}`;
+    return { fields: null, problem, header: null };
+  }
+}
+
+/** The same bytes always give the same job id: 128 bits of their SHA-256. */
+function idOf(element: string): string {
+  return `job_${createHash('sha256').update(element).digest('hex').slice(0, 32)}`;
+}

@@ -1,0 +1,282 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { generatorList, type StageName, stageNames, stages } from '@vortex/contracts';
+import type { Logger, Metrics } from '@vortex/observability';
+import {
+  type Consumer,
+  checkRedis,
+  connect,
+  createCancelFeed,
+  createConsumer,
+  defaultBeatMs,
+  defaultLeaseMs,
+  keys,
+  type RedisOptions,
+  runScript,
+  startBeat,
+  startCaretaker,
+  texts,
+  workerMember,
+} from '@vortex/queue';
+import type { StageHandler } from './stage-handler.ts';
+import { createStageLane, type StageLane } from './stage-lane.ts';
+
+export interface RunStagesOptions {
+  service: string;
+  /** WORKER_NAME: for generators also the name of their own list. */
+  workerName: string;
+  redis: RedisOptions;
+  log: Logger;
+  metrics: Metrics;
+  /** A handler and its number of slots per stage; slots of one lane are never taken by another. */
+  lanes: { [Stage in StageName]?: { handler: StageHandler<Stage>; slots: number } };
+  /** Generators only: the replica's own address (where /healthz answers) and how much it takes at once. */
+  replica?: { url: string; slots: number };
+  /** On stop: how long running jobs may take before they are given back. Below the orchestrator's grace period. */
+  drainBudgetMs: number;
+  leaseMs?: number;
+  beatMs?: number;
+  /** Interval of the caretaker (reaper, sweepers); 0 switches it off. */
+  caretakerMs?: number;
+}
+
+export interface RunningStages {
+  /** Ready when every source has proven that it consumes and a beat has been accepted; PING proves neither. */
+  readiness(): { ready: boolean; reasons: string[] };
+  onceReady(): Promise<void>;
+  /** Drains and stops; safe to call twice. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Lives the stages of one process: connects, claims, runs, settles, beats, and in the end drains.
+ *
+ * States: starting (Redis may be away; it is waited for) → running → draining (no claims; running jobs
+ * finish within the budget, the rest is given back unblamed) → stopped. Releases are pushed as things are
+ * acquired and run in reverse.
+ */
+export async function runStages(options: RunStagesOptions): Promise<RunningStages> {
+  const { redis, log, metrics, replica, leaseMs = defaultLeaseMs, beatMs = defaultBeatMs } = options;
+  const wid = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
+  const commands = connect(redis, 'worker', log);
+  const lanes = new Map<StageName, { lane: StageLane; consumer: Consumer; lists: string[] }>();
+  const ownList = replica === undefined ? undefined : generatorList(options.workerName);
+
+  const listsOf = (stage: StageName): string[] =>
+    stage === 'generate' && ownList !== undefined ? [ownList, stages.generate.list] : [stages[stage].list];
+  const served = stageNames.filter((stage) => options.lanes[stage] !== undefined);
+  const members = served.flatMap((stage) =>
+    listsOf(stage).map((list) => ({ list, member: workerMember(list, wid) })),
+  );
+
+  const beat = startBeat({
+    redis,
+    members: members.map(({ member }) => member),
+    ...(replica && ownList && { replica: { ...replica, workerName: options.workerName, list: ownList } }),
+    leaseMs,
+    beatMs,
+    log,
+    onAccepted: () => {
+      metrics.set('rag_worker_heartbeat_timestamp_seconds', { role: options.service }, Date.now() / 1000);
+      for (const { consumer } of lanes.values()) consumer.start();
+    },
+  });
+  const cancelFeed = createCancelFeed({
+    redis,
+    commands,
+    log,
+    onCancel: (id) => {
+      for (const { lane } of lanes.values()) lane.cancel(id);
+    },
+  });
+  const caretaker = startCaretaker({
+    commands,
+    log,
+    ...(options.caretakerMs !== undefined && { tickMs: options.caretakerMs }),
+    onEvent: (event, list) => metrics.add('rag_queue_jobs_total', { queue: list, event }),
+  });
+
+  // ── lanes ───────────────────────────────────────────────────────────────────────────────────
+
+  function startLease(id: string, assignedUrl: string | undefined): void {
+    if (replica === undefined) return;
+    const other = assignedUrl === undefined || assignedUrl === replica.url ? undefined : assignedUrl;
+    runScript(
+      commands,
+      'start-lease',
+      [
+        keys.leases(replica.url),
+        keys.load(replica.url),
+        other === undefined ? keys.none : keys.leases(other),
+        other === undefined ? keys.none : keys.load(other),
+      ],
+      [id, leaseMs],
+    ).catch((error) => log.debug({ job_id: id, err: error }, 'could not take a lease; the next beat does'));
+  }
+
+  function addLane<Stage extends StageName>(stage: Stage): void {
+    const entry = options.lanes[stage];
+    if (entry === undefined) return;
+    const lists = listsOf(stage);
+    const consumer: Consumer = createConsumer({
+      redis,
+      commands,
+      wid,
+      lists,
+      slots: entry.slots,
+      isLeaseFresh: () => beat.isFresh(),
+      deliver: (delivery) => lane.deliver(delivery),
+      onEvent: (event, list, number) => metrics.add('rag_queue_jobs_total', { queue: list, event }, number),
+      log,
+    });
+    const lane = createStageLane<Stage>({
+      stage,
+      handler: entry.handler,
+      consumer,
+      isCancelled: (id) => cancelFeed.has(id),
+      publishFrame: (name, text) => {
+        commands.publish(keys.framesChannel(name), text).catch(() => undefined);
+      },
+      markTracked: (id, fields) => {
+        runScript(commands, 'mark', [keys.job(id)], [fields]).catch(() => undefined);
+      },
+      ...(stage === 'generate' && replica && { startLease, replicaUrl: replica.url }),
+      log,
+      metrics,
+    });
+    lanes.set(stage, { lane, consumer, lists });
+  }
+  for (const stage of served) addLane(stage);
+
+  // ── timers ──────────────────────────────────────────────────────────────────────────────────
+
+  let stopping: Promise<void> | undefined;
+  let redisProblems: string[] = ['redis has not been checked yet'];
+
+  async function inspectRedis(): Promise<void> {
+    const verdict = await checkRedis(commands);
+    redisProblems = verdict.problems;
+    for (const warning of [...verdict.warnings, ...verdict.problems])
+      log.warn({ redis: verdict.version }, warning);
+  }
+  commands.on('ready', () => {
+    inspectRedis().catch((error) => log.debug({ err: error }, 'could not check redis'));
+    cancelFeed.refresh().catch(() => undefined);
+  });
+
+  async function eachBeat(): Promise<void> {
+    await Promise.all([
+      cancelFeed.refresh(),
+      renewLeases(),
+      ...[...lanes.values()].map(({ consumer }) => consumer.reconcile()),
+    ]);
+  }
+
+  async function renewLeases(): Promise<void> {
+    const generate = lanes.get('generate');
+    if (replica === undefined || generate === undefined) return;
+    const ids = generate.lane.runningIds();
+    if (ids.length === 0) return;
+    const missing = await runScript(commands, 'renew-leases', [keys.leases(replica.url)], [leaseMs, ...ids]);
+    const running = new Set(generate.lane.runningIds());
+    for (const id of texts(missing)) if (running.has(id)) startLease(id, undefined);
+  }
+
+  const beatTimer = setInterval(() => {
+    eachBeat().catch((error) => log.debug({ err: error }, 'reconcile failed; the next beat tries again'));
+  }, beatMs);
+  const retryTimer = setInterval(() => {
+    for (const { consumer } of lanes.values()) consumer.promoteDue().catch(() => undefined);
+  }, 250);
+  metrics.beforeScrape(() => {
+    for (const [stage, { consumer }] of lanes) {
+      metrics.set('rag_queue_in_progress', { queue: stages[stage].list }, consumer.inFlight());
+    }
+  });
+
+  // ── readiness and stop ──────────────────────────────────────────────────────────────────────
+
+  function readiness(): { ready: boolean; reasons: string[] } {
+    const reasons = [...redisProblems];
+    if (stopping !== undefined) reasons.push('draining');
+    if (!beat.isFresh()) reasons.push('no beat has been accepted lately');
+    for (const { consumer } of lanes.values()) {
+      for (const list of consumer.silentSources(5000)) reasons.push(`${list} has not been read within 5 s`);
+    }
+    return { ready: reasons.length === 0, reasons };
+  }
+
+  const busy = () => [...lanes.values()].reduce((sum, { lane }) => sum + lane.running() + lane.settling(), 0);
+
+  async function returnOwnList(): Promise<void> {
+    if (ownList === undefined) return;
+    await runScript(commands, 'return-list', [ownList, stages.generate.list], [10_000]);
+  }
+
+  async function drain(): Promise<void> {
+    beat.announceDraining();
+    await Promise.all([...lanes.values()].map(({ consumer }) => consumer.stopClaiming()));
+    await patiently(returnOwnList());
+    const until = performance.now() + options.drainBudgetMs;
+    while (busy() > 0 && performance.now() < until) await delay(20);
+    for (const { lane } of lanes.values()) lane.giveBackAll();
+    const settledBy = performance.now() + 2000;
+    while ([...lanes.values()].some(({ lane }) => lane.settling() > 0) && performance.now() < settledBy) {
+      await delay(10);
+    }
+  }
+
+  async function goodbye(): Promise<void> {
+    for (const { consumer } of lanes.values()) await consumer.giveBackRest();
+    await returnOwnList();
+    const url = replica?.url;
+    await runScript(
+      commands,
+      'leave',
+      [
+        keys.workers,
+        keys.replicas,
+        url === undefined ? keys.none : keys.replica(url),
+        url === undefined ? keys.none : keys.leases(url),
+        url === undefined ? keys.none : keys.load(url),
+        ...members.map(({ list }) => keys.inFlight(list, wid)),
+      ],
+      [url ?? '', ...members.map(({ member }) => member)],
+    );
+  }
+
+  async function stop(): Promise<void> {
+    await drain();
+    clearInterval(beatTimer);
+    clearInterval(retryTimer);
+    // Beats go on to the end of the drain, and stop before the goodbye that must have the last word.
+    await beat.stop();
+    await patiently(caretaker.stop());
+    await patiently(goodbye());
+    for (const { lane, consumer } of lanes.values()) {
+      lane.stop();
+      consumer.close();
+    }
+    cancelFeed.close();
+    commands.disconnect();
+    log.info({ service: options.service }, 'stopped');
+  }
+
+  /** What needs Redis must not keep a process from stopping: without it, the reaper does the same later. */
+  async function patiently(work: Promise<unknown>): Promise<void> {
+    const given = delay(3000, undefined, { ref: false });
+    await Promise.race([work.catch((error) => log.warn({ err: error }, 'a step of the stop failed')), given]);
+  }
+
+  return {
+    readiness,
+    async onceReady() {
+      while (!readiness().ready && stopping === undefined) await delay(25);
+    },
+    stop() {
+      stopping ??= stop();
+      return stopping;
+    },
+  };
+}

@@ -1,0 +1,27 @@
+import type { AnswerFrameBody, InputOf, JobHeader, Outcome, StageName } from '@vortex/contracts';
+import type { Logger } from '@vortex/observability';
+
+/** What a handler knows beside its input. */
+export interface StageContext {
+  /** The job's header; the deadline (epoch ms) is always set. */
+  job: JobHeader & { deadline_at: number };
+  /** Fires at the deadline, at the stage's budget, on cancellation and when a drain runs out of time. */
+  signal: AbortSignal;
+  log: Logger;
+  /** Epoch milliseconds. */
+  now(): number;
+  /** Publishes an answer frame to the submitter; lost when nobody listens. */
+  emit(frame: AnswerFrameBody): void;
+  /** Adds a duration to the job's `timings_ms`; `<stage>` and `queue_<stage>` are there already. */
+  timing(name: string, ms: number): void;
+}
+
+/**
+ * A stage decides and does not act: it returns what is to become of the job, the runtime carries it out.
+ * It may run twice for one job (at-least-once), so its effects must be idempotent. A thrown StageFailure
+ * with `mayRetry: false` is a rejection; any other throw is retried inside the deadline.
+ */
+export type StageHandler<Stage extends StageName> = (
+  input: InputOf<Stage>,
+  context: StageContext,
+) => Promise<Outcome<Stage>>;

@@ -1,0 +1,442 @@
+import {
+  type AnswerFrameBody,
+  defaultDeadlineMs,
+  type FailureCode,
+  type InputOf,
+  type JobHeader,
+  type Outcome,
+  StageFailure,
+  type StageName,
+  type StageRow,
+  stages,
+  type TimingsMs,
+} from '@vortex/contracts';
+import type { Logger, Metrics } from '@vortex/observability';
+import {
+  type Consumer,
+  changeHeader,
+  type Delivery,
+  deadLetterText,
+  type ElementHeader,
+  failureFields,
+  failureText,
+} from '@vortex/queue';
+import { retryDelayMs } from './backoff.ts';
+import { completedFields, completedText } from './completion-text.ts';
+import { listOf, nextElement } from './next-element.ts';
+import { readEnvelope } from './read-envelope.ts';
+import type { StageContext, StageHandler } from './stage-handler.ts';
+
+/**
+ * Lives one stage: takes a delivery, lets the handler decide, carries the decision out.
+ *
+ * Life of a run. delivered → (unreadable: buried) → (deadline passed, cancelled: completed, not run) →
+ * running → concluded, by exactly one of: the handler's outcome, its throw, the deadline, the stage's
+ * budget, a cancellation, the end of a drain. Whoever concludes first settles; the rest is ignored. When it
+ * was not the handler, the signal has fired and the slot stays taken until the handler returns: work
+ * that ignores its signal must not be joined by more of its kind.
+ */
+export interface StageLane {
+  deliver(delivery: Delivery): void;
+  cancel(id: string): void;
+  /** Ids the handler works on. */
+  runningIds(): string[];
+  running(): number;
+  /** Settles that Redis has not answered yet. */
+  settling(): number;
+  /** Aborts every run and gives its job back unblamed: the drain's time is up. */
+  giveBackAll(): void;
+  stop(): void;
+}
+
+export interface StageLaneOptions<Stage extends StageName> {
+  stage: Stage;
+  handler: StageHandler<Stage>;
+  consumer: Consumer;
+  isCancelled: (id: string) => boolean;
+  publishFrame: (name: string, text: string) => void;
+  markTracked: (id: string, fields: string) => void;
+  /** Generators: takes the lease on this replica when a run begins. */
+  startLease?: (id: string, assignedUrl: string | undefined) => void;
+  /** Generators: this replica's address. */
+  replicaUrl?: string;
+  log: Logger;
+  metrics: Metrics;
+}
+
+interface Run {
+  delivery: Delivery;
+  job: JobHeader & { deadline_at: number };
+  controller: AbortController;
+  timingsMs: TimingsMs;
+  claimedAt: number;
+  startedAt: number;
+  concluded: boolean;
+  releaseSlot: (() => void) | undefined;
+}
+
+/** How often deadlines and budgets of running jobs are looked at; one timer for all is cheaper than one each. */
+const watchMs = 50;
+
+export function createStageLane<Stage extends StageName>(options: StageLaneOptions<Stage>): StageLane {
+  const { stage, handler, consumer, log, metrics } = options;
+  const row: StageRow = stages[stage];
+  const queue = row.list;
+  const runs = new Set<Run>();
+  let settling = 0;
+  let watch: NodeJS.Timeout | undefined;
+
+  const count = (event: string) => metrics.add('rag_queue_jobs_total', { queue, event });
+
+  // ── from delivery to handler ────────────────────────────────────────────────────────────────
+
+  function deliver(delivery: Delivery): void {
+    const claimedAt = Date.now();
+    const envelope = readEnvelope(stage, delivery.element);
+    if (envelope.kind === 'unreadable') {
+      buryUnreadable(delivery, envelope);
+      return;
+    }
+    const header: JobHeader = envelope.input;
+    const job = { ...header, deadline_at: header.deadline_at ?? claimedAt + defaultDeadlineMs[row.lane] };
+    const timingsMs: TimingsMs = { ...job.timings_ms };
+    if (job.enqueued_at !== undefined) {
+      const waitedMs = Math.max(0, claimedAt - job.enqueued_at);
+      timingsMs[`queue_${stage}`] = waitedMs;
+      metrics.observe('rag_queue_wait_seconds', { queue }, waitedMs / 1000);
+    }
+    const run: Run = {
+      delivery,
+      job,
+      controller: new AbortController(),
+      timingsMs,
+      claimedAt,
+      startedAt: performance.now(),
+      concluded: false,
+      releaseSlot: undefined,
+    };
+    if (options.isCancelled(job.id)) end(run, 'cancelled', 'the job was cancelled before this stage began');
+    else if (job.deadline_at <= claimedAt) {
+      end(run, 'deadline_exceeded', `the deadline had passed when ${stage} claimed the job`);
+    } else begin(run, envelope.input);
+  }
+
+  function begin(run: Run, input: InputOf<Stage>): void {
+    const { job } = run;
+    runs.add(run);
+    watch ??= setInterval(lookAtClocks, watchMs);
+    options.startLease?.(job.id, job.replica?.url);
+    if (job.track) {
+      const at = new Date().toISOString();
+      options.markTracked(job.id, JSON.stringify({ status: 'processing', started_at: at, updated_at: at }));
+    }
+    handle(run, input).then(
+      (outcome) => {
+        runs.delete(run);
+        run.releaseSlot?.();
+        if (!run.concluded) carryOut(run, outcome);
+      },
+      (error: unknown) => {
+        runs.delete(run);
+        run.releaseSlot?.();
+        if (!run.concluded) failed(run, error);
+      },
+    );
+  }
+
+  // Async, so that a handler that throws at once is treated like one that rejects.
+  async function handle(run: Run, input: InputOf<Stage>): Promise<Outcome<Stage>> {
+    return handler(input, contextOf(run));
+  }
+
+  function contextOf(run: Run): StageContext {
+    const { job } = run;
+    let jobLog: Logger | undefined;
+    return {
+      job,
+      signal: run.controller.signal,
+      // Most runs log nothing, and a child logger is not free.
+      get log() {
+        jobLog ??= log.child({ job_id: job.id, stage });
+        return jobLog;
+      },
+      now: () => Date.now(),
+      emit(frame: AnswerFrameBody) {
+        if (run.concluded || job.reply_to === undefined) return;
+        const { id, attempt, redelivered } = job;
+        options.publishFrame(job.reply_to, JSON.stringify({ id, attempt, redelivered, ...frame }));
+      },
+      timing(name, ms) {
+        run.timingsMs[name] = ms;
+      },
+    };
+  }
+
+  // ── from decision to Redis ──────────────────────────────────────────────────────────────────
+
+  function carryOut(run: Run, outcome: Outcome<Stage>): void {
+    const { job } = run;
+    switch (outcome.kind) {
+      case 'forward': {
+        measure(run, 'forwarded');
+        const element = nextElement(job, outcome.payload, run.timingsMs, Date.now());
+        settle(run, consumer.handoff(run.delivery, listOf(outcome.to, job), element), 'forwarded');
+        return;
+      }
+      case 'done': {
+        measure(run, 'completed');
+        const value = completedText(job.id, attemptsOf(job), run.timingsMs, outcome.result);
+        finish(run, value, job.track ? completedFields(value) : undefined, 'completed');
+        return;
+      }
+      case 'reject':
+        measure(run, 'rejected');
+        bury(run, outcome.code, outcome.reason);
+        return;
+      case 'later': {
+        measure(run, 'later');
+        const remainingMs = job.deadline_at - Date.now();
+        if (outcome.afterMs >= remainingMs) {
+          end(run, 'deadline_exceeded', `${stage} asked to wait past the deadline: ${outcome.reason}`);
+        } else retry(run, Math.max(0, outcome.afterMs), job.attempt, outcome.reason);
+        return;
+      }
+      default:
+        outcome satisfies never;
+    }
+  }
+
+  function failed(run: Run, error: unknown): void {
+    const { job } = run;
+    measure(run, 'failed');
+    const message = error instanceof Error ? error.message : String(error);
+    if (error instanceof StageFailure && !error.mayRetry) {
+      bury(run, error.code, message);
+      return;
+    }
+    const delayMs = retryDelayMs(job.attempt, job.deadline_at - Date.now());
+    if (job.attempt < row.maxAttempts && delayMs !== null) {
+      log.warn(
+        { job_id: job.id, stage, attempt: job.attempt, delay_ms: delayMs, err: error },
+        'the stage failed; trying again',
+      );
+      retry(run, delayMs, job.attempt + 1, message);
+      return;
+    }
+    const code = error instanceof StageFailure ? error.code : exhaustedCode();
+    bury(run, code, `gave up after ${job.attempt} of ${row.maxAttempts} tries: ${message}`);
+  }
+
+  function exhaustedCode(): FailureCode {
+    return stage === 'generate' ? 'generator_failed' : 'attempts_exhausted';
+  }
+
+  function retry(run: Run, delayMs: number, attempt: number, reason: string): void {
+    const { job, delivery } = run;
+    if (typeof delivery.element !== 'string')
+      throw new Error('an unreadable element cannot be retried (stage-lane-1)');
+    // A generator's next try may be on another replica, so its lease and its assignment end here.
+    const isGenerator = options.replicaUrl !== undefined;
+    const element = changeHeader(delivery.element, {
+      attempt,
+      deadline_at: job.deadline_at,
+      enqueued_at: Date.now() + delayMs,
+      ...(isGenerator && { replica: undefined }),
+    });
+    const at = new Date().toISOString();
+    const settled = consumer.retry(delivery, {
+      id: job.id,
+      element,
+      delayMs,
+      trackFields: job.track
+        ? JSON.stringify({ status: 'retrying', message: reason.slice(0, 500), updated_at: at })
+        : undefined,
+      replicaUrl: options.replicaUrl,
+    });
+    settle(run, settled, 'retried');
+  }
+
+  /** Ends a job with an error that is nobody's bug: completed, not buried. */
+  function end(run: Run, code: 'cancelled' | 'deadline_exceeded', message: string): void {
+    const failure = failureOf(run, code, message);
+    const fields = run.job.track ? failureFields(failure) : undefined;
+    finish(run, failureText(failure), fields, code === 'cancelled' ? 'cancelled' : 'expired');
+  }
+
+  function finish(run: Run, value: string, trackFields: string | undefined, event: string): void {
+    const { job } = run;
+    const settled = consumer.finish(run.delivery, {
+      id: job.id,
+      value,
+      deadlineAt: job.deadline_at,
+      lane: row.lane,
+      replyTo: job.reply_to,
+      trackFields,
+      replicaUrl: leaseHolder(job.replica?.url),
+    });
+    settle(run, settled, event);
+  }
+
+  function bury(run: Run, code: FailureCode, reason: string): void {
+    const { job } = run;
+    const failure = failureOf(run, code, reason);
+    log.warn({ job_id: job.id, stage, code, reason }, 'the job goes to the dead list');
+    const settled = consumer.bury(run.delivery, {
+      id: job.id,
+      letter: letterOf(run.delivery, job.id, code, reason, attemptsOf(job), job.enqueued_at),
+      value: failureText(failure),
+      lane: row.lane,
+      replyTo: job.reply_to,
+      trackFields: job.track ? failureFields(failure) : undefined,
+      replicaUrl: leaseHolder(job.replica?.url),
+    });
+    settle(run, settled, 'dead');
+  }
+
+  function buryUnreadable(
+    delivery: Delivery,
+    { code, reason, header }: { code: FailureCode; reason: string; header: ElementHeader | null },
+  ): void {
+    log.warn({ job_id: header?.id, stage, code, reason }, 'an unreadable envelope goes to the dead list');
+    const attempt = header === null ? 1 : header.attempt + header.redelivered;
+    const failure = {
+      id: header?.id ?? '',
+      code,
+      message: reason,
+      stage,
+      attempt,
+      timingsMs: header?.timingsMs ?? {},
+    };
+    const settled = consumer.bury(delivery, {
+      id: header?.id,
+      letter: letterOf(delivery, header?.id ?? null, code, reason, attempt, undefined),
+      value: header === null ? '' : failureText(failure),
+      lane: row.lane,
+      replyTo: header?.replyTo,
+      trackFields: header?.track ? failureFields(failure) : undefined,
+      replicaUrl: leaseHolder(header?.replica?.url),
+    });
+    awaitSettle(settled, 'dead', header?.id);
+  }
+
+  /** Whose lease ends with the job: this replica's when it runs here, else that of the one it was assigned to. */
+  function leaseHolder(assignedUrl: string | undefined): string | undefined {
+    return options.replicaUrl ?? assignedUrl;
+  }
+
+  function letterOf(
+    delivery: Delivery,
+    id: string | null,
+    code: FailureCode,
+    reason: string,
+    attempts: number,
+    enqueuedAt: number | undefined,
+  ): string {
+    return deadLetterText(
+      { id, queue: delivery.list, stage, code, reason, attempts, first_at: enqueuedAt ?? null },
+      delivery.element,
+    );
+  }
+
+  function failureOf(run: Run, code: FailureCode, message: string) {
+    const { job, timingsMs } = run;
+    return { id: job.id, code, message, stage, attempt: attemptsOf(job), timingsMs };
+  }
+
+  function settle(run: Run, settled: Promise<'OK' | 'FENCED'>, event: string): void {
+    run.concluded = true;
+    awaitSettle(settled, event, run.job.id);
+  }
+
+  function awaitSettle(settled: Promise<'OK' | 'FENCED'>, event: string, id: string | undefined): void {
+    settling += 1;
+    settled
+      .then(
+        (answer) => {
+          if (answer === 'OK') count(event);
+          else log.info({ job_id: id, stage }, 'somebody else owns the job by now; this run is dropped');
+        },
+        (error: unknown) =>
+          // The element stays in the in-flight list, where reconcile finds it: tried again, not lost.
+          log.error(
+            { job_id: id, stage, err: error },
+            'redis refused to settle the job; it will be tried again',
+          ),
+      )
+      .finally(() => {
+        settling -= 1;
+      });
+  }
+
+  function measure(run: Run, outcome: string): void {
+    const serviceMs = performance.now() - run.startedAt;
+    run.timingsMs[stage] = Math.round(serviceMs * 1000) / 1000;
+    metrics.observe('rag_stage_duration_seconds', { stage, outcome }, serviceMs / 1000);
+  }
+
+  // ── clocks and signals ──────────────────────────────────────────────────────────────────────
+
+  function lookAtClocks(): void {
+    if (runs.size === 0) {
+      clearInterval(watch);
+      watch = undefined;
+      return;
+    }
+    const now = Date.now();
+    const monotonic = performance.now();
+    for (const run of runs) {
+      if (run.concluded) continue;
+      if (now >= run.job.deadline_at) {
+        interrupt(run, new DOMException('the deadline passed', 'TimeoutError'), () => {
+          measure(run, 'expired');
+          end(run, 'deadline_exceeded', `the deadline passed while ${stage} worked on the job`);
+        });
+      } else if (monotonic - run.startedAt >= row.budgetMs) {
+        const error = new DOMException(
+          `${stage} ran longer than its budget of ${row.budgetMs} ms`,
+          'TimeoutError',
+        );
+        interrupt(run, error, () => failed(run, error));
+      }
+    }
+  }
+
+  function interrupt(run: Run, reason: DOMException, conclude: () => void): void {
+    // The settle frees the slot; the handler, which may still run, keeps it until it returns.
+    run.releaseSlot = consumer.keepSlot();
+    conclude();
+    run.concluded = true;
+    run.controller.abort(reason);
+  }
+
+  return {
+    deliver,
+    cancel(id) {
+      for (const run of runs) {
+        if (run.job.id !== id || run.concluded) continue;
+        interrupt(run, new DOMException('the job was cancelled', 'AbortError'), () => {
+          measure(run, 'cancelled');
+          end(run, 'cancelled', `the job was cancelled while ${stage} worked on it`);
+        });
+      }
+    },
+    runningIds: () => [...runs].filter((run) => !run.concluded).map((run) => run.job.id),
+    running: () => runs.size,
+    settling: () => settling,
+    giveBackAll() {
+      for (const run of runs) {
+        if (run.concluded) continue;
+        interrupt(run, new DOMException('the worker is stopping', 'AbortError'), () => {
+          measure(run, 'returned');
+          settle(run, consumer.giveBack(run.delivery, run.job.id, options.replicaUrl), 'returned');
+        });
+      }
+    },
+    stop: () => clearInterval(watch),
+  };
+}
+
+/** Deliveries so far: tries after failures of our own, and those that came back from the dead. */
+function attemptsOf(job: JobHeader): number {
+  return job.attempt + job.redelivered;
+}
