@@ -12,7 +12,16 @@ export function checkRows(scope: Scope, model: VectorModel, rows: readonly Chunk
   for (const row of rows) {
     checkVector(model, row.vector, () => `row ${row.ordinal} of ${row.document_id} version ${row.version}`);
     const id = rowId(scope, row);
-    byId.set(id, { ...row, id });
+    // Half a surrogate pair cannot be written as UTF-8: JSON parsers refuse it, Arrow replaces it. Its
+    // replacement has the same length, so that source spans stay true.
+    byId.set(id, {
+      ...row,
+      id,
+      text: row.text.toWellFormed(),
+      context: row.context.toWellFormed(),
+      title: row.title.toWellFormed(),
+      heading_path: row.heading_path.map((heading) => heading.toWellFormed()),
+    });
   }
   return [...byId.values()];
 }

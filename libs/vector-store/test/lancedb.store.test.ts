@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { createLogger } from '@vortex/observability';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { document, storeConformance } from '../src/conformance.ts';
+import { document, seeded, storeConformance } from '../src/conformance.ts';
 import { StoreUnavailable } from '../src/errors.ts';
 import { tableName } from '../src/lancedb-rows.ts';
 import { type LanceStore, openLanceStore } from '../src/lancedb-store.ts';
@@ -87,6 +87,21 @@ describe('LanceDB in a folder', () => {
     await store.close();
     store = await openLanceStore({ dir, log });
     expect((await store.health()).ok).toBe(true);
+  });
+
+  it('shows a search the whole of a group or nothing of it', async () => {
+    const opened = await openLanceStore({ dir, log });
+    store = opened;
+    await opened.ensureCollection(scope, model);
+    const groups = Array.from({ length: 12 }, (_, index) => document(`doc-${index}`, 1, 8));
+    const left = new Set(groups);
+    const writes = groups.map((group) => opened.upsert(scope, group).finally(() => left.delete(group)));
+    do {
+      const hits = await opened.search(scope, { vector: seeded(1), limit: 200 });
+      const rows = Map.groupBy(hits, (hit) => hit.chunk.document_id);
+      expect([...rows.values()].filter((group) => group.length !== 8)).toEqual([]);
+    } while (left.size > 0);
+    await Promise.all(writes);
   });
 
   it('keeps the number of files bounded while small groups are written', async () => {
