@@ -117,7 +117,9 @@ function settleFailure(failure: ModelFailure, seen: boolean, context: GenerateCo
   const { kind, message, status } = failure;
   if (kind === 'aborted') throw context.signal.reason ?? failure;
   context.log.warn({ kind, status, cause: failure.cause, answer_begun: seen }, message);
-  if (kind === 'timeout') return { kind: 'reject', code: 'deadline_exceeded', reason: message };
+  // The time limit was the job's own deadline. Asking for later than that ends the job as expired; a
+  // rejection would make a dead letter of it, and nothing about the job is wrong.
+  if (kind === 'timeout') return { kind: 'later', afterMs: Number.MAX_SAFE_INTEGER, reason: message };
   if (seen) {
     return { kind: 'reject', code: 'generator_failed', reason: `${message}, after the answer had begun` };
   }

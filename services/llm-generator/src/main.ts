@@ -1,0 +1,49 @@
+import { readServiceConfig } from '@vortex/config';
+import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
+import { type RunningStages, runStages } from '@vortex/runtime';
+import { createModelClient, slotsOf } from './backend.ts';
+import { createGenerateStage } from './stage.ts';
+
+const config = readServiceConfig('llm-generator', { env: process.env, confDir: 'conf' });
+const { name: workerName, drain_budget_ms: drainBudgetMs } = config.worker;
+const log = createLogger({ service: 'llm-generator', workerName, ...config.log });
+const metrics = createMetrics('llm-generator');
+const model = createModelClient(config.llm);
+const slots = slotsOf(config.llm);
+
+// The address comes first: it names this replica in its leases and in every answer.
+let running: RunningStages | undefined;
+const readiness = (): Readiness => running?.readiness() ?? { ready: false, reasons: ['starting'] };
+const probes = await startProbes({ ...config.http, readiness, metrics, log });
+const replicaUrl = config.http.url ?? probes.url;
+
+running = await runStages({
+  service: 'llm-generator',
+  workerName,
+  redis: config.redis,
+  log,
+  metrics,
+  lanes: {
+    generate: {
+      handler: createGenerateStage({
+        model,
+        workerName,
+        replicaUrl,
+        maxTokens: config.llm.max_tokens,
+        temperature: config.llm.temperature,
+        metrics,
+      }),
+      slots,
+    },
+  },
+  replica: { url: replicaUrl, slots },
+  drainBudgetMs,
+});
+log.info({ replica: replicaUrl, provider: model.provider, model: model.model, slots }, 'generator consumes');
+
+async function stop(): Promise<void> {
+  await running?.stop();
+  await Promise.all([probes.close(), model.close()]);
+}
+process.once('SIGTERM', stop);
+process.once('SIGINT', stop);
