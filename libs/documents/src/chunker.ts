@@ -2,7 +2,7 @@ import type { Chunk } from '@vortex/contracts';
 import { markdownOutline } from './markdown-outline.ts';
 import type { Section, Segment, TextMediaType } from './outline.ts';
 import { plainOutline } from './plain-outline.ts';
-import { cutToSize, sentencesOf } from './text-cuts.ts';
+import { cutToSize, type SizedSpan, type Span, sentencesOf, trimmed } from './text-cuts.ts';
 import { type CountTokens, rememberWords } from './token-counter.ts';
 
 export interface ChunkSource {
@@ -54,18 +54,20 @@ export function chunkText(source: ChunkSource, options: ChunkOptions): Piece[] {
   return new Packer(text, atoms, contexts, options).pack();
 }
 
-/** Ends after its last character that is no white space; the next atom starts somewhere behind. */
 interface Atom {
-  start: number;
-  end: number;
+  /** Without white space at its ends; the next atom starts somewhere behind. */
+  span: Span;
   tokens: number;
+  /** Counted as a whole, not added up from its words. */
+  exact: boolean;
   segment: Segment;
   /** Number of the segment: atoms of one segment are an item. */
   item: number;
 }
 
 function atomsOf(text: string, segments: Segment[], contexts: ContextWriter, options: ChunkOptions): Atom[] {
-  const countTokens = rememberWords(options.countTokens);
+  const { countTokens } = options;
+  const addUp = rememberWords(countTokens);
   const maxCharacters = contexts.maxCharacters;
   const atoms: Atom[] = [];
   segments.forEach((segment, item) => {
@@ -74,28 +76,20 @@ function atomsOf(text: string, segments: Segment[], contexts: ContextWriter, opt
     const whole = segment.kind !== 'prose' && segment.kind !== 'item';
     const spans = whole ? [[segment.start, end] as const] : sentencesOf(text, segment.start, end);
     for (const [from, to] of spans) {
-      const trimmed = trim(text, from, to);
-      if (trimmed === null) continue;
-      const small = trimmed[1] - trimmed[0] <= maxCharacters;
-      const tokens = small ? countTokens(text.slice(...trimmed)) : Number.POSITIVE_INFINITY;
+      const span = trimmed(text, from, to);
+      if (span === null) continue;
+      const small = span[1] - span[0] <= maxCharacters;
+      const tokens = small ? addUp(text.slice(...span)) : Number.POSITIVE_INFINITY;
       if (tokens <= maxTokens) {
-        atoms.push({ start: trimmed[0], end: trimmed[1], tokens, segment, item });
+        atoms.push({ span, tokens, exact: false, segment, item });
         continue;
       }
-      for (const cut of cutToSize(text, ...trimmed, { maxTokens, maxCharacters, countTokens })) {
-        const part = trim(text, ...cut);
-        if (part === null) continue;
-        atoms.push({ start: part[0], end: part[1], tokens: countTokens(text.slice(...part)), segment, item });
+      for (const cut of cutToSize(text, ...span, { maxTokens, maxCharacters, countTokens })) {
+        atoms.push({ ...cut, exact: true, segment, item });
       }
     }
   });
   return atoms;
-}
-
-function trim(text: string, start: number, end: number): [number, number] | null {
-  const part = text.slice(start, end);
-  const from = part.search(/\S/);
-  return from === -1 ? null : [start + from, start + part.trimEnd().length];
 }
 
 /** What stands in front of a chunk: "Title › A › B", and the header row when it starts inside a table. */
@@ -119,7 +113,7 @@ class ContextWriter {
 
   /** Headings that stand in the chunk itself are not repeated in front of it. */
   of(section: Section, first: Atom): string {
-    const headings = section.path.filter((_, index) => (section.starts[index] ?? 0) < first.start);
+    const headings = section.path.filter((_, index) => (section.starts[index] ?? 0) < first.span[0]);
     const path = [this.#source.title, ...headings].filter(
       (part, index, all) => part !== '' && part !== all[index - 1],
     );
@@ -135,7 +129,7 @@ class ContextWriter {
   }
 
   smallestTextLimit(segment: Segment): number {
-    const nowhere = { start: Number.POSITIVE_INFINITY, end: 0, tokens: 0, segment, item: 0 };
+    const nowhere: Atom = { span: [Number.POSITIVE_INFINITY, 0], tokens: 0, exact: false, segment, item: 0 };
     return this.textLimit(this.of(segment.section, nowhere));
   }
 
@@ -242,7 +236,7 @@ class Packer {
     const last = this.#at(to - 1);
     const tokens = (this.#before[to] ?? 0) - (this.#before[from] ?? 0);
     return (
-      last.end - first.start <= this.#contexts.maxCharacters &&
+      last.span[1] - first.span[0] <= this.#contexts.maxCharacters &&
       tokens <= this.#contexts.textLimit(this.#contexts.of(last.segment.section, first))
     );
   }
@@ -289,11 +283,13 @@ class Packer {
     for (;;) {
       const first = this.#at(this.#from);
       const last = this.#at(this.#to - 1);
+      const span: Span = [first.span[0], last.span[1]];
       const context = this.#contexts.of(last.segment.section, first);
       const limit = this.#contexts.textLimit(context);
-      const tokens = this.#options.countTokens(this.#text.slice(first.start, last.end));
+      const counted = first === last && first.exact;
+      const tokens = counted ? first.tokens : this.#options.countTokens(this.#text.slice(...span));
       if (tokens <= limit) {
-        this.#emit([first.start, last.end], tokens, context, last);
+        this.#emit({ span, tokens }, context, last);
         break;
       }
       if (this.#from < this.#fresh) this.#from += 1;
@@ -310,17 +306,14 @@ class Packer {
   #emitInParts(atom: Atom, context: string, maxTokens: number): void {
     const { countTokens } = this.#options;
     const limits = { maxTokens, maxCharacters: this.#contexts.maxCharacters, countTokens };
-    for (const cut of cutToSize(this.#text, atom.start, atom.end, limits)) {
-      const part = trim(this.#text, ...cut);
-      if (part !== null) this.#emit(part, countTokens(this.#text.slice(...part)), context, atom);
-    }
+    for (const cut of cutToSize(this.#text, ...atom.span, limits)) this.#emit(cut, context, atom);
   }
 
-  #emit(span: [number, number], tokens: number, context: string, last: Atom): void {
+  #emit({ span: [start, end], tokens }: SizedSpan, context: string, last: Atom): void {
     this.#pieces.push({
       ordinal: this.#pieces.length,
-      text: this.#text.slice(...span),
-      source_span: span,
+      text: this.#text.slice(start, end),
+      source_span: [start, end],
       page: null,
       heading_path: [...last.segment.section.path],
       context,
