@@ -32,7 +32,7 @@ export async function startAnswer(
   const events = createAnswerEvents();
   const missed: AnswerEvent[] = [];
   let deliver = (event: AnswerEvent): void => void missed.push(event);
-  let heard = () => {};
+  const firstFrame = Promise.withResolvers<void>();
   let firstToken = false;
 
   const onFrame = (frame: unknown) => {
@@ -43,16 +43,14 @@ export async function startAnswer(
       }
       deliver(event);
     }
-    heard();
+    firstFrame.resolve();
   };
 
   meter.begin();
   try {
     const prepared = await prepare(parts, exchange, { ...question, stream: true });
     const result = awaitResult<Answer>(parts, exchange, prepared, onFrame);
-    await admitted(result, (listener) => {
-      heard = listener;
-    });
+    await admitted(result, firstFrame.promise);
     return {
       prepared,
       async tell(onEvent) {
@@ -78,16 +76,13 @@ export async function startAnswer(
 }
 
 /** Resolves at the first frame, the result, or after a short while; rejects when the job fails before that. */
-async function admitted(result: Promise<unknown>, onHeard: (listener: () => void) => void): Promise<void> {
+async function admitted(result: Promise<unknown>, firstFrame: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
+  const longEnough = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, admissionWaitMs);
+  });
   try {
-    await Promise.race([
-      result,
-      new Promise<void>((resolve) => {
-        onHeard(resolve);
-        timer = setTimeout(resolve, admissionWaitMs);
-      }),
-    ]);
+    await Promise.race([firstFrame, result, longEnough]);
   } finally {
     clearTimeout(timer);
     // From here on a failure is `tell`'s to report; until it is called nobody may think it unhandled.

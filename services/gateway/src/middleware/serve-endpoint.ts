@@ -31,7 +31,8 @@ export function serveEndpoint(
     } catch (error) {
       response = answerFor(error, exchange, observers.log);
     }
-    drainUnread(context.env?.incoming);
+    const { incoming, outgoing } = context.env ?? {};
+    if (incoming?.complete === false && outgoing !== undefined) await drainUnread(incoming, outgoing);
     if (!exchange.endsLater) end(response.status);
     return response;
   };

@@ -1,0 +1,97 @@
+import SwaggerParser from '@apidevtools/swagger-parser';
+import { describe, expect, it } from 'vitest';
+import { gatewayUnderTest } from './gateway-under-test.ts';
+
+interface Operation {
+  operationId: string;
+  summary: string;
+  responses: Record<string, { content?: Record<string, unknown> }>;
+}
+interface Document {
+  openapi: string;
+  paths: Record<string, Record<string, Operation>>;
+}
+
+const read = async () => {
+  const gateway = await gatewayUnderTest();
+  const response = await gateway.app.request('/openapi.json');
+  return { ...gateway, document: (await response.json()) as Document };
+};
+
+describe('openapi.json', () => {
+  it('is valid OpenAPI 3.1', async () => {
+    const { document } = await read();
+    expect(document.openapi).toBe('3.1.0');
+    await expect(SwaggerParser.validate(structuredClone(document) as never)).resolves.toBeDefined();
+  });
+
+  it('describes exactly the routes that are served', async () => {
+    const { app, document } = await read();
+    const served = app.routes.map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`);
+    const described = Object.entries(document.paths).flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(described.sort()).toEqual([...new Set(served)].sort());
+    expect(described.length).toBeGreaterThan(15);
+  });
+
+  it('names each operation once and says how it fails', async () => {
+    const { document } = await read();
+    const operations = Object.values(document.paths).flatMap((path) => Object.values(path));
+    const names = operations.map(({ operationId }) => operationId);
+    expect(new Set(names).size).toBe(names.length);
+    for (const operation of operations)
+      expect(operation.responses, operation.operationId).toHaveProperty('500');
+    const query = document.paths['/query']?.post?.responses;
+    expect(Object.keys(query ?? {})).toEqual('200 202 400 404 409 413 415 422 500 502 503 504'.split(' '));
+    expect(Object.keys(query?.['422']?.content ?? {})).toEqual(['application/problem+json']);
+  });
+});
+
+describe('every answer', () => {
+  it('carries the basic security headers and a request id', async () => {
+    const { app, document } = await read();
+    for (const path of Object.keys(document.paths)) {
+      const response = await app.request(path.replaceAll(/\{.+?\}/g, 'x'));
+      expect(response.headers.get('x-content-type-options'), path).toBe('nosniff');
+      expect(response.headers.get('referrer-policy'), path).toBe('no-referrer');
+      expect(response.headers.get('x-request-id'), path).toMatch(/^req_/);
+      expect(response.headers.get('server'), path).toBeNull();
+      expect(response.headers.get('x-powered-by'), path).toBeNull();
+    }
+  });
+
+  it('answers HEAD like GET, without a body', async () => {
+    const { app } = await read();
+    const response = await app.request('/openapi.json', { method: 'HEAD' });
+    expect(response.status).toBe(200);
+    expect(await response.text()).toBe('');
+    expect(response.headers.get('content-type')).toBe('application/json');
+  });
+});
+
+describe('pages', () => {
+  it.each(['/', '/docs'])('%s has no inline script and a policy against one', async (path) => {
+    const { app } = await read();
+    const response = await app.request(path);
+    const page = await response.text();
+    expect(response.headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(response.headers.get('content-security-policy')).not.toMatch(/script-src[^;]*unsafe/);
+    expect(page).not.toMatch(/<script>|\son\w+=|javascript:/);
+  });
+
+  it('serves everything that the pages refer to', async () => {
+    const { app } = await read();
+    for (const path of ['/', '/docs']) {
+      const page = await (await app.request(path)).text();
+      const targets = [...page.matchAll(/(?:href|src)="([^"]+)"/g)].map((match) => match[1] ?? '');
+      expect(targets.length).toBeGreaterThan(3);
+      for (const target of targets) {
+        expect(target, 'everything is local').toMatch(/^\//);
+        expect((await app.request(target)).status, target).toBe(200);
+      }
+    }
+    expect((await app.request('/docs/package.json')).status).toBe(404);
+    expect((await app.request('/docs/..%2fpackage.json')).status).toBe(404);
+  });
+});
