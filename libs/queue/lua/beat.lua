@@ -2,8 +2,8 @@
 -- beat: says that a worker incarnation lives, for every list it takes from; a generator's replica with it.
 -- Sent every few seconds on a connection of its own, from a thread that watches the main loop. Dropping
 -- expired leases here is what brings a replica's load back to 0 after anything went wrong.
--- KEYS: workers, then for a generator: replicas, replica, leases, load
--- ARGV: lease_ms, members (JSON array), then for a generator: url, worker_name, slots, state, list
+-- KEYS: workers, then per generator: replicas, replica, leases, load
+-- ARGV: lease_ms, members (JSON array), then per generator: url, worker_name, slots, state, list
 -- Returns: Redis time in ms
 -- Invariants: a member of `workers` lapses `lease_ms` after the last beat, by Redis time.
 --include now

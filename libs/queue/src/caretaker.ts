@@ -1,11 +1,20 @@
 import { isUtf8 } from 'node:buffer';
 import { maxDeliveries, stageOfList, stages } from '@vortex/contracts';
 import type { Redis } from 'ioredis';
+import { defaultLeaseMs } from './beat.ts';
 import type { QueueLog } from './connect.ts';
 import { deadLetterText } from './dead-letter.ts';
 import { changeHeader, type ElementHeader, readElementHeader } from './element.ts';
 import { type Failure, failureFields, failureText } from './failure-text.ts';
-import { keys, type Lane, readWorkerMember, returnList } from './keys.ts';
+import {
+  inFlightPattern,
+  keys,
+  type Lane,
+  readInFlightKey,
+  readWorkerMember,
+  returnList,
+  workerMember,
+} from './keys.ts';
 import { runScript, texts, word } from './scripts.ts';
 
 /**
@@ -30,6 +39,9 @@ export interface CaretakerOptions {
   tickMs?: number;
   /** The stage that holds the job ends it at the deadline itself; this is for those nobody holds. */
   graceMs?: number;
+  leaseMs?: number;
+  /** Every how many rounds in-flight lists without an owner are looked for (a SCAN of the key space). */
+  orphanRounds?: number;
   /** A replica that stays away this long is no longer shown. */
   forgetReplicaMs?: number;
   onEvent?: (event: CaretakerEvent, list: string) => void;
@@ -37,10 +49,12 @@ export interface CaretakerOptions {
 }
 
 export function startCaretaker(options: CaretakerOptions): Caretaker {
-  const { commands, tickMs = 1000, graceMs = 1500, forgetReplicaMs = 600_000, log } = options;
+  const { commands, tickMs = 1000, graceMs = 1500, leaseMs = defaultLeaseMs, log } = options;
+  const { forgetReplicaMs = 600_000, orphanRounds = 30 } = options;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
   let running: Promise<void> = Promise.resolve();
+  let rounds = 0;
 
   async function tick(): Promise<void> {
     const reply = await runScript(
@@ -54,6 +68,39 @@ export function startCaretaker(options: CaretakerOptions): Caretaker {
     for (const url of replicas ?? []) await sweepReplica(url);
     for (const id of live ?? []) await expire(id, 'interactive');
     for (const id of low ?? []) await expire(id, 'low');
+    rounds += 1;
+    if (rounds % orphanRounds === 0) await adoptOrphans();
+  }
+
+  /**
+   * A wiped Redis forgets who is alive until the next beat; a worker that claims and dies in between leaves
+   * an in-flight list without an owner. Such a list is registered as if its worker had just beaten: a live
+   * one goes on, a dead one lapses and is reaped.
+   */
+  async function adoptOrphans(): Promise<void> {
+    let cursor = '0';
+    do {
+      const [next, found] = await commands.scan(
+        cursor,
+        'MATCH',
+        inFlightPattern,
+        'COUNT',
+        500,
+        'TYPE',
+        'list',
+      );
+      cursor = next;
+      for (const key of found) {
+        const worker = readInFlightKey(key);
+        if (worker === null) continue;
+        await runScript(
+          commands,
+          'adopt-orphan',
+          [keys.workers, key],
+          [workerMember(worker.list, worker.wid), leaseMs],
+        );
+      }
+    } while (cursor !== '0');
   }
 
   async function reap(member: string): Promise<void> {

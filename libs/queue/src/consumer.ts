@@ -140,6 +140,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   let stopping = false;
   let closed = false;
   let beats = 0;
+  let lastClaimReply = Number.NEGATIVE_INFINITY;
 
   const emit = (event: ConsumerEvent, list: string, count = 1) => options.onEvent?.(event, list, count);
 
@@ -266,8 +267,9 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         try {
           const reply = await send(source.inFlightKey, want);
           const answer = word(Array.isArray(reply) ? (reply[0] ?? null) : reply);
-          if (carriesClaim) settleClaims = false;
-          if (Array.isArray(reply) && carriesClaim) {
+          if (carriesClaim && want > 0 && Array.isArray(reply)) {
+            settleClaims = false;
+            lastClaimReply = performance.now();
             busy = reply.length > 1;
             acceptClaimed(reply);
             if (busy) scheduleArm();
@@ -434,7 +436,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     },
     inFlight: () => taken,
     silentSources: (withinMs) =>
-      taken >= slots
+      taken >= slots || performance.now() - lastClaimReply < withinMs
         ? []
         : sources
             .filter((source) => (source.blocker.lastReturnAgeMs() ?? Number.POSITIVE_INFINITY) > withinMs)

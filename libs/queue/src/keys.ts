@@ -60,3 +60,11 @@ export function readWorkerMember(member: string): { list: string; wid: string } 
   const bar = member.lastIndexOf('|');
   return bar <= 0 ? null : { list: member.slice(0, bar), wid: member.slice(bar + 1) };
 }
+
+/** Glob of all in-flight lists. */
+export const inFlightPattern = '*:proc:*';
+
+export function readInFlightKey(key: string): { list: string; wid: string } | null {
+  const parts = /^(.+):proc:([^:]+)$/.exec(key);
+  return parts?.[1] === undefined || parts[2] === undefined ? null : { list: parts[1], wid: parts[2] };
+}

@@ -59,6 +59,7 @@ export const scriptTable = {
     args: ['member', 'old', 'new', 'end', 'id'],
   },
   'forget-worker': { keys: ['workers', 'inflight'], args: ['member'] },
+  'adopt-orphan': { keys: ['workers', 'inflight'], args: ['member', 'lease_ms'] },
   'expire-one': { keys: ['live', 'completion', 'job'], args: ['id', 'value', 'fields', 'grace_ms'] },
   cancel: { keys: ['cancelled', 'channel'], args: ['id', 'keep_ms'] },
   mark: { keys: ['job'], args: ['fields'] },

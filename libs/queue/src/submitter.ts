@@ -76,9 +76,14 @@ export interface SubmitterOptions {
   caretaker?: Pick<CaretakerOptions, 'tickMs' | 'graceMs' | 'onEvent'>;
 }
 
+/** One job that is waited for; a second submit of the same id joins the first. */
 interface Wait {
   job: SubmittedJob;
   since: number;
+  callers: Set<Caller>;
+}
+
+interface Caller {
   onFrame: ((frame: AnswerFrame) => void) | undefined;
   resolve: (completion: string) => void;
 }
@@ -149,18 +154,21 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
     const wait = waits.get(id);
     if (wait === undefined) return;
     waits.delete(id);
-    if (wait.onFrame === undefined) {
-      wait.resolve(completion);
-      return;
+    for (const caller of wait.callers) {
+      if (caller.onFrame === undefined) caller.resolve(completion);
+      else {
+        // Frames travel on another connection: its reply to a ping comes after every frame sent before the end.
+        lateCallers.set(id, wait);
+        void framesArrived().then(() => {
+          lateCallers.delete(id);
+          caller.resolve(completion);
+        });
+      }
     }
-    // Frames travel on another connection: its reply to a ping comes after every frame sent before the end.
-    void framesArrived().then(() => wait.resolve(completion));
-    const { onFrame } = wait;
-    lateFrames.set(id, onFrame);
   }
 
-  /** Callers whose completion is here and whose last frames may still be on the way. */
-  const lateFrames = new Map<string, (frame: AnswerFrame) => void>();
+  /** Waits whose completion is here and whose last frames may still be on the way. */
+  const lateCallers = new Map<string, Wait>();
 
   async function framesArrived(): Promise<void> {
     await Promise.race([subscriber.ping().catch(() => undefined), delay(250)]);
@@ -240,8 +248,8 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
 
   subscriber.on('message', (_channel: string, text: string) => {
     const frame = JSON.parse(text) as AnswerFrame;
-    const listener = waits.get(frame.id)?.onFrame ?? lateFrames.get(frame.id);
-    listener?.(frame);
+    const wait = waits.get(frame.id) ?? lateCallers.get(frame.id);
+    for (const caller of wait?.callers ?? []) caller.onFrame?.(frame);
   });
 
   return {
@@ -256,28 +264,29 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
     submit(job, { signal, onFrame } = {}) {
       if (!started) throw new Error('start() the submitter before submit()');
       return new Promise((resolve, reject) => {
+        const wait = waits.get(job.id) ?? { job, since: performance.now(), callers: new Set<Caller>() };
+        const leave = () => {
+          signal?.removeEventListener('abort', abort);
+          wait.callers.delete(caller);
+          if (wait.callers.size === 0 && waits.get(job.id) === wait) waits.delete(job.id);
+        };
         const abort = () => {
-          waits.delete(job.id);
+          leave();
           reject(new DOMException('the caller no longer waits', 'AbortError'));
+        };
+        const caller: Caller = {
+          onFrame,
+          resolve: (completion) => {
+            leave();
+            resolve(completion);
+          },
         };
         if (signal?.aborted) return abort();
         signal?.addEventListener('abort', abort, { once: true });
-        const done = () => {
-          signal?.removeEventListener('abort', abort);
-          lateFrames.delete(job.id);
-        };
-        waits.set(job.id, {
-          job,
-          since: performance.now(),
-          onFrame,
-          resolve: (completion) => {
-            done();
-            resolve(completion);
-          },
-        });
+        wait.callers.add(caller);
+        waits.set(job.id, wait);
         admit(job, name).catch((error) => {
-          waits.delete(job.id);
-          done();
+          leave();
           reject(error);
         });
       });

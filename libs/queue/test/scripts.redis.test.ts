@@ -1,0 +1,303 @@
+import { openTestRedis, startPrivateRedis, type TestRedis } from '@vortex/testkit';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { keys, runScript, texts, word } from '../src/index.ts';
+
+let redis: TestRedis;
+beforeAll(async () => {
+  redis = await openTestRedis();
+});
+afterAll(() => redis.close());
+beforeEach(() => redis.client.flushdb());
+
+const list = 'job:encoder_in';
+const next = 'job:retriever_in';
+const proc = keys.inFlight(list, 'w1');
+const replicaUrl = 'http://replica-1';
+
+const admit = (id: string, cap = 10) =>
+  runScript(
+    redis.client,
+    'admit',
+    [keys.live('interactive'), list, keys.sharedGeneratorList, keys.none],
+    [id, Date.now() + 5000, cap, `"id":"${id}"}`, ''],
+  );
+const claim = (want: number) => runScript(redis.client, 'claim', [list, proc], [want]);
+const finish = (old: string, id: string, value = 'done', inbox = keys.inbox('gw')) =>
+  runScript(
+    redis.client,
+    'finish',
+    [proc, keys.completion(id), keys.live('interactive'), inbox, keys.none, keys.none, keys.none],
+    [old, id, value, Date.now() + 5000, '', 0],
+  );
+const everywhere = async () => ({
+  waiting: await redis.client.lrange(list, 0, -1),
+  inFlight: await redis.client.lrange(proc, 0, -1),
+  next: await redis.client.lrange(next, 0, -1),
+});
+
+test('admit: once, and again without effect', async () => {
+  expect(word(await admit('a'))).toBe('OK');
+  expect(word(await admit('a'))).toBe('DUP');
+  expect(await redis.client.lrange(list, 0, -1)).toEqual(['{"id":"a"}']);
+  expect(await redis.client.zcard('job:live')).toBe(1);
+});
+
+test('admit: at the cap newcomers are refused, and who is in already is told so', async () => {
+  await admit('a', 1);
+  expect(word(await admit('b', 1))).toBe('FULL');
+  expect(word(await admit('a', 1))).toBe('DUP');
+});
+
+test('admit: a push that fails leaves neither live entry nor lease nor job hash', async () => {
+  await redis.client.set(list, 'not a list');
+  await redis.client.hset(keys.replica(replicaUrl), { state: 'up', until: Date.now() + 10_000 });
+  const attempt = runScript(
+    redis.client,
+    'admit',
+    [
+      keys.live('interactive'),
+      list,
+      keys.sharedGeneratorList,
+      keys.job('a'),
+      keys.leases(replicaUrl),
+      keys.load(replicaUrl),
+      keys.replica(replicaUrl),
+    ],
+    ['a', Date.now() + 5000, 10, '"id":"a"}', '["status","queued"]', 4, '"replica":1,'],
+  );
+  await expect(attempt).rejects.toThrow('WRONGTYPE');
+  expect(await redis.client.exists('job:live', keys.job('a'), keys.leases(replicaUrl))).toBe(0);
+  expect(await redis.client.get(keys.load(replicaUrl))).toBe('0');
+});
+
+test('handoff: acknowledges, pushes on and claims in one call', async () => {
+  await admit('a');
+  await admit('b');
+  await claim(1);
+  const reply = await runScript(redis.client, 'handoff', [proc, next, list, proc], ['{"id":"a"}', 'new', 1]);
+  expect(texts(reply)).toEqual(['OK', '0', '{"id":"b"}']);
+  expect(await everywhere()).toEqual({ waiting: [], inFlight: ['{"id":"b"}'], next: ['new'] });
+});
+
+test('handoff: a fenced worker hands on nothing', async () => {
+  await redis.client.rpush(next, 'other');
+  const reply = await runScript(redis.client, 'handoff', [proc, next], ['gone', 'new', 0]);
+  expect(texts(reply)).toEqual(['FENCED']);
+  expect(await redis.client.lrange(next, 0, -1)).toEqual(['other']);
+});
+
+test('handoff: sent again after a lost reply, it is fenced and the job is passed on once', async () => {
+  await admit('a');
+  await claim(1);
+  for (const expected of ['OK', 'FENCED']) {
+    const reply = await runScript(redis.client, 'handoff', [proc, next], ['{"id":"a"}', 'new', 0]);
+    expect(texts(reply)).toEqual([expected]);
+  }
+  expect(await redis.client.lrange(next, 0, -1)).toEqual(['new']);
+});
+
+test('handoff: when the push fails, the job stays in flight', async () => {
+  await admit('a');
+  await claim(1);
+  await redis.client.set(next, 'not a list');
+  const attempt = runScript(redis.client, 'handoff', [proc, next], ['{"id":"a"}', 'new', 0]);
+  await expect(attempt).rejects.toThrow('WRONGTYPE');
+  expect(await redis.client.lrange(proc, 0, -1)).toEqual(['{"id":"a"}']);
+});
+
+test('claim: takes sources in order, never more than wanted, and stops after a megabyte', async () => {
+  const other = keys.inFlight(next, 'w1');
+  await redis.client.rpush(list, '1', '2');
+  await redis.client.rpush(next, '3', '4');
+  expect(texts(await runScript(redis.client, 'claim', [list, proc, next, other], [3]))).toEqual([
+    'OK',
+    '0',
+    '1',
+    '0',
+    '2',
+    '1',
+    '3',
+  ]);
+  const large = 'x'.repeat(700_000);
+  await redis.client.rpush(list, large, large, large);
+  expect(texts(await claim(3))).toHaveLength(1 + 2 * 2);
+});
+
+test('finish: completion, inbox and live entry in one call; the key and the inbox expire', async () => {
+  await admit('a');
+  await claim(1);
+  expect(texts(await finish('{"id":"a"}', 'a'))).toEqual(['OK']);
+  expect(await redis.client.get('job:completion:a')).toBe('done');
+  expect(await redis.client.lrange('job:done:gw', 0, -1)).toEqual(['done']);
+  expect(await redis.client.ttl('job:completion:a')).toBeGreaterThan(50);
+  expect(await redis.client.ttl('job:done:gw')).toBeGreaterThan(50);
+  expect(await redis.client.zcard('job:live')).toBe(0);
+  expect(await everywhere()).toEqual({ waiting: [], inFlight: [], next: [] });
+});
+
+test('finish: a fenced worker leaves no completion, tells nobody and keeps the job live', async () => {
+  await admit('a');
+  expect(texts(await finish('{"id":"a"}', 'a'))).toEqual(['FENCED']);
+  expect(await redis.client.exists('job:completion:a', 'job:done:gw')).toBe(0);
+  expect(await redis.client.zcard('job:live')).toBe(1);
+});
+
+test('finish: the first completion stays, a second run changes nothing', async () => {
+  await redis.client.rpush(proc, 'run 1', 'run 2');
+  await finish('run 1', 'a', 'first');
+  expect(texts(await finish('run 2', 'a', 'second'))).toEqual(['OK']);
+  expect(await redis.client.get('job:completion:a')).toBe('first');
+  expect(await redis.client.lrange('job:done:gw', 0, -1)).toEqual(['first']);
+});
+
+test('finish: when the inbox cannot be written, the job stays in flight', async () => {
+  await redis.client.rpush(proc, 'run');
+  await redis.client.set(keys.inbox('gw'), 'not a list');
+  await expect(finish('run', 'a')).rejects.toThrow('WRONGTYPE');
+  expect(await redis.client.lrange(proc, 0, -1)).toEqual(['run']);
+});
+
+test('retry waits in Redis until it is due; promote brings it back', async () => {
+  await redis.client.rpush(proc, 'old', 'old 2');
+  const retry = (old: string, delayMs: number) =>
+    runScript(
+      redis.client,
+      'retry',
+      [proc, keys.retry(list), keys.none, keys.none, keys.none],
+      [old, `${old} again`, delayMs, 'a', ''],
+    );
+  expect(word(await retry('old', 0))).toBe('OK');
+  expect(word(await retry('old 2', 60_000))).toBe('OK');
+  expect(word(await retry('old', 0))).toBe('FENCED');
+  expect(await runScript(redis.client, 'promote', [keys.retry(list), list], [16])).toBe(1);
+  expect(await redis.client.lrange(list, 0, -1)).toEqual(['old again']);
+  expect(await redis.client.zrange(keys.retry(list), 0, '-1')).toEqual(['old 2 again']);
+});
+
+test('bury: the letter, the completion and the inbox; the dead list keeps a thousand', async () => {
+  const fill = redis.client.pipeline();
+  for (let letter = 0; letter < 1000; letter += 1) fill.rpush(keys.dead(list), `letter ${letter}`);
+  await fill.exec();
+  await redis.client.rpush(proc, 'bad');
+  const bury = () =>
+    runScript(
+      redis.client,
+      'bury',
+      [
+        proc,
+        keys.dead(list),
+        keys.completion('a'),
+        keys.live('interactive'),
+        keys.inbox('gw'),
+        keys.none,
+        keys.none,
+        keys.none,
+        keys.workers,
+      ],
+      ['bad', 'the letter', 'a', 'failed', '', ''],
+    );
+  expect(word(await bury())).toBe('OK');
+  expect(word(await bury())).toBe('FENCED');
+  expect(await redis.client.llen(keys.dead(list))).toBe(1000);
+  expect(await redis.client.lindex(keys.dead(list), -1)).toBe('the letter');
+  expect(await redis.client.get('job:completion:a')).toBe('failed');
+  expect(await redis.client.lrange('job:done:gw', 0, -1)).toEqual(['failed']);
+});
+
+test('give-back: to the head, unchanged', async () => {
+  await redis.client.rpush(list, 'later');
+  await redis.client.rpush(proc, 'sooner');
+  expect(
+    word(await runScript(redis.client, 'give-back', [proc, list, keys.none, keys.none], ['sooner', ''])),
+  ).toBe('OK');
+  expect(await everywhere()).toEqual({ waiting: ['sooner', 'later'], inFlight: [], next: [] });
+});
+
+test('reap-one: only from a lapsed worker, and each element once', async () => {
+  await redis.client.rpush(proc, 'old');
+  await redis.client.rpush(list, 'other');
+  const reap = () =>
+    runScript(
+      redis.client,
+      'reap-one',
+      [keys.workers, proc, list, keys.none, keys.none],
+      ['m', 'old', 'new', 'HEAD', 'a'],
+    );
+  await redis.client.zadd(keys.workers, Date.now() + 60_000, 'm');
+  expect(word(await reap())).toBe('ALIVE');
+  await redis.client.zadd(keys.workers, Date.now() - 1, 'm');
+  expect(word(await reap())).toBe('OK');
+  expect(word(await reap())).toBe('GONE');
+  expect(await everywhere()).toEqual({ waiting: ['new', 'other'], inFlight: [], next: [] });
+});
+
+test('forget-worker: only when lapsed and empty-handed', async () => {
+  const forget = async () =>
+    word(await runScript(redis.client, 'forget-worker', [keys.workers, proc], ['m']));
+  await redis.client.zadd(keys.workers, Date.now() + 60_000, 'm');
+  expect(await forget()).toBe('ALIVE');
+  await redis.client.zadd(keys.workers, 1, 'm');
+  await redis.client.rpush(proc, 'work');
+  expect(await forget()).toBe('BUSY');
+  await redis.client.del(proc);
+  expect(await forget()).toBe('OK');
+  expect(await redis.client.zcard(keys.workers)).toBe(0);
+});
+
+test('expire-one: not early, once, and never over a completion', async () => {
+  const expire = async (id: string) =>
+    word(
+      await runScript(
+        redis.client,
+        'expire-one',
+        [keys.live('interactive'), keys.completion(id), keys.none],
+        [id, 'late', '', 100],
+      ),
+    );
+  await redis.client.zadd(
+    'job:live',
+    Date.now() + 5000,
+    'young',
+    Date.now() - 5000,
+    'old',
+    Date.now() - 5000,
+    'ended',
+  );
+  await redis.client.set('job:completion:ended', 'answer');
+  expect(await expire('young')).toBe('EARLY');
+  expect(await expire('old')).toBe('OK');
+  expect(await expire('old')).toBe('GONE');
+  expect(await expire('ended')).toBe('OK');
+  expect(await redis.client.get('job:completion:old')).toBe('late');
+  expect(await redis.client.get('job:completion:ended')).toBe('answer');
+  expect(await redis.client.zrange('job:live', 0, '-1')).toEqual(['young']);
+});
+
+test('a full Redis refuses to admit, and still drains', async () => {
+  const full = await startPrivateRedis({ args: ['--maxmemory', '3mb'] });
+  const { Redis } = await import('ioredis');
+  const client = new Redis(full.url);
+  try {
+    await runScript(
+      client,
+      'admit',
+      ['job:live', list, 'job:llm_in', ''],
+      ['a', Date.now() + 9000, 10, '"id":"a"}', ''],
+    );
+    await runScript(client, 'claim', [list, proc], [1]);
+    await client.config('SET', 'maxmemory', '1');
+    const refused = runScript(
+      client,
+      'admit',
+      ['job:live', list, 'job:llm_in', ''],
+      ['b', 1, 10, '"id":"b"}', ''],
+    );
+    await expect(refused).rejects.toThrow('OOM');
+    const handed = await runScript(client, 'handoff', [proc, next], ['{"id":"a"}', 'new', 0]);
+    expect(texts(handed)).toEqual(['OK']);
+    expect(await client.lrange(next, 0, -1)).toEqual(['new']);
+  } finally {
+    client.disconnect();
+    await full.stop();
+  }
+});
