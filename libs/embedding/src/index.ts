@@ -1,3 +1,4 @@
+export { chooseThreads, type ThreadChoice } from './choose-threads.ts';
 export {
   type Embedder,
   EmbedderClosed,

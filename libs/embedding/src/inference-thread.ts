@@ -50,8 +50,16 @@ const network = await AutoModel.from_pretrained(model.id, {
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
-    // Idle threads of a session would otherwise spin on a core that Redis and the retriever need.
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
+    extra: {
+      session: {
+        // A session's own threads spin while they wait: 1.35 cores busy instead of .37 with one question
+        // every 4 ms, taken from Redis and the retriever.
+        intra_op: { allow_spinning: '0' },
+        // Processors without VNNI add int8 products in 16 bits and may overflow; this takes the exact way
+        // there and changes nothing elsewhere (same speed and bits measured with VNNI).
+        x64quantprecision: '1',
+      },
+    },
   },
 });
 const session = network.sessions.model as InferenceSession;

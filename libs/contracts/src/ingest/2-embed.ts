@@ -35,9 +35,12 @@ export const embeddedChunk = chunk.extend({ embedding: z.base64().min(4) });
 export type EmbeddedChunk = z.infer<typeof embeddedChunk>;
 
 /** `job:retriever_in:low`: the same chunks with their vectors, to be stored. Storing twice changes nothing. */
-export const storeInput = jobHeader
-  .extend(groupFields.shape)
-  .extend({ embedding_model: z.string().min(1), chunks: z.array(embeddedChunk).min(1).max(256) });
+export const storeInput = jobHeader.extend(groupFields.shape).extend({
+  embedding_model: z.string().min(1),
+  chunks: z.array(embeddedChunk).min(1).max(256),
+  /** Chunks longer than the model takes: the end of their text is not in their vector. */
+  truncated: z.int().min(0).default(0),
+});
 export type StoreInput = z.infer<typeof storeInput>;
 
 export const storeResult = z.object({ stored: z.int().min(0), truncated: z.int().min(0).default(0) });

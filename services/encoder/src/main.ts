@@ -1,0 +1,58 @@
+import { join, resolve } from 'node:path';
+import { readServiceConfig } from '@vortex/config';
+import { chooseThreads, createThreadEmbedder, ensureModel } from '@vortex/embedding';
+import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
+import { type RunningStages, runStages } from '@vortex/runtime';
+import { createEmbedStage } from './embed-stage.ts';
+import { createEncodeStage } from './stage.ts';
+
+const config = readServiceConfig('encoder', { env: process.env, confDir: 'conf' });
+const { name: workerName, drain_budget_ms: drainBudgetMs } = config.worker;
+const log = createLogger({ service: 'encoder', workerName, ...config.log });
+const metrics = createMetrics('encoder');
+
+let running: RunningStages | undefined;
+const readiness = (): Readiness => {
+  if (running === undefined) return { ready: false, reasons: ['the model is being loaded'] };
+  const { ready, reasons } = running.readiness();
+  if (embedder.load().threads > 0) return { ready, reasons };
+  return { ready: false, reasons: [...reasons, 'no inference thread is alive'] };
+};
+const probes = await startProbes({ ...config.http, readiness, metrics, log });
+
+const files = await ensureModel({
+  model: config.embedding.model,
+  modelsDir: config.embedding.models_dir ?? join(resolve(config.data.dir), 'models'),
+  hfEndpoint: config.embedding.hf_endpoint,
+}).catch((error: unknown) => {
+  log.fatal(error instanceof Error ? error.message : String(error));
+  return process.exit(1);
+});
+const asked = config.embedding.threads;
+const choice = asked > 0 ? { threads: asked, intraOpThreads: 1 } : await chooseThreads({ files, log });
+const embedder = await createThreadEmbedder({ files, ...choice, log });
+
+running = await runStages({
+  service: 'encoder',
+  workerName,
+  redis: config.redis,
+  log,
+  metrics,
+  lanes: {
+    // A thread holds two questions; as many again are on their way from and to Redis.
+    encode: { handler: createEncodeStage({ embedder, metrics }), slots: 4 * choice.threads + 2 },
+    embed: { handler: createEmbedStage({ embedder, metrics }), slots: 2 },
+  },
+  drainBudgetMs,
+});
+log.info({ model: embedder.model.fingerprint, ...choice, source: files.source }, 'encoder consumes');
+
+let _stopping: Promise<void> | undefined;
+function stop(): void {
+  _stopping ??= (async () => {
+    await running?.stop();
+    await Promise.all([probes.close(), embedder.close()]);
+  })();
+}
+process.on('SIGTERM', stop);
+process.on('SIGINT', stop);
