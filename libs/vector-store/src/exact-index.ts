@@ -1,3 +1,4 @@
+import { versionKey } from './row-id.ts';
 import { VectorMatrix } from './vector-matrix.ts';
 import type { DocumentVersion, StoredRow } from './vector-store.ts';
 
@@ -77,10 +78,6 @@ export class ExactIndex {
     }
     return best;
   }
-}
-
-export function versionKey({ document_id, version }: DocumentVersion): string {
-  return `${version} ${document_id}`;
 }
 
 /** By bisection: a limit may be 1,000. */

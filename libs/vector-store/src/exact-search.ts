@@ -1,7 +1,8 @@
 import { checkQuery, checkRows } from './check-rows.ts';
 import { ChunkCache } from './chunk-cache.ts';
 import { UnknownCollection, VectorStoreError } from './errors.ts';
-import { ExactIndex, versionKey } from './exact-index.ts';
+import { ExactIndex } from './exact-index.ts';
+import { versionKey } from './row-id.ts';
 import { SerialQueue } from './serial-queue.ts';
 import type {
   ChunkRow,

@@ -160,7 +160,6 @@ class OpenLanceStore implements LanceStore {
   async #closeAll(): Promise<void> {
     const tables = await Promise.allSettled(this.#tables.values());
     for (const table of tables) if (table.status === 'fulfilled') await table.value?.close();
-    this.#connection.close();
     this.#lock.release();
   }
 

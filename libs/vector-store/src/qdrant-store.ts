@@ -1,18 +1,12 @@
 import { QdrantClient } from '@qdrant/js-client-rest';
 import type { Logger } from '@vortex/observability';
 import { checkQuery, checkRows } from './check-rows.ts';
-import { ModelMismatch, StoreUnavailable, UnknownCollection } from './errors.ts';
-import { versionKey } from './exact-index.ts';
+import { StoreUnavailable } from './errors.ts';
 import { qdrantAddress } from './qdrant-address.ts';
+import { QdrantCatalog } from './qdrant-catalog.ts';
 import { statusOf, translateQdrant } from './qdrant-errors.ts';
 import {
-  catalogCollection,
-  catalogId,
-  catalogPayload,
-  modelOfPayload,
-  payloadIndexes,
   pointBytes,
-  rowsCollection,
   searchFilter,
   toChunk,
   toPoint,
@@ -21,6 +15,7 @@ import {
   versionConditions,
   within,
 } from './qdrant-points.ts';
+import { versionKey } from './row-id.ts';
 import type {
   ChunkRow,
   CollectionDescription,
@@ -52,8 +47,6 @@ const requestPoints = 128;
 const idsPerRequest = 500;
 const rowsPerPage = 256;
 const versionsPerPage = 2000;
-/** How long a collection's model is believed unasked: another retriever may drop and remake the collection. */
-const catalogMs = 5000;
 
 /** Connects lazily: resolves also while Qdrant is down, and every call then fails with StoreUnavailable. */
 export function openQdrantStore(options: QdrantStoreOptions): VectorStore {
@@ -63,18 +56,12 @@ export function openQdrantStore(options: QdrantStoreOptions): VectorStore {
 class QdrantStore implements VectorStore {
   readonly #client: QdrantClient;
   readonly #url: string;
-  readonly #prefix: string;
-  readonly #catalog: string;
-  readonly #models = new Map<string, { model: VectorModel; readAt: number }>();
-  /** Qdrant collections that this process has seen ready, with their indexes. */
-  readonly #ready = new Map<string, Promise<void>>();
+  readonly #catalog: QdrantCatalog;
   #closed = false;
 
   constructor({ url, apiKey, collectionPrefix = 'vortex', timeoutMs = 30_000, log }: QdrantStoreOptions) {
     const address = qdrantAddress(url);
     this.#url = `${address.url}:${address.port}${address.prefix ?? ''}`;
-    this.#prefix = collectionPrefix;
-    this.#catalog = catalogCollection(collectionPrefix);
     if (apiKey && address.url.startsWith('http:') && !/\/\/(localhost|127\.|\[::1\])/.test(address.url)) {
       log.warn({ url: this.#url }, 'the Qdrant API key travels unencrypted: use https');
     }
@@ -86,52 +73,37 @@ class QdrantStore implements VectorStore {
       // It would ask the server's version in the background and print to the console.
       checkCompatibility: false,
     });
+    this.#catalog = new QdrantCatalog(this.#client, collectionPrefix);
   }
 
   async ensureCollection(scope: Scope, model: VectorModel): Promise<void> {
-    await this.#asked(async () => {
-      const existing = await this.#readCatalog(scope);
-      if (existing !== null) {
-        const same =
-          existing.dimension === model.dimension && existing.modelFingerprint === model.modelFingerprint;
-        if (!same) throw new ModelMismatch(existing, model);
-      }
-      await this.#makeReady(rowsCollection(this.#prefix, model), () => this.#makeRowsCollection(model));
-      if (existing !== null) return;
-      await this.#makeReady(this.#catalog, () => this.#makeCatalog());
-      await this.#client.upsert(this.#catalog, {
-        wait: true,
-        points: [{ id: catalogId(scope), vector: [1], payload: catalogPayload(scope, model) }],
-      });
-      this.#models.delete(catalogId(scope));
-    });
+    await this.#asked(() => this.#catalog.ensure(scope, model));
   }
 
   async describe(scope: Scope): Promise<CollectionDescription | null> {
     return this.#asked(async () => {
-      const model = await this.#readCatalog(scope);
+      const model = await this.#catalog.read(scope);
       return model === null ? null : { ...model, rows: await this.#countRows(scope, model) };
     });
   }
 
   async dropCollection(scope: Scope): Promise<void> {
     await this.#asked(async () => {
-      const model = await this.#readCatalog(scope);
+      const model = await this.#catalog.read(scope);
       if (model === null) return;
-      const rows = rowsCollection(this.#prefix, model);
+      const rows = this.#catalog.rowsOf(model);
       // The entry goes last: a drop that was cut off is found by the next one.
       await this.#absentIsDone(this.#client.delete(rows, { wait: true, filter: within(scope) }));
-      await this.#client.delete(this.#catalog, { wait: true, points: [catalogId(scope)] });
-      this.#models.delete(catalogId(scope));
+      await this.#catalog.remove(scope);
     });
   }
 
   async upsert(scope: Scope, rows: readonly ChunkRow[]): Promise<void> {
     await this.#asked(async () => {
-      const model = await this.#known(scope);
+      const model = await this.#catalog.known(scope);
       const checked = checkRows(scope, model, rows);
       for (const batch of batches(checked)) {
-        await this.#client.upsert(rowsCollection(this.#prefix, model), {
+        await this.#client.upsert(this.#catalog.rowsOf(model), {
           wait: true,
           points: batch.map((row) => toPoint(scope, row)),
         });
@@ -141,9 +113,9 @@ class QdrantStore implements VectorStore {
 
   async search(scope: Scope, query: VectorQuery): Promise<StoreHit[]> {
     return this.#asked(async () => {
-      const model = await this.#known(scope);
+      const model = await this.#catalog.known(scope);
       checkQuery(model, query);
-      const found = await this.#client.query(rowsCollection(this.#prefix, model), {
+      const found = await this.#client.query(this.#catalog.rowsOf(model), {
         query: [...query.vector],
         using: vectorName,
         filter: searchFilter(scope, query.excluded),
@@ -157,10 +129,10 @@ class QdrantStore implements VectorStore {
 
   async fetch(scope: Scope, ids: readonly string[]): Promise<StoredChunk[]> {
     return this.#asked(async () => {
-      const model = await this.#known(scope);
+      const model = await this.#catalog.known(scope);
       const chunks: StoredChunk[] = [];
       for (let from = 0; from < ids.length; from += idsPerRequest) {
-        const points = await this.#client.retrieve(rowsCollection(this.#prefix, model), {
+        const points = await this.#client.retrieve(this.#catalog.rowsOf(model), {
           ids: ids.slice(from, from + idsPerRequest),
           with_payload: true,
           with_vector: false,
@@ -177,12 +149,12 @@ class QdrantStore implements VectorStore {
 
   async deleteVersions(scope: Scope, versions: readonly DocumentVersion[]): Promise<void> {
     await this.#asked(async () => {
-      const model = await this.#readCatalog(scope);
+      const model = await this.#catalog.read(scope);
       if (model === null) return;
       for (let from = 0; from < versions.length; from += idsPerRequest) {
         for (const conditions of versionConditions(versions.slice(from, from + idsPerRequest))) {
           const filter = { must: [...within(scope).must, ...conditions] };
-          await this.#client.delete(rowsCollection(this.#prefix, model), { wait: true, filter });
+          await this.#client.delete(this.#catalog.rowsOf(model), { wait: true, filter });
         }
       }
     });
@@ -190,17 +162,17 @@ class QdrantStore implements VectorStore {
 
   async deleteDocument(scope: Scope, documentId: string): Promise<void> {
     await this.#asked(async () => {
-      const model = await this.#readCatalog(scope);
+      const model = await this.#catalog.read(scope);
       if (model === null) return;
       const document = { key: 'document_id', match: { value: documentId } };
       const filter = { must: [...within(scope).must, document] };
-      await this.#client.delete(rowsCollection(this.#prefix, model), { wait: true, filter });
+      await this.#client.delete(this.#catalog.rowsOf(model), { wait: true, filter });
     });
   }
 
   async listVersions(scope: Scope): Promise<StoredVersion[]> {
     return this.#asked(async () => {
-      const model = await this.#readCatalog(scope);
+      const model = await this.#catalog.read(scope);
       const versions = new Map<string, StoredVersion>();
       if (model === null) return [];
       const fields = { with_payload: ['document_id', 'version'], with_vector: false };
@@ -218,14 +190,14 @@ class QdrantStore implements VectorStore {
 
   async count(scope: Scope): Promise<number> {
     return this.#asked(async () => {
-      const model = await this.#readCatalog(scope);
+      const model = await this.#catalog.read(scope);
       return model === null ? 0 : this.#countRows(scope, model);
     });
   }
 
   async *scan(scope: Scope): AsyncIterable<StoredRow[]> {
     try {
-      const model = await this.#asked(() => this.#known(scope));
+      const model = await this.#asked(() => this.#catalog.known(scope));
       const fields = { with_payload: true, with_vector: [vectorName], limit: rowsPerPage };
       for await (const points of this.#pages(scope, model, fields)) {
         yield points.map((point) => ({
@@ -240,7 +212,7 @@ class QdrantStore implements VectorStore {
 
   async health(): Promise<StoreHealth> {
     try {
-      await this.#asked(() => this.#client.collectionExists(this.#catalog));
+      await this.#asked(() => this.#client.collectionExists(this.#catalog.name));
       return { ok: true, detail: `Qdrant at ${this.#url}` };
     } catch (error) {
       return { ok: false, detail: error instanceof Error ? error.message : String(error) };
@@ -266,7 +238,7 @@ class QdrantStore implements VectorStore {
     model: VectorModel,
     fields: { with_payload: boolean | string[]; with_vector: boolean | string[]; limit: number },
   ) {
-    const collection = rowsCollection(this.#prefix, model);
+    const collection = this.#catalog.rowsOf(model);
     let offset: string | number | undefined;
     do {
       const page = await this.#client.scroll(collection, {
@@ -281,76 +253,8 @@ class QdrantStore implements VectorStore {
   }
 
   async #countRows(scope: Scope, model: VectorModel): Promise<number> {
-    const collection = rowsCollection(this.#prefix, model);
+    const collection = this.#catalog.rowsOf(model);
     return (await this.#client.count(collection, { filter: within(scope), exact: true })).count;
-  }
-
-  async #known(scope: Scope): Promise<VectorModel> {
-    const remembered = this.#models.get(catalogId(scope));
-    if (remembered !== undefined && performance.now() - remembered.readAt < catalogMs)
-      return remembered.model;
-    const model = await this.#readCatalog(scope);
-    if (model === null) throw new UnknownCollection(scope);
-    return model;
-  }
-
-  /** Null also while the catalog itself has not been made: then there is no collection at all. */
-  async #readCatalog(scope: Scope): Promise<VectorModel | null> {
-    const id = catalogId(scope);
-    this.#models.delete(id);
-    try {
-      const [entry] = await this.#client.retrieve(this.#catalog, { ids: [id], with_payload: true });
-      if (entry === undefined) return null;
-      const model = modelOfPayload(entry.payload);
-      this.#models.set(id, { model, readAt: performance.now() });
-      return model;
-    } catch (error) {
-      if (statusOf(error) === 404) return null;
-      throw error;
-    }
-  }
-
-  async #makeReady(collection: string, make: () => Promise<void>): Promise<void> {
-    const begun = this.#ready.get(collection) ?? make();
-    this.#ready.set(collection, begun);
-    try {
-      await begun;
-    } catch (error) {
-      this.#ready.delete(collection);
-      throw error;
-    }
-  }
-
-  async #makeRowsCollection(model: VectorModel): Promise<void> {
-    const collection = rowsCollection(this.#prefix, model);
-    await this.#create(collection, {
-      vectors: { [vectorName]: { size: model.dimension, distance: 'Cosine' } },
-      // Every search names its tenant, so one graph per tenant and none over all: Qdrant's advice.
-      hnsw_config: { payload_m: 16, m: 0 },
-    });
-    // Also on a collection that was there: the process that made it may have died before its indexes.
-    for (const index of payloadIndexes) {
-      await this.#client.createPayloadIndex(collection, { wait: true, ...index });
-    }
-  }
-
-  /** Entries are found by id; the one-number vector is there because not every Qdrant stores points without. */
-  async #makeCatalog(): Promise<void> {
-    await this.#create(this.#catalog, { vectors: { size: 1, distance: 'Dot' } });
-  }
-
-  async #create(
-    collection: string,
-    settings: Parameters<QdrantClient['createCollection']>[1],
-  ): Promise<void> {
-    if ((await this.#client.collectionExists(collection)).exists) return;
-    try {
-      await this.#client.createCollection(collection, settings);
-    } catch (error) {
-      // Another retriever was faster: "already exists" is 409, older servers say 400.
-      const exists = statusOf(error) === 409 || statusOf(error) === 400;
-      if (!exists || !(await this.#client.collectionExists(collection)).exists) throw error;
-    }
   }
 
   async #absentIsDone(work: Promise<unknown>): Promise<void> {

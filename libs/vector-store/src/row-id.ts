@@ -18,3 +18,8 @@ export function uuidOf(parts: readonly (string | number)[]): string {
   const hex = digest.toString('hex', 0, 16);
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
+
+/** A map's key for a document version: the number comes first, so that no id can look like another's. */
+export function versionKey({ document_id, version }: DocumentVersion): string {
+  return `${version} ${document_id}`;
+}

@@ -146,6 +146,33 @@ describe('LanceDB in a folder', () => {
     }
   });
 
+  it('closes while an index is being built, and loses nothing by it', async () => {
+    const opened = await openLanceStore({ dir, log, limits: { indexFromRows: 300 } });
+    await opened.ensureCollection(scope, model);
+    await opened.upsert(scope, document('doc-a', 1, 1000));
+    const building = opened.upkeep(scope);
+    const writeBehind = opened.upsert(scope, document('doc-b', 1, 3));
+    const refused = expect(writeBehind).rejects.toThrow(StoreUnavailable);
+    const searched = await opened.search(scope, { vector: seeded(1), limit: 3 });
+    expect(searched).toHaveLength(3);
+    await opened.close();
+    await Promise.all([building, refused]);
+
+    store = await openLanceStore({ dir, log });
+    expect(await store.count(scope)).toBe(1000);
+  });
+
+  it('refuses writes to a collection that is being dropped, and leaves nothing of it', async () => {
+    store = await openLanceStore({ dir, log });
+    await store.ensureCollection(scope, model);
+    const dropping = store.dropCollection(scope);
+    await expect(store.upsert(scope, document('doc-a', 1, 3))).rejects.toThrow();
+    await dropping;
+    expect((await readdir(dir)).filter((name) => name.endsWith('.lance'))).toEqual([]);
+    await store.ensureCollection(scope, model);
+    expect(await store.count(scope)).toBe(0);
+  });
+
   it('makes a table anew of which only the empty folder was made before a crash', async () => {
     await mkdir(join(dir, `${tableName(scope)}.lance`, '_versions'), { recursive: true });
     store = await openLanceStore({ dir, log });
