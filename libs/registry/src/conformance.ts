@@ -193,6 +193,28 @@ export function registryConformance(name: string, make: () => Promise<RegistryUn
         expect(again).toEqual({ outcome: 'begun', documentId: first.documentId, version: 1, resumed: true });
       });
 
+      it('remembers which groups of a version being built are stored, until it is published or given up', async () => {
+        const version = await begin();
+        const { documentId } = version;
+        await registry.noteStoredGroup({ ...version, firstOrdinal: 16, chunks: 9 });
+        await other.noteStoredGroup({ ...version, firstOrdinal: 0, chunks: 16 });
+        await registry.noteStoredGroup({ ...version, firstOrdinal: 0, chunks: 16 });
+        await registry.noteStoredGroup({ ...version, tenant: 'someone-else', firstOrdinal: 25, chunks: 1 });
+        expect(await other.storedGroups(tenant, documentId, 1)).toEqual([
+          { firstOrdinal: 0, chunks: 16 },
+          { firstOrdinal: 16, chunks: 9 },
+        ]);
+        expect(await other.storedGroups('someone-else', documentId, 1)).toEqual([]);
+        await registry.publishVersion({ ...version, ...finished });
+        expect(await other.storedGroups(tenant, documentId, 1)).toEqual([]);
+        await registry.noteStoredGroup({ ...version, firstOrdinal: 25, chunks: 1 });
+        expect(await other.storedGroups(tenant, documentId, 1)).toEqual([]);
+        const second = await begin({ jobId: 'job_2', contentHash: 'content-2' });
+        await registry.noteStoredGroup({ ...second, firstOrdinal: 0, chunks: 1 });
+        await registry.failVersion({ ...second, error: { code: 'internal', message: 'no' } });
+        expect(await other.storedGroups(tenant, documentId, 2)).toEqual([]);
+      });
+
       it('the same content with the same settings, once visible, is nothing to do; changed settings are', async () => {
         const first = await publish();
         expect(await registry.beginVersion(asked({ jobId: 'job_2' }))).toEqual({

@@ -46,6 +46,16 @@ export interface Registry {
   beginVersion(input: NewVersion): Promise<BegunVersion>;
 
   /**
+   * Notes that a group of chunks of a version being built stands in the store. Noting it twice is once; of
+   * a version that is not being built any more nothing is noted.
+   */
+  noteStoredGroup(
+    input: StoredGroup & { tenant: string; documentId: string; version: number },
+  ): Promise<void>;
+  /** What has been noted of a version being built, by place; empty for any other. */
+  storedGroups(tenant: string, documentId: string, version: number): Promise<StoredGroup[]>;
+
+  /**
    * The switch: makes the version the document's visible one, in one transaction with all that describes
    * it. Publishing twice is the same as once.
    */
@@ -158,6 +168,12 @@ export interface NewVersion {
 export type BegunVersion =
   | { outcome: 'begun'; documentId: string; version: number; resumed: boolean }
   | { outcome: 'unchanged' | 'superseded'; documentId: string; version: number; chunks: number };
+
+export interface StoredGroup {
+  /** Ordinal of the group's first chunk. */
+  firstOrdinal: number;
+  chunks: number;
+}
 
 export interface FinishedVersion {
   tenant: string;

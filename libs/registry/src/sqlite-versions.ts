@@ -7,6 +7,8 @@ import type { SqliteSession } from './sqlite-registry.ts';
 type Versions = Pick<
   Registry,
   | 'beginVersion'
+  | 'noteStoredGroup'
+  | 'storedGroups'
   | 'publishVersion'
   | 'failVersion'
   | 'visibleVersions'
@@ -82,6 +84,13 @@ export function versionsOf({ database, now, write }: SqliteSession): Versions {
     `DELETE FROM versions WHERE document_id = ? AND version = ? AND state IN ('superseded', 'failed')
         AND EXISTS (SELECT 1 FROM documents WHERE id = versions.document_id AND tenant = ?)`,
   );
+  const insertGroup = database.prepare(
+    `INSERT INTO stored_groups (document_id, version, first_ordinal, chunks) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+  );
+  const groupsOf = database.prepare(
+    'SELECT first_ordinal, chunks FROM stored_groups WHERE document_id = ? AND version = ? ORDER BY first_ordinal',
+  );
+  const forgetGroups = database.prepare('DELETE FROM stored_groups WHERE document_id = ? AND version = ?');
   const removeEmpty = database.prepare(
     `DELETE FROM documents WHERE id = ? AND state = 'deleting'
         AND NOT EXISTS (SELECT 1 FROM versions WHERE document_id = documents.id)`,
@@ -160,6 +169,22 @@ export function versionsOf({ database, now, write }: SqliteSession): Versions {
       });
     },
 
+    async noteStoredGroup({ tenant, documentId, version, firstOrdinal, chunks }) {
+      write(() => {
+        if (documentById.get(documentId, tenant) === undefined) return;
+        if (oneVersion.get(documentId, version)?.state !== 'building') return;
+        insertGroup.run(documentId, version, firstOrdinal, chunks);
+      });
+    },
+
+    async storedGroups(tenant, documentId, version) {
+      if (documentById.get(documentId, tenant) === undefined) return [];
+      return groupsOf.all(documentId, version).map((row) => ({
+        firstOrdinal: number(row, 'first_ordinal'),
+        chunks: number(row, 'chunks'),
+      }));
+    },
+
     async publishVersion({ tenant, documentId, version, textHash, bytes, chunks, tokens }) {
       return write((): Publication => {
         const document = documentById.get(documentId, tenant);
@@ -175,6 +200,7 @@ export function versionsOf({ database, now, write }: SqliteSession): Versions {
         }
         supersedeVisible.run(documentId);
         setVersionState.run('visible', documentId, version);
+        forgetGroups.run(documentId, version);
         const at = now();
         makeVisible.run(
           version,
@@ -199,6 +225,7 @@ export function versionsOf({ database, now, write }: SqliteSession): Versions {
         if (documentById.get(documentId, tenant) === undefined) return;
         if (oneVersion.get(documentId, version)?.state !== 'building') return;
         setVersionState.run('failed', documentId, version);
+        forgetGroups.run(documentId, version);
         noteError.run(error.code, error.message, now(), documentId);
       });
     },
