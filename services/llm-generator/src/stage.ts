@@ -53,14 +53,14 @@ export function createGenerateStage(deps: GenerateDeps) {
   ): Promise<Outcome<'generate'>> {
     const startedAt = context.now();
     const filter = new CitationFilter(input.sources);
-    const deltas = new DeltaBuffer(input.stream ? context.emit : () => {});
+    const deltas = new DeltaBuffer(context.emit);
     const citations: Answer['citations'] = [];
     let firstTokenSeen = false;
 
     if (input.stream) context.emit({ kind: 'sources', sources: input.sources });
     const take = (checked: ReturnType<CitationFilter['push']>): void => {
       citations.push(...checked.citations);
-      deltas.add(checked.text, checked.citations);
+      if (input.stream) deltas.add(checked.text, checked.citations);
     };
     let end: ModelEnd;
     try {
@@ -86,7 +86,7 @@ export function createGenerateStage(deps: GenerateDeps) {
       deltas.discard();
       if (!(error instanceof ModelFailure)) throw error;
       metrics.add('rag_llm_requests_total', { provider: model.provider, outcome: error.kind });
-      return settleFailure(error, input.stream && deltas.started, context);
+      return settleFailure(error, deltas.started, context);
     }
 
     count(deps, end, citations.length, filter.invented);

@@ -31,6 +31,12 @@ test('a table row and a list item are sentences, and a footnote of the text is n
   expect(ask('How long are answers kept?')).toBe('Answers are kept for 60 seconds, see [2].');
 });
 
+test('prose goes before code that holds more of the words, and loses its markup', () => {
+  const context =
+    '<passage n="1">```sh\nredis-cli RPUSH which list retriever read\n```\n\n**Retriever.** It [reads](x.md) a list.\n</passage>';
+  expect(ask('Which list does the retriever read?', context)).toBe('Retriever. It reads a list [1].');
+});
+
 test('without a word in common it quotes the opening of the first passage', () => {
   expect(ask('Zebra crossing')).toBe('The gateway writes to `job:encoder_in` [1].');
 });

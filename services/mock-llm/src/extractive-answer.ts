@@ -9,11 +9,14 @@ import { stemsOf } from './stems.ts';
 const maxSentences = 3;
 /** A further sentence must cover this share of the question's weight that is not covered yet. */
 const worthAdding = 0.3;
-const headingWeight = 0.4;
+/** For a word of the question that stands near the sentence: in its passage, or in that passage's title. */
+const nearbyWeight = 0.3;
 
 interface Candidate {
   passage: Passage;
   sentence: Sentence;
+  /** Of the whole passage, and of its title. */
+  stems: ReadonlySet<string>;
   headingStems: ReadonlySet<string>;
 }
 
@@ -28,8 +31,9 @@ export function extractiveAnswer(messages: readonly Message[]): string {
 function answerFrom(passages: readonly Passage[], question: string): string {
   const candidates: Candidate[] = [];
   for (const passage of passages) {
+    const { sentences, stems } = sentencesOf(passage.text);
     const headingStems = new Set(stemsOf(passage.heading));
-    for (const sentence of sentencesOf(passage.text)) candidates.push({ passage, sentence, headingStems });
+    for (const sentence of sentences) candidates.push({ passage, sentence, stems, headingStems });
   }
   const first = candidates[0];
   if (first === undefined) return 'The passages I was given have no text.';
@@ -64,16 +68,21 @@ function weightsOf(question: ReadonlySet<string>, candidates: readonly Candidate
   return weights;
 }
 
-function scoreOf({ sentence, headingStems }: Candidate, weights: ReadonlyMap<string, number>): number {
-  let score = 0;
-  let ofSentence = 0;
+function scoreOf({ sentence, stems, headingStems }: Candidate, weights: ReadonlyMap<string, number>): number {
+  let own = 0;
+  let near = 0;
+  let matched = 0;
   for (const [stem, weight] of weights) {
-    if (sentence.stems.has(stem)) ofSentence += weight;
-    else if (headingStems.has(stem)) score += headingWeight * weight;
+    if (sentence.stems.has(stem)) {
+      own += weight;
+      matched += 1;
+    } else if (stems.has(stem) || headingStems.has(stem)) near += nearbyWeight * weight;
   }
-  // A heading alone proves nothing: without a word of its own the sentence may be about anything.
-  if (ofSentence === 0) return 0;
-  return (score + ofSentence) / (1 + 0.02 * Math.max(0, sentence.wordCount - 25));
+  // What stands nearby proves nothing: without a word of its own the sentence may be about anything.
+  if (matched === 0) return 0;
+  // Two words of a question say more than one rare word does.
+  const coverage = 0.5 + (0.5 * matched) / weights.size;
+  return (sentence.weight * coverage * (own + near)) / (1 + 0.02 * Math.max(0, sentence.wordCount - 25));
 }
 
 function sum(values: Iterable<number>): number {

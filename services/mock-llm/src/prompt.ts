@@ -39,8 +39,10 @@ export function readPrompt(messages: readonly Message[]): Prompt {
   const spoken = messages.filter((message) => message.role !== 'assistant');
   const lastUser =
     spoken.findLast((message) => message.role === 'user')?.content ?? spoken.at(-1)?.content ?? '';
-  const holder = spoken.findLast((message) => passagesOf(message.content).length > 0);
-  const passages = holder === undefined ? [] : passagesOf(holder.content);
+  let passages: Passage[] = [];
+  for (let index = spoken.length - 1; index >= 0 && passages.length === 0; index -= 1) {
+    passages = passagesOf(spoken[index]?.content ?? '');
+  }
   const everything = spoken.map((message) => message.content).join('\n');
   return {
     question: questionOf(lastUser),
