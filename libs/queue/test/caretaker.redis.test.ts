@@ -1,0 +1,159 @@
+import { failedCompletion } from '@vortex/contracts';
+import { openTestRedis, type TestRedis } from '@vortex/testkit';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type Caretaker, keys, startCaretaker, workerMember } from '../src/index.ts';
+
+let redis: TestRedis;
+let commands: Redis;
+let caretaker: Caretaker;
+const events: string[] = [];
+beforeAll(async () => {
+  redis = await openTestRedis();
+  commands = new Redis(redis.url);
+  caretaker = startCaretaker({
+    commands,
+    tickMs: 0,
+    orphanRounds: 1,
+    leaseMs: 0,
+    onEvent: (event) => events.push(event),
+  });
+});
+afterAll(async () => {
+  await caretaker.stop();
+  commands.disconnect();
+  await redis.close();
+});
+beforeEach(async () => {
+  await redis.client.flushdb();
+  events.length = 0;
+});
+
+const list = 'job:encoder_in';
+const proc = keys.inFlight(list, 'dead');
+const lapse = (of = list) => redis.client.zadd(keys.workers, Date.now() - 1, workerMember(of, 'dead'));
+const read = async (key: string) =>
+  (await redis.client.lrange(key, 0, -1)).map((element) => JSON.parse(element));
+
+test('jobs of a lapsed worker go to the head in their order, with one redelivery more', async () => {
+  await redis.client.rpush(list, '{"id":"waiting"}');
+  await redis.client.rpush(proc, '{"id":"a","query":"1"}', '{"id":"b","redelivered":0}');
+  await lapse();
+  await caretaker.tick();
+  expect(await read(list)).toEqual([
+    { id: 'a', query: '1', redelivered: 1 },
+    { id: 'b', redelivered: 1 },
+    { id: 'waiting' },
+  ]);
+  expect(await redis.client.exists(proc, keys.workers)).toBe(0);
+  expect(events).toEqual(['redelivered', 'redelivered']);
+});
+
+test('a second redelivery goes to the tail, so that a crasher does not starve the rest', async () => {
+  await redis.client.rpush(list, '{"id":"waiting"}');
+  await redis.client.rpush(proc, '{"id":"a","redelivered":1}');
+  await lapse();
+  await caretaker.tick();
+  expect(await read(list)).toEqual([{ id: 'waiting' }, { id: 'a', redelivered: 2 }]);
+});
+
+test('poison: after three deliveries without an end a job is buried, and who waits is told', async () => {
+  await redis.client.rpush(proc, '{"id":"p","redelivered":2,"reply_to":"gw","track":true}');
+  await redis.client.zadd('job:live', Date.now() + 9000, 'p');
+  await lapse();
+  await caretaker.tick();
+  expect(await redis.client.llen(list)).toBe(0);
+  expect(await read(keys.dead(list))).toMatchObject([
+    {
+      id: 'p',
+      queue: list,
+      stage: 'encode',
+      code: 'poison',
+      raw: '{"id":"p","redelivered":2,"reply_to":"gw","track":true}',
+    },
+  ]);
+  const completion = failedCompletion.parse(JSON.parse((await redis.client.get(keys.completion('p'))) ?? ''));
+  expect(completion).toMatchObject({
+    status: 'failed',
+    attempt: 3,
+    error: { code: 'poison', stage: 'encode' },
+  });
+  expect(await read(keys.inbox('gw'))).toEqual([completion]);
+  expect(await redis.client.hgetall(keys.job('p'))).toMatchObject({ status: 'failed', error_code: 'poison' });
+  expect(await redis.client.zcard('job:live')).toBe(0);
+});
+
+test("a dead replica's job goes to the shared list, unassigned, and its lease is gone", async () => {
+  const own = 'job:llm_in:llm_1';
+  const url = 'http://r1';
+  await redis.client.rpush(
+    keys.inFlight(own, 'dead'),
+    JSON.stringify({ id: 'g', replica: { worker_name: 'llm_1', url } }),
+  );
+  await redis.client.zadd(keys.leases(url), Date.now() + 60_000, 'g');
+  await redis.client.set(keys.load(url), '1');
+  await lapse(own);
+  await caretaker.tick();
+  expect(await read(keys.sharedGeneratorList)).toEqual([{ id: 'g', redelivered: 1 }]);
+  expect(await redis.client.get(keys.load(url))).toBe('0');
+  expect(await redis.client.llen(own)).toBe(0);
+});
+
+test('an encoder that died does not cost a query its reserved replica', async () => {
+  const replica = { worker_name: 'llm_1', url: 'http://r1' };
+  await redis.client.rpush(proc, JSON.stringify({ id: 'q', replica }));
+  await lapse();
+  await caretaker.tick();
+  expect(await read(list)).toEqual([{ id: 'q', replica, redelivered: 1 }]);
+});
+
+test('an unreadable element goes back as it is, for its stage to bury', async () => {
+  const bytes = Buffer.from([0xff, 0x00]);
+  await redis.client.rpush(proc, bytes);
+  await lapse();
+  await caretaker.tick();
+  expect(await redis.client.lpopBuffer(list)).toEqual(bytes);
+});
+
+test('a living worker is left alone', async () => {
+  await redis.client.rpush(proc, '{"id":"a"}');
+  await redis.client.zadd(keys.workers, Date.now() + 60_000, workerMember(list, 'dead'));
+  await caretaker.tick();
+  expect(await redis.client.llen(proc)).toBe(1);
+});
+
+test('two caretakers at once move each job once', async () => {
+  const ids = Array.from({ length: 50 }, (_, place) => `j${place}`);
+  await redis.client.rpush(proc, ...ids.map((id) => JSON.stringify({ id })));
+  await lapse();
+  const second = new Redis(redis.url);
+  await Promise.all([caretaker.tick(), startCaretaker({ commands: second, tickMs: 0 }).tick()]);
+  second.disconnect();
+  expect((await read(list)).map(({ id }) => id).sort()).toEqual([...ids].sort());
+});
+
+test('an in-flight list that no worker is registered for is found, and its work comes back', async () => {
+  await redis.client.rpush(proc, '{"id":"orphan"}');
+  await caretaker.tick();
+  await caretaker.tick();
+  expect(await read(list)).toEqual([{ id: 'orphan', redelivered: 1 }]);
+});
+
+test('an id long past its deadline is completed, on both lanes; a job in hand is given time to end itself', async () => {
+  const now = Date.now();
+  await redis.client.zadd('job:live', now - 5000, 'q', now - 100, 'in hand');
+  await redis.client.zadd('job:live:low', now - 5000, 'd');
+  await caretaker.tick();
+  for (const id of ['q', 'd']) {
+    const completion = failedCompletion.parse(
+      JSON.parse((await redis.client.get(keys.completion(id))) ?? ''),
+    );
+    expect(completion).toMatchObject({
+      id,
+      status: 'deadline_exceeded',
+      error: { code: 'deadline_exceeded', stage: null },
+    });
+  }
+  expect(await redis.client.zrange('job:live', 0, '-1')).toEqual(['in hand']);
+  expect(events).toEqual(['expired', 'expired']);
+});

@@ -1,0 +1,189 @@
+import { openTestRedis, startPrivateRedis, type TestRedis, until } from '@vortex/testkit';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import {
+  createInspector,
+  createSubmitter,
+  keys,
+  QueueFull,
+  QueueUnavailable,
+  type SubmittedJob,
+  type Submitter,
+} from '../src/index.ts';
+
+let redis: TestRedis;
+const open: Submitter[] = [];
+beforeAll(async () => {
+  redis = await openTestRedis();
+});
+afterAll(() => redis.close());
+afterEach(async () => {
+  for (const submitter of open.splice(0)) await submitter.close();
+});
+
+let number = 0;
+async function startSubmitter(url = redis.url, checkMs = 50): Promise<Submitter> {
+  number += 1;
+  const submitter = createSubmitter({
+    redis: { url },
+    name: `s${number}-${process.pid}`,
+    checkMs,
+    caretaker: { tickMs: 0 },
+  });
+  open.push(submitter);
+  await submitter.start();
+  return submitter;
+}
+
+const job = (id: string, more: Partial<SubmittedJob> = {}): SubmittedJob => ({
+  list: 'job:encoder_in',
+  lane: 'interactive',
+  id,
+  deadlineAt: Date.now() + 30_000,
+  envelope: { query: 'what', tenant: 'acme' },
+  cap: 1000,
+  ...more,
+});
+const completion = (id: string) => JSON.stringify({ id, v: 1, status: 'completed' });
+
+test('the element is a complete envelope with the submitter as its address', async () => {
+  const submitter = await startSubmitter();
+  await until('ready', () => submitter.isReady());
+  const wait = submitter.submit(job('e1'));
+  const element = await until('it is pushed', () => redis.client.lpop('job:encoder_in'));
+  expect(JSON.parse(element)).toMatchObject({
+    id: 'e1',
+    v: 1,
+    query: 'what',
+    tenant: 'acme',
+    reply_to: submitter.name,
+  });
+  expect(JSON.parse(element)).toMatchObject({
+    deadline_at: expect.any(Number),
+    enqueued_at: expect.any(Number),
+  });
+  await redis.client.rpush(keys.inbox(submitter.name), completion('e1'));
+  expect(await wait).toBe(completion('e1'));
+  expect(submitter.waiting()).toBe(0);
+});
+
+test('an id with quotes is found in its completion', async () => {
+  const submitter = await startSubmitter();
+  await until('ready', () => submitter.isReady());
+  const wait = submitter.submit(job('say-"hi"\\'));
+  await redis.client.rpush(keys.inbox(submitter.name), completion('say-"hi"\\'));
+  expect(await wait).toBe(completion('say-"hi"\\'));
+});
+
+test('a lost inbox message does no harm: the completion key is looked at', async () => {
+  const submitter = await startSubmitter();
+  await until('ready', () => submitter.isReady());
+  const wait = submitter.submit(job('lost-message'));
+  await redis.client.set(keys.completion('lost-message'), completion('lost-message'), 'EX', 60);
+  expect(await wait).toBe(completion('lost-message'));
+});
+
+test('two callers of one id get the same answer from one job', async () => {
+  const submitter = await startSubmitter();
+  await until('ready', () => submitter.isReady());
+  await redis.client.del('job:encoder_in');
+  const both = Promise.all([submitter.submit(job('joined')), submitter.submit(job('joined'))]);
+  await until('it is live', async () => (await redis.client.zscore('job:live', 'joined')) !== null);
+  await redis.client.rpush(keys.inbox(submitter.name), completion('joined'));
+  expect(await both).toEqual([completion('joined'), completion('joined')]);
+  expect(await redis.client.llen('job:encoder_in')).toBe(1);
+});
+
+test('redis is wiped while many wait: each job is submitted again under its id, none twice', async () => {
+  const submitter = await startSubmitter();
+  await until('ready', () => submitter.isReady());
+  await redis.client.del('job:encoder_in');
+  const ids = Array.from({ length: 100 }, (_, place) => `wiped-${place}`);
+  const waits = Promise.all(ids.map((id) => submitter.submit(job(id))));
+  await until('all are pushed', async () => (await redis.client.llen('job:encoder_in')) === 100);
+  await redis.client.flushdb();
+  await until('all are pushed again', async () => (await redis.client.llen('job:encoder_in')) === 100);
+  const again = await redis.client.lrange('job:encoder_in', 0, -1);
+  expect(again.map((element) => JSON.parse(element).id).sort()).toEqual([...ids].sort());
+  for (const id of ids) await redis.client.set(keys.completion(id), completion(id), 'EX', 60);
+  expect(await waits).toEqual(ids.map(completion));
+});
+
+test('at the cap: QueueFull with a time to come back, and nothing is left waiting', async () => {
+  const submitter = await startSubmitter();
+  await until('ready', () => submitter.isReady());
+  await redis.client.flushdb();
+  await submitter.enqueue(job('inside', { cap: 1 }));
+  const refused = await submitter.submit(job('outside', { cap: 1 })).catch((error) => error);
+  expect(refused).toBeInstanceOf(QueueFull);
+  expect(refused.retryAfterMs).toBeGreaterThan(0);
+  expect(submitter.waiting()).toBe(0);
+});
+
+test('an aborted wait rejects with AbortError and forgets the job', async () => {
+  const submitter = await startSubmitter();
+  await until('ready', () => submitter.isReady());
+  const controller = new AbortController();
+  const wait = submitter.submit(job('left'), { signal: controller.signal });
+  controller.abort();
+  await expect(wait).rejects.toMatchObject({ name: 'AbortError' });
+  expect(submitter.waiting()).toBe(0);
+  await expect(submitter.submit(job('never'), { signal: controller.signal })).rejects.toMatchObject({
+    name: 'AbortError',
+  });
+});
+
+test('enqueue with track writes the hash that tells of the job', async () => {
+  const submitter = await startSubmitter();
+  await until('ready', () => submitter.isReady());
+  await submitter.enqueue(job('tracked', { track: { type: 'query' } }));
+  const inspector = createInspector(redis);
+  await until('inspector', () => inspector.ping());
+  expect(await inspector.jobStatus('tracked')).toMatchObject({
+    id: 'tracked',
+    type: 'query',
+    status: 'queued',
+    progress: '0',
+  });
+  expect(await redis.client.ttl(keys.job('tracked'))).toBeGreaterThan(3500);
+  expect(await inspector.jobStatus('unknown')).toBeNull();
+  inspector.close();
+});
+
+test('redis that was never there, is stopped, hangs and comes back', async () => {
+  const server = await startPrivateRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] });
+  await server.kill();
+  const submitter = await startSubmitter(server.url);
+  expect(submitter.isReady()).toBe(false);
+  await expect(submitter.submit(job('down'))).rejects.toBeInstanceOf(QueueUnavailable);
+
+  await server.start();
+  await until('ready once redis is there', () => submitter.isReady());
+  const wait = submitter.submit(job('survivor'));
+  const inspector = createInspector(server);
+  await until(
+    'the job is in',
+    async () => (await inspector.ping()) && (await inspector.queues(['job:encoder_in']))[0]?.waiting === 1,
+  );
+
+  await server.kill();
+  await until('not ready', () => !submitter.isReady());
+  await expect(submitter.submit(job('down again'))).rejects.toBeInstanceOf(QueueUnavailable);
+  await server.start();
+  await until('ready again', () => submitter.isReady());
+
+  process.kill(server.pid, 'SIGSTOP');
+  const before = performance.now();
+  await expect(submitter.submit(job('hanging'))).rejects.toBeInstanceOf(QueueUnavailable);
+  // The bound is the promise made to the gateway: 503 within a second.
+  expect(performance.now() - before).toBeLessThan(1000);
+  process.kill(server.pid, 'SIGCONT');
+
+  const { Redis } = await import('ioredis');
+  const client = new Redis(server.url);
+  await client.rpush(keys.inbox(submitter.name), completion('survivor'));
+  expect(await wait).toBe(completion('survivor'));
+  client.disconnect();
+  inspector.close();
+  await submitter.close();
+  await server.stop();
+});
