@@ -8,7 +8,7 @@ import { stemsOf } from './stems.ts';
  */
 const maxSentences = 3;
 /** A further sentence must cover this share of the question's weight that is not covered yet. */
-const worthAdding = 0.3;
+const worthAdding = 0.2;
 /** For a word of the question that stands near the sentence: in its passage, or in that passage's title. */
 const nearbyWeight = 0.3;
 
