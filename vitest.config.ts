@@ -2,7 +2,9 @@ import { defineConfig } from 'vitest/config';
 
 // A test's suffix says what it needs: `.test.ts` nothing, `.redis.test.ts` a Redis (started by the
 // project's global set-up), `.store.test.ts` native store libraries on disk, `.e2e.test.ts` a running `./vortex up`.
-const source = { conditions: ['source'] };
+// Not plain `source`: eventsource-parser publishes a condition of that name, and Node refuses to strip types in
+// node_modules.
+const source = { conditions: ['vortex-source'] };
 const shared = { resolve: source, ssr: { resolve: source } };
 const special = ['**/*.redis.test.ts', '**/*.store.test.ts', '**/*.e2e.test.ts'];
 

@@ -68,7 +68,7 @@ describe('the SQLite file', () => {
 });
 
 function run(nodeArguments: string[]): Promise<{ code: number | null; stderr: string }> {
-  const child = spawn(process.execPath, ['--conditions=source', '--no-warnings', ...nodeArguments]);
+  const child = spawn(process.execPath, ['--conditions=vortex-source', '--no-warnings', ...nodeArguments]);
   let stderr = '';
   child.stderr.on('data', (data: Buffer) => {
     stderr += data.toString();

@@ -9,7 +9,7 @@ import type { VectorStore } from '../src/vector-store.ts';
 
 /**
  * What a search costs: LanceDB without an index, with one, and exactly in memory, on the same rows.
- * `node --conditions=source libs/vector-store/bench/search.bench.ts [rows=1400] [searches=200]` prints
+ * `node --conditions=vortex-source libs/vector-store/bench/search.bench.ts [rows=1400] [searches=200]` prints
  * milliseconds of CPU (all threads of the process) and of time per search for the best five of 384 numbers.
  */
 const [rows = 1400, searches = 200] = process.argv.slice(2).map(Number);
