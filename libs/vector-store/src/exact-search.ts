@@ -79,13 +79,28 @@ export function withExactSearch(store: VectorStore, options: ExactSearchOptions)
       return;
     }
     const { rows: _, ...model } = described;
-    const index = new ExactIndex(model.dimension);
-    for await (const rows of store.scan(scope)) {
-      index.put(rows);
-      for (const { vector: _vector, ...chunk } of rows) chunks.put(chunk);
+    const index = await loadIndex(scope, model);
+    if (index === null) {
+      collection.state = large;
+      return;
     }
     collection.state = { kind: 'exact', index, model };
     makeRoom(collection);
+  }
+
+  /** Null where the process may not have the address space: WebAssembly reserves 8 GB of it per memory. */
+  async function loadIndex(scope: Scope, model: VectorModel): Promise<ExactIndex | null> {
+    try {
+      const index = new ExactIndex(model.dimension);
+      for await (const rows of store.scan(scope)) {
+        index.put(rows);
+        for (const { vector: _vector, ...chunk } of rows) chunks.put(chunk);
+      }
+      return index;
+    } catch (error) {
+      if (error instanceof RangeError) return null;
+      throw error;
+    }
   }
 
   function makeRoom(newest: Collection): void {
@@ -105,11 +120,16 @@ export function withExactSearch(store: VectorStore, options: ExactSearchOptions)
     return inTurn(collection, async () => {
       try {
         await toStore();
-        toMemory(collection);
       } catch (error) {
         const refused = error instanceof VectorStoreError && !error.mayRetry;
         if (!refused) collection.state = cold;
         throw error;
+      }
+      try {
+        toMemory(collection);
+      } catch {
+        // The store has taken the write; that no more memory could be had is not the writer's failure.
+        collection.state = large;
       }
     });
   }

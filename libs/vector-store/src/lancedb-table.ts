@@ -28,7 +28,9 @@ const idsPerStatement = 500;
  *
  * Upkeep, after writes have settled or piled up: compaction (every write adds a file; a project we read
  * had 73,669 of them for 40,000 vectors), removal of old versions, new rows into the index, and a build
- * of the index when it is due (upkeep-plan.ts). While the index is built, writes of this table wait.
+ * of the index when it is due (upkeep-plan.ts). Rounds of upkeep follow one another. Within one, tidying
+ * takes its turn among the writes; the build runs beside them, for it may take a minute, and rows written
+ * meanwhile are scanned until the next round takes them into the index.
  */
 export class LanceTable {
   readonly scope: Scope;
@@ -37,6 +39,7 @@ export class LanceTable {
   readonly #limits: UpkeepLimits;
   readonly #log: Logger;
   readonly #writes = new SerialQueue();
+  readonly #upkeeps = new SerialQueue();
   #commits = 0;
   #tidyAgain = false;
   #scans = 0;
@@ -149,7 +152,10 @@ export class LanceTable {
 
   /** Tidies now, behind the writes already queued. */
   upkeep(): Promise<void> {
-    return this.#writes.run(() => this.#tidy());
+    return this.#upkeeps.run(async () => {
+      const rowsToIndex = await this.#writes.run(() => this.#tidy());
+      if (rowsToIndex !== null) await this.#build(rowsToIndex);
+    });
   }
 
   /**
@@ -163,11 +169,14 @@ export class LanceTable {
     await this.#writing?.catch(() => undefined);
   }
 
-  /** Runs what destroys the table, after the write that has begun; those behind it are refused. */
+  /**
+   * Runs what destroys the table, after what has begun: an index build that ended later would make its
+   * folder anew. Writes behind it are refused.
+   */
   retire(destroy: () => Promise<void>): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    return this.#writes.run(destroy);
+    return this.#upkeeps.run(() => this.#writes.run(destroy));
   }
 
   #write(task: () => Promise<unknown>): Promise<void> {
@@ -205,25 +214,32 @@ export class LanceTable {
     }, delayMs).unref();
   }
 
-  async #tidy(): Promise<void> {
-    if (this.#closed) return;
+  /** The number of rows when the index is to be built now, else null. */
+  async #tidy(): Promise<number | null> {
+    if (this.#closed) return null;
     // Versions that this round supersedes are too young to go; a second round removes them.
     this.#tidyAgain = this.#commits > 0;
     this.#commits = 0;
     const rows = await this.#table.countRows();
-    const segments = this.#indexed ? ((await this.#table.indexStats(indexName))?.numIndices ?? 1) : 0;
+    const segments = this.#indexed ? ((await this.#table.indexStats(indexName))?.numIndices ?? 0) : 0;
     const build = needsBuild({ rows, segments, rowsAtBuild: this.#rowsAtBuild }, this.#limits);
     // A scan may read an old version for longer than any search.
     const olderThan = this.#scans > 0 ? 0 : Date.now() - this.#limits.keepVersionsMs;
     await this.#table.optimize({ cleanupOlderThan: new Date(olderThan) });
-    if (!build || this.#closed) return;
+    return build ? rows : null;
+  }
+
+  async #build(rows: number): Promise<void> {
+    if (this.#closed) return;
     const started = performance.now();
+    // Before, not after: a search may meet the index some milliseconds before this call hears of it, and
+    // unrefined it would take true hits for strangers. On a table without an index the flag changes nothing.
+    this.#indexed = true;
     await this.#table.createIndex('vector', {
       config: Index.hnswSq({ distanceType: 'cosine', numPartitions: 1 }),
       name: indexName,
       replace: true,
     });
-    this.#indexed = true;
     this.#rowsAtBuild = rows;
     this.#tidyAgain = true;
     const buildMs = Math.round(performance.now() - started);
