@@ -114,7 +114,7 @@ export function problemOf(error: unknown): HttpProblem | null {
   }
   if (error instanceof QueueUnavailable) {
     return gatewayProblem('queue_unavailable', {
-      detail: 'Redis does not take jobs at the moment. Nothing was queued; try again after the time given.',
+      detail: 'Redis is down, slow or full. Nothing was queued; try again after the time given.',
       ...retryAfter(2000),
     });
   }

@@ -49,6 +49,11 @@ export async function startServer(options: ServerOptions): Promise<GatewayServer
     },
   }) as Server;
   server.on('clientError', refuseConnection);
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -65,16 +70,21 @@ export async function startServer(options: ServerOptions): Promise<GatewayServer
     url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
     port: bound,
     stop(budgetMs) {
-      stopped ??= stop(server, budgetMs, log);
+      stopped ??= stop(server, sockets, budgetMs, log);
       return stopped;
     },
   };
 }
 
-function stop(server: Server, budgetMs: number, log: Logger): Promise<void> {
+function stop(server: Server, sockets: Set<Socket>, budgetMs: number, log: Logger): Promise<void> {
   return new Promise((resolve) => {
-    // Kept-alive connections fall idle one by one as their answers end.
-    const sweep = setInterval(() => server.closeIdleConnections(), 50);
+    // Kept-alive connections fall idle one by one as their answers end. One that was opened ahead of need and
+    // has said nothing yet is not idle to Node, and would hold the stop up for the whole budget.
+    const sweepIdle = () => {
+      server.closeIdleConnections();
+      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+    };
+    const sweep = setInterval(sweepIdle, 50);
     const cut = setTimeout(() => {
       log.warn({ budget_ms: budgetMs }, 'requests are still open at the end of the drain; cutting them');
       server.closeAllConnections();

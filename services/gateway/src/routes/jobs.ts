@@ -1,4 +1,5 @@
 import { jobStatus } from '@vortex/contracts';
+import { QueueUnavailable } from '@vortex/queue';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { jsonAnswer } from '../exchange.ts';
@@ -17,7 +18,7 @@ export function jobEndpoint(parts: GatewayParts): Endpoint {
     problems: [404, 503],
     async handle(context, exchange) {
       const id = context.req.param('id') ?? '';
-      const fields = await parts.inspector.jobStatus(id);
+      const fields = await readHash(parts, id);
       if (fields === null) {
         throw gatewayProblem('not_found', {
           detail: 'There is no such job, or it ended more than an hour ago.',
@@ -26,6 +27,14 @@ export function jobEndpoint(parts: GatewayParts): Endpoint {
       return jsonAnswer(exchange, jobFrom(id, fields));
     },
   };
+}
+
+async function readHash(parts: GatewayParts, id: string): Promise<Record<string, string> | null> {
+  try {
+    return await parts.inspector.jobStatus(id);
+  } catch (error) {
+    throw new QueueUnavailable('the job could not be read: Redis is down or slow', error);
+  }
 }
 
 /** A hash knows only text: numbers, times and the result are brought back to what they were. */

@@ -1,0 +1,79 @@
+import { createMetrics, silentLogger } from '@vortex/observability';
+import type { ReplicaState } from '@vortex/queue';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { mirrorReplicaLoads } from './replica-gauge.ts';
+import { createReplicaSnapshot } from './replica-snapshot.ts';
+
+const state = (name: string, more: Partial<ReplicaState> = {}): ReplicaState => ({
+  url: `http://${name}`,
+  worker_name: name,
+  load: 0,
+  slots: 4,
+  state: 'up',
+  ...more,
+});
+
+function snapshotOf(replicas: () => Promise<ReplicaState[]>) {
+  const clock = { ms: 0 };
+  const snapshot = createReplicaSnapshot({ inspector: { replicas }, log: silentLogger, now: () => clock.ms });
+  onTestFinished(() => snapshot.close());
+  return { snapshot, clock };
+}
+
+describe('createReplicaSnapshot', () => {
+  it('offers the replicas that take work, with their list’s name and slots', async () => {
+    const { snapshot } = snapshotOf(async () => [state('a'), state('b', { state: 'draining' }), state('c')]);
+    expect(snapshot.candidates(1)).toEqual([]);
+    await snapshot.refresh();
+    expect(new Set(snapshot.candidates(1))).toEqual(
+      new Set([
+        { url: 'http://a', workerName: 'a', slots: 4 },
+        { url: 'http://c', workerName: 'c', slots: 4 },
+      ]),
+    );
+  });
+
+  it('offers nobody once it is older than three seconds, but still shows what it knew', async () => {
+    let away = false;
+    const { snapshot, clock } = snapshotOf(async () => {
+      if (away) throw new Error('redis is away');
+      return [state('a')];
+    });
+    await snapshot.refresh();
+    away = true;
+    clock.ms = 3000;
+    await snapshot.refresh();
+    expect(snapshot.candidates(1)).toHaveLength(1);
+    clock.ms = 3001;
+    expect(snapshot.candidates(1)).toEqual([]);
+    expect(snapshot.latest()).toEqual({ replicas: [state('a')], redisReachable: false, ageMs: 3001 });
+  });
+
+  it('asks once at a time', async () => {
+    let asked = 0;
+    const answer = Promise.withResolvers<ReplicaState[]>();
+    const { snapshot } = snapshotOf(() => {
+      asked += 1;
+      return answer.promise;
+    });
+    const both = Promise.all([snapshot.refresh(), snapshot.refresh()]);
+    answer.resolve([]);
+    await both;
+    expect(asked).toBe(1);
+  });
+});
+
+describe('mirrorReplicaLoads', () => {
+  it('shows each replica’s load as it is at the scrape, and forgets who has left', async () => {
+    const metrics = createMetrics('test');
+    let states = [state('a', { load: 2 }), state('b')];
+    mirrorReplicaLoads(metrics, { replicas: async () => states });
+    const { body } = await metrics.render();
+    expect(body).toContain('api_gateway_replica_load{replica="http://a",service="test"} 2');
+    expect(body).toContain('api_gateway_replica_load{replica="http://b",service="test"} 0');
+    states = [state('a', { load: 1 })];
+    const later = await metrics.render();
+    expect(later.body).toContain('api_gateway_replica_load{replica="http://a",service="test"} 1');
+    expect(later.body).not.toContain('http://b');
+  });
+});
