@@ -1,1 +1,3 @@
-export {};
+export { createClient, type Question, type VortexClient } from './client.ts';
+export { ApiProblem, GatewayUnreachable } from './errors.ts';
+export type { QueryEvent } from './query-events.ts';

@@ -31,6 +31,7 @@ export const searchRequest = z.strictObject({
   collection: collectionName.optional(),
   top_k: questionFields.shape.top_k,
 });
+export type SearchRequest = z.infer<typeof searchRequest>;
 
 export const searchResponse = hits.extend({ id: z.string(), timings_ms: timingsMs, request_id: z.string() });
 
@@ -41,6 +42,7 @@ export const ingestRequest = z.strictObject({
   collection: documentFields.shape.collection,
   title: documentFields.shape.title,
 });
+export type IngestRequest = z.infer<typeof ingestRequest>;
 
 export const ingestResponse = z.object({
   status: z.literal('accepted'),
@@ -49,12 +51,14 @@ export const ingestResponse = z.object({
   data: z.string(),
   job_id: z.string(),
 });
+export type IngestResponse = z.infer<typeof ingestResponse>;
 
 export const jobAccepted = z.object({
   job_id: z.string(),
   status: z.literal('queued'),
   status_url: z.string(),
 });
+export type JobAccepted = z.infer<typeof jobAccepted>;
 
 export const jobStatus = z.enum(['queued', 'processing', 'retrying', 'completed', 'failed', 'cancelled']);
 
@@ -71,6 +75,7 @@ export const jobResponse = z.object({
   created_at: z.string().nullable(),
   updated_at: z.string().nullable(),
 });
+export type JobResponse = z.infer<typeof jobResponse>;
 
 export const problem = z.object({
   type: z.string(),
@@ -87,4 +92,5 @@ export const problem = z.object({
   /** What is wrong with which field: a JSON pointer into the body. */
   errors: z.array(z.object({ pointer: z.string(), message: z.string() })).optional(),
 });
+export type SearchResponse = z.infer<typeof searchResponse>;
 export type Problem = z.infer<typeof problem>;

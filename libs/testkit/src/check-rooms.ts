@@ -31,7 +31,7 @@ const packageFences: { package: string; onlyIn: readonly string[] }[] = [
   { package: '@xenova/transformers', onlyIn: ['embedding'] },
   { package: 'onnxruntime-node', onlyIn: ['embedding'] },
   // The vector store borrows SQLite's file lock, no table (owner-lock.ts).
-  { package: 'node:sqlite', onlyIn: ['registry', 'vector-store'] },
+  { package: 'node:sqlite', onlyIn: ['registry', 'vector-store', 'cli'] },
 ];
 
 interface Manifest {

@@ -1,0 +1,112 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readStatus, type ServiceStatus, type Status } from '../services/cli/src/status.ts';
+
+/**
+ * A private Vortex as a user gets it: the launcher's own `up --detach`, on a data folder and ports of its
+ * own. Its logs are shown when it does not come up; the folder is removed by `stop`.
+ */
+export interface Stack {
+  url: string;
+  redisUrl: string;
+  data: string;
+  status(): Promise<Status>;
+  /** One process of the service: by its name, or by a worker name such as `llm_generator_2`. SIGKILL when no signal is named. */
+  kill(service: string, signal?: NodeJS.Signals): Promise<ServiceStatus>;
+  freeze(service: string): Promise<void>;
+  thaw(service: string): Promise<void>;
+  /** The launcher itself, with `--data` of this stack. */
+  vortex(...words: string[]): Promise<{ code: number; output: string; errors: string }>;
+  stop(): Promise<void>;
+}
+
+const launcher = join(import.meta.dirname, '..', 'vortex');
+
+export async function startStack(
+  options: { set?: readonly string[]; env?: Record<string, string>; args?: readonly string[] } = {},
+): Promise<Stack> {
+  const data = mkdtempSync(join(tmpdir(), 'vortex-e2e-'));
+  const env = { ...process.env, ...options.env };
+  const vortex = (...words: string[]) => run([...words, '--data', data], env);
+  const remove = () => rmSync(data, { recursive: true, force: true, maxRetries: 5 });
+
+  const port = String(await freePort());
+  const sets = (options.set ?? []).flatMap((setting) => ['--set', setting]);
+  const started = await vortex('up', '--detach', '--yes', '--port', port, ...sets, ...(options.args ?? []));
+  if (started.code !== 0) {
+    await vortex('down');
+    remove();
+    throw new Error(`the stack did not start:\n${started.errors}`);
+  }
+
+  const status = async () => {
+    const now = await readStatus(data);
+    if (now === null) throw new Error('the stack does not run any more');
+    return now;
+  };
+  const find = async (service: string) => {
+    const { services } = await status();
+    const found = services.find(({ name, worker_name }) => name === service || worker_name === service);
+    if (found === undefined || found.pid === null) throw new Error(`${service} does not run`);
+    return { ...found, pid: found.pid };
+  };
+  const signal = async (service: string, name: NodeJS.Signals) => {
+    const found = await find(service);
+    process.kill(found.pid, name);
+    return found;
+  };
+
+  const { gateway_url: url, redis_url: redisUrl } = await status();
+  return {
+    url: url ?? '',
+    redisUrl: redisUrl ?? '',
+    data,
+    status,
+    kill: (service, name = 'SIGKILL') => signal(service, name),
+    freeze: async (service) => void (await signal(service, 'SIGSTOP')),
+    thaw: async (service) => void (await signal(service, 'SIGCONT')),
+    vortex,
+    async stop() {
+      const stopped = await vortex('down');
+      remove();
+      if (stopped.code !== 0) throw new Error(`the stack did not stop:\n${stopped.errors}`);
+    },
+  };
+}
+
+function run(
+  words: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<{ code: number; output: string; errors: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(launcher, words, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    let errors = '';
+    child.stdout.setEncoding('utf8').on('data', (piece: string) => {
+      output += piece;
+    });
+    child.stderr.setEncoding('utf8').on('data', (piece: string) => {
+      errors += piece;
+    });
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code: code ?? -1, output, errors }));
+  });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() =>
+        typeof address === 'object' && address !== null
+          ? resolve(address.port)
+          : reject(new Error('no port')),
+      );
+    });
+  });
+}

@@ -1,0 +1,128 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { repositoryRoot } from './folders.ts';
+import { createTerminal } from './terminal.ts';
+
+/**
+ * The commands and their options. What a command does is loaded when it is chosen: `status` must not wait
+ * for a test runner to load.
+ */
+export function buildProgram(): Command {
+  const program = new Command('vortex')
+    .description(
+      'Vortex answers questions from your documents, with citations: a RAG pipeline on Redis lists.',
+    )
+    .version(versionLine(), '-V, --version')
+    .showHelpAfterError('(vortex help, or vortex help COMMAND, says more)')
+    .showSuggestionAfterError()
+    .helpCommand('help [command]', 'what a command does and takes')
+    .exitOverride();
+
+  command('up', 'start everything, in the foreground until Ctrl-C')
+    .option('--port <port>', 'port of the gateway', wholeNumber(1, 65_535), 8000)
+    .option('--host <address>', 'address the gateway listens on', '127.0.0.1')
+    .option('--data <folder>', 'data folder (default: data in the checkout)')
+    .option('--detach', 'return as soon as everything is ready', false)
+    .option('--replicas <count>', 'llm-generators', wholeNumber(1, 32), 3)
+    .addOption(
+      new Option('--llm <kind>', 'language model').choices(['mock', 'ollama', 'openai']).default('mock'),
+    )
+    .option('--no-demo', "leave Vortex's own documentation out")
+    .option('-y, --yes', 'install what is missing without asking', false)
+    .option('--set <section.key=value>', 'a setting (docs/03-configuration.md); repeatable', collect, [])
+    .action(async (options) => {
+      const { up } = await import('./up.ts');
+      await up(options, createTerminal());
+    });
+
+  command('down', 'drain and stop the instance of a data folder')
+    .option('--data <folder>', 'its data folder')
+    .action(async (options) => {
+      const { down } = await import('./down.ts');
+      await down(options, createTerminal());
+    });
+
+  instanceCommand('status', 'what runs, how it is, what waits')
+    .option('--json', 'for programs', false)
+    .action(async (options) => {
+      const { showStatus } = await import('./status-command.ts');
+      if (!(await showStatus(options))) process.exitCode = 1;
+    });
+
+  instanceCommand('ask', 'ask a question')
+    .argument('<question>', 'in words')
+    .option('--collection <name>', 'documents to answer from')
+    .option('--top-k <count>', 'passages to look at', wholeNumber(1, 50))
+    .option('--json', 'the whole answer, for programs', false)
+    .action(async (question, options) => {
+      const { ask } = await import('./ask.ts');
+      await ask(question, options);
+    });
+
+  instanceCommand('ingest', 'read text and Markdown files into a collection')
+    .argument('<path...>', 'files, or folders with all below them')
+    .option('--collection <name>', 'made when it is missing', 'default')
+    .option('--json', 'the result, for programs', false)
+    .action(async (paths, options) => {
+      const { ingestFiles } = await import('./ingest-files.ts');
+      if (!(await ingestFiles(paths, options, createTerminal()))) process.exitCode = 1;
+    });
+
+  instanceCommand('bench', 'measure; exits 1 when a bound is missed')
+    .addArgument(program.createArgument('<kind>', 'what to measure').choices(['chain', 'encoder', 'query']))
+    .option('--dataset <folder>', 'query: a folder in BEIR format')
+    .option('--json', 'figures for programs', false)
+    .action(async (kind, options) => {
+      const { runBench } = await import('./run-bench.ts');
+      if (!(await runBench(kind, options, createTerminal()))) process.exitCode = 1;
+    });
+
+  instanceCommand('doctor', 'what is wrong here, and what to type next').action(async (options) => {
+    const { doctor } = await import('./doctor.ts');
+    if (!(await doctor(options))) process.exitCode = 1;
+  });
+
+  command('test', 'install what is needed and run every check and test')
+    .option('--only <suites>', 'comma-separated: check, pure, redis, store, e2e')
+    .option('-y, --yes', 'install what is missing without asking', false)
+    .action(async (options) => {
+      const { runTests } = await import('./test/run-tests.ts');
+      if (!(await runTests(options, createTerminal()))) process.exitCode = 1;
+    });
+
+  command('version', 'version of Vortex and of its Node').action(() => console.log(versionLine()));
+
+  return program;
+
+  function command(name: string, about: string): Command {
+    return program.command(name).description(about).exitOverride();
+  }
+
+  function instanceCommand(name: string, about: string): Command {
+    return command(name, about)
+      .option('--data <folder>', 'data folder of the instance (default: data in the checkout)')
+      .addOption(new Option('--url <url>', 'address of its gateway instead').conflicts('data'));
+  }
+}
+
+function collect(value: string, before: string[]): string[] {
+  return [...before, value];
+}
+
+function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < least || value > most) {
+      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+    }
+    return value;
+  };
+}
+
+function versionLine(): string {
+  const { version } = JSON.parse(readFileSync(join(repositoryRoot, 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  return `vortex ${version} (Node ${process.versions.node})`;
+}

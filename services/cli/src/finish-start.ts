@@ -1,0 +1,91 @@
+import { createClient } from '@vortex/client';
+import { demoCollection } from '@vortex/contracts';
+import { readDemoDocuments, sendDemoDocuments } from './demo-documents.ts';
+import { dataOption, type InstancePaths, launcherName } from './folders.ts';
+import { findOllama, mockNotice } from './language-model.ts';
+import { messageOf } from './problem.ts';
+import { writePrometheusCopy } from './prometheus-copy.ts';
+import type { CheckedSettings } from './settings.ts';
+import type { InstancePlan } from './supervisor/instance.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What `up` does once the services are ready: documentation in, addresses out. */
+export async function finishStart(options: {
+  plan: InstancePlan;
+  demo: boolean;
+  checked: CheckedSettings;
+  paths: InstancePaths;
+  terminal: Terminal;
+  signal?: AbortSignal;
+}): Promise<void> {
+  const { plan, paths } = options;
+  const addresses = plan.groups
+    .flat()
+    .flatMap(({ service, probe }) => (probe.kind === 'http' ? [{ service, url: probe.url }] : []));
+  writePrometheusCopy(paths.prometheusFile, addresses);
+  if (options.demo) await loadDocumentation(options);
+  if (options.signal?.aborted) return;
+  await sayWhereItIs({ gateway_url: plan.gatewayUrl, redis_url: plan.redisUrl, llm: plan.llm }, paths);
+}
+
+/** A stack without its documentation is still a stack: a failure is told, and the next `up` tries again. */
+async function loadDocumentation(options: Parameters<typeof finishStart>[0]): Promise<void> {
+  const { plan, paths, terminal, signal } = options;
+  const { store } = options.checked.settings.retriever;
+  const { embedding } = options.checked.settings.encoder;
+  const client = createClient({ url: plan.gatewayUrl });
+  const step = terminal.step(`Reading Vortex's documentation into ${demoCollection}`);
+  try {
+    const result = await sendDemoDocuments({
+      client,
+      documents: readDemoDocuments(),
+      recordFile: paths.demoFile,
+      place: `${store.qdrant_url ?? 'lancedb'} ${embedding.model}`,
+      onProgress: (done, total) => step.update(`${done} of ${total} documents`),
+      ...(signal && { signal }),
+    });
+    if (result.failed.length === 0) {
+      const { sent, unchanged } = result;
+      step.done(
+        `Collection ${demoCollection}: ${sent === 0 ? `${unchanged} documents, unchanged` : `${sent} documents read`}`,
+      );
+      return;
+    }
+    step.fail();
+    for (const { path, reason } of result.failed) terminal.note(`  ${path}: ${reason}`);
+  } catch (error) {
+    step.fail();
+    if (signal?.aborted) return;
+    terminal.note(`  ${messageOf(error)}`);
+  } finally {
+    await client.close();
+  }
+  terminal.note(`  The next ${launcherName()} up tries again.`);
+}
+
+/** The last thing `up` says, on standard output. */
+export async function sayWhereItIs(
+  instance: { gateway_url: string; redis_url: string; llm: string },
+  paths: InstancePaths,
+): Promise<void> {
+  const data = dataOption(paths.data);
+  const launcher = launcherName();
+  const notice = instance.llm === 'mock' ? [mockNotice(await findOllama())] : [];
+  const lines = [
+    '',
+    `Gateway   ${instance.gateway_url}    (API: ${instance.gateway_url}/docs)`,
+    `Redis     ${withoutPassword(instance.redis_url)}`,
+    `Data      ${paths.data}    (logs in ${paths.logs})`,
+    '',
+    'Try it:',
+    `  ${launcher} ask "What does Vortex do when a worker dies?" --collection ${demoCollection}${data}`,
+    `  ${launcher} status${data}`,
+    `  ${launcher} down${data}`,
+    ...(notice.length > 0 ? ['', ...notice] : []),
+  ];
+  console.log(lines.join('\n'));
+}
+
+function withoutPassword(url: string): string {
+  return url.replace(/:[^:@/]+@/, ':••••@');
+}

@@ -1,0 +1,37 @@
+import { dataFolder, dataOption, instancePaths, launcherName } from './folders.ts';
+import { CommandProblem } from './problem.ts';
+import { isAlive } from './supervisor/process-identity.ts';
+import { type RunFile, readRunFile } from './supervisor/run-file.ts';
+
+/** The run file of an instance whose supervisor lives; null when nothing runs on the folder. */
+export function runningInstance(data: string): RunFile | null {
+  const run = readRunFile(instancePaths(data).runFile);
+  return run !== null && isAlive(run.supervisor) ? run : null;
+}
+
+/**
+ * Where a command finds its gateway: `--url`, else the instance of `--data`.
+ * @throws CommandProblem when neither leads anywhere
+ */
+export function gatewayUrl(options: { url?: string | undefined; data?: string | undefined }): string {
+  if (options.url !== undefined) {
+    if (!/^https?:\/\/[^/]/.test(options.url)) {
+      throw new CommandProblem(`--url ${options.url} is no address.`, {
+        ways: ['It looks like http://127.0.0.1:8000'],
+        exitCode: 2,
+      });
+    }
+    return options.url;
+  }
+  const data = dataFolder(options.data);
+  const run = runningInstance(data);
+  if (run === null) throw notRunning(data);
+  return run.gateway_url;
+}
+
+export function notRunning(data: string): CommandProblem {
+  const start = `${launcherName()} up --detach${dataOption(data)}`;
+  return new CommandProblem(`Nothing runs on the data folder ${data}.`, {
+    ways: [`Start it: ${start}`, 'Or name another instance: --data DIR, or --url http://host:8000'],
+  });
+}

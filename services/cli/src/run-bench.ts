@@ -1,0 +1,73 @@
+import { defaultModel } from '@vortex/embedding';
+import { isThere, modelCacheDir, prepareModel } from './prepare-model.ts';
+import { CommandProblem } from './problem.ts';
+import { ensureRedis } from './redis/install-redis.ts';
+import type { Terminal } from './terminal.ts';
+
+export type BenchKind = 'chain' | 'encoder' | 'query';
+
+/** What every bench is given; each takes what it needs. All start servers of their own and stop them. */
+export interface BenchOptions {
+  dataset?: string;
+  modelsDir: string;
+  redisBinary: string;
+  onProgress: (line: string) => void;
+}
+
+/** A bench's figures. `ok` says whether every bound was kept. */
+export type BenchReport = { ok: boolean } & Record<string, unknown>;
+
+/** Runs a bench and prints its report; false when a bound was missed. */
+export async function runBench(
+  kind: BenchKind,
+  options: { dataset?: string; json: boolean },
+  terminal: Terminal,
+): Promise<boolean> {
+  if (options.dataset !== undefined && kind !== 'query') {
+    throw new CommandProblem(`bench ${kind} takes no --dataset; only bench query does.`, { exitCode: 2 });
+  }
+  const redis = await ensureRedis(terminal, { yes: false });
+  if (!(await isThere({ model: defaultModel, modelsDir: modelCacheDir }))) {
+    const hfEndpoint = process.env.HF_ENDPOINT ?? null;
+    await prepareModel({ model: defaultModel, modelsDir: modelCacheDir, hfEndpoint }, terminal);
+  }
+  const run = await load(kind);
+  const report = await run({
+    ...(options.dataset !== undefined && { dataset: options.dataset }),
+    modelsDir: modelCacheDir,
+    redisBinary: redis.path,
+    onProgress: (line) => terminal.note(`  ${line}`),
+  });
+  console.log(options.json ? JSON.stringify(report, null, 2) : flatten(report).join('\n'));
+  if (!report.ok) terminal.note('A bound was missed.');
+  return report.ok;
+}
+
+async function load(kind: BenchKind): Promise<(options: BenchOptions) => Promise<BenchReport>> {
+  switch (kind) {
+    case 'chain': {
+      const { runChainBench } = await import('./bench/chain.ts');
+      return async (options) => ({ ...(await runChainBench(options)) });
+    }
+    case 'encoder': {
+      const { runEncoderBench } = await import('./bench/encoder.ts');
+      return async (options) => ({ ...(await runEncoderBench(options)) });
+    }
+    case 'query': {
+      const { runQueryBench } = await import('./bench/query.ts');
+      return async (options) => ({ ...(await runQueryBench(options)) });
+    }
+  }
+}
+
+/** `ratios.throughput_64  5.1`: one line per figure. */
+export function flatten(value: unknown, path = ''): string[] {
+  if (typeof value !== 'object' || value === null) {
+    const shown =
+      typeof value === 'number' && !Number.isInteger(value) ? value.toPrecision(4) : String(value);
+    return [`${path}  ${shown}`];
+  }
+  return Object.entries(value).flatMap(([key, inner]) =>
+    flatten(inner, path === '' ? key : `${path}.${key}`),
+  );
+}

@@ -1,0 +1,242 @@
+import { join } from 'node:path';
+import { repositoryRoot } from './folders.ts';
+import type { InstancePlan, PlannedProcess } from './supervisor/instance.ts';
+
+export type LlmChoice = 'mock' | 'ollama' | 'openai';
+
+export interface PlanOptions {
+  data: string;
+  logs: string;
+  runFile: string;
+  lockFile: string;
+  redisDir: string;
+  host: string;
+  port: number;
+  replicas: number;
+  llm: LlmChoice;
+  /** Of the launcher itself and of `--set`: what every service gets. */
+  environment: Readonly<Record<string, string>>;
+  ports: Readonly<Record<string, number>>;
+  /** Null: a private one is started. */
+  externalRedisUrl: string | null;
+  externalCacheUrl: string | null;
+  /** Path of redis-server or valkey-server; null when none is needed. */
+  redisBinary: string | null;
+  drainBudgetMs: number;
+  compileCache: string;
+}
+
+const loopback = '127.0.0.1';
+const drainMarginMs = 3000;
+const readyWithinMs = 180_000;
+const cacheMegabytes = 64;
+const mockSlots = 20;
+
+/** Names under which `ports` must hold a port, for so many replicas. */
+export function portNames(options: {
+  replicas: number;
+  llm: LlmChoice;
+  redis: boolean;
+  cache: boolean;
+}): string[] {
+  const numbers = Array.from({ length: options.replicas }, (_, index) => index + 1);
+  return [
+    ...(options.redis ? ['redis'] : []),
+    ...(options.cache ? ['cache'] : []),
+    'encoder',
+    'retriever',
+    'ingest',
+    ...numbers.map((number) => `llm-generator-${number}`),
+    ...(options.llm === 'mock' ? ['mock-llm', ...numbers.map((number) => `mock-llm-${number}`)] : []),
+  ];
+}
+
+/** Every process of an instance, with all that distinguishes it. Pure: ports, folders and binary are given. */
+export function planInstance(options: PlanOptions): InstancePlan {
+  const portOf = (name: string): number => {
+    const port = options.ports[name];
+    if (port === undefined) throw new Error(`no port was chosen for ${name}`);
+    return port;
+  };
+  const urlOf = (name: string) => `http://${loopback}:${portOf(name)}`;
+  const redisUrl = options.externalRedisUrl ?? `redis://${loopback}:${portOf('redis')}`;
+  const cacheUrl = options.externalCacheUrl ?? `redis://${loopback}:${portOf('cache')}`;
+  const numbers = Array.from({ length: options.replicas }, (_, index) => index + 1);
+
+  const shared: Record<string, string> = {
+    ...options.environment,
+    NODE_COMPILE_CACHE: options.compileCache,
+    // Each arena of glibc's allocator keeps what was freed; the native parts run in several threads.
+    MALLOC_ARENA_MAX: '2',
+    VORTEX__DATA__DIR: options.data,
+    VORTEX__REDIS__URL: redisUrl,
+    VORTEX__CACHE__URL: cacheUrl,
+  };
+
+  const service = (
+    name: string,
+    more: {
+      port: number;
+      host?: string;
+      workerName: string;
+      env?: Record<string, string>;
+      log?: string;
+      upstreamUrls?: string[];
+    },
+  ): PlannedProcess => {
+    const host = more.host ?? loopback;
+    const url = httpUrl(host, more.port);
+    return {
+      service: name,
+      workerName: more.workerName,
+      command: process.execPath,
+      args: [...nodeFlags, entryOf(name)],
+      cwd: repositoryRoot,
+      env: {
+        ...shared,
+        VORTEX__HTTP__HOST: host,
+        VORTEX__HTTP__PORT: String(more.port),
+        VORTEX__WORKER__NAME: more.workerName,
+        WORKER_NAME: more.workerName,
+        ...more.env,
+      },
+      url,
+      probe: { kind: 'http', url: `${url}/readyz` },
+      logFile: join(options.logs, `${more.log ?? name}.log`),
+      stopBudgetMs: options.drainBudgetMs + drainMarginMs,
+      upstreamUrls: more.upstreamUrls ?? [],
+    };
+  };
+
+  const redis = (name: 'redis' | 'cache', args: string[]): PlannedProcess => {
+    const url = `redis://${loopback}:${portOf(name)}`;
+    return {
+      service: name,
+      workerName: null,
+      command: options.redisBinary ?? 'redis-server',
+      args: ['--bind', loopback, '--port', String(portOf(name)), '--daemonize', 'no', '--save', '', ...args],
+      cwd: repositoryRoot,
+      env: { ...baseOf(options.environment) },
+      url,
+      probe: { kind: 'redis', url },
+      logFile: join(options.logs, `${name}.log`),
+      stopBudgetMs: 10_000,
+      upstreamUrls: [],
+    };
+  };
+
+  const stores: PlannedProcess[] = [];
+  if (options.externalRedisUrl === null) {
+    stores.push(
+      redis('redis', [
+        ...['--dir', options.redisDir, '--appendonly', 'yes', '--appendfsync', 'everysec'],
+        ...['--maxmemory-policy', 'noeviction'],
+      ]),
+    );
+  }
+  if (options.externalCacheUrl === null) {
+    stores.push(
+      redis('cache', [
+        ...['--dir', options.redisDir, '--appendonly', 'no'],
+        ...['--maxmemory', `${cacheMegabytes}mb`, '--maxmemory-policy', 'allkeys-lru'],
+      ]),
+    );
+  }
+
+  const mockUrls = options.llm === 'mock' ? numbers.map((number) => urlOf(`mock-llm-${number}`)) : [];
+  const mock =
+    options.llm === 'mock'
+      ? [
+          {
+            ...service('mock-llm', {
+              port: portOf('mock-llm'),
+              workerName: 'mock_llm_1',
+              env: {
+                VORTEX__MOCK_LLM__PORTS: numbers.map((number) => portOf(`mock-llm-${number}`)).join(','),
+              },
+              upstreamUrls: mockUrls,
+            }),
+            // What a client of the model wants to know; the probes' own address is of no use to it.
+            url: mockUrls[0] ?? null,
+          },
+        ]
+      : [];
+
+  const generators = numbers.map((number) =>
+    service('llm-generator', {
+      port: portOf(`llm-generator-${number}`),
+      workerName: `llm_generator_${number}`,
+      log: `llm-generator-${number}`,
+      env: llmEnvironment(options, mockUrls[number - 1]),
+      upstreamUrls: mockUrls.slice(number - 1, number),
+    }),
+  );
+
+  return {
+    runFile: options.runFile,
+    lockFile: options.lockFile,
+    host: options.host,
+    port: options.port,
+    gatewayUrl: httpUrl(options.host, options.port),
+    redisUrl,
+    cacheUrl,
+    llm: options.llm,
+    readyWithinMs,
+    groups: [
+      stores,
+      [
+        service('encoder', { port: portOf('encoder'), workerName: 'encoder_1' }),
+        service('retriever', { port: portOf('retriever'), workerName: 'retriever_1' }),
+        ...mock,
+        ...generators,
+        service('ingest', { port: portOf('ingest'), workerName: 'ingest_1' }),
+        service('gateway', { port: options.port, host: options.host, workerName: 'gateway_1' }),
+      ],
+    ].filter((group) => group.length > 0),
+  };
+}
+
+/** Settings a service gets from the launcher; whoever sets them by hand is told which option does it. */
+export const settingsOfTheLauncher: Readonly<Record<string, string>> = {
+  'http.host': '--host',
+  'http.port': '--port',
+  'http.url': '--host and --port',
+  'worker.name': 'nothing: names are llm_generator_1 and so on',
+  'data.dir': '--data',
+  'mock_llm.ports': '--replicas',
+};
+
+const nodeFlags = ['--conditions=vortex-source', '--disable-warning=ExperimentalWarning'];
+
+/** Beside this file's kind: TypeScript in a checkout, compiled JavaScript in the image. */
+function entryOf(service: string): string {
+  const compiled = import.meta.filename.endsWith('.js');
+  return join(repositoryRoot, 'services', service, compiled ? 'dist/main.js' : 'src/main.ts');
+}
+
+function llmEnvironment(options: PlanOptions, mockUrl: string | undefined): Record<string, string> {
+  const set = options.environment;
+  if (mockUrl === undefined) return { VORTEX__LLM__BACKEND: options.llm };
+  return {
+    VORTEX__LLM__BACKEND: set.VORTEX__LLM__BACKEND ?? 'ollama',
+    VORTEX__LLM__OLLAMA_URL: mockUrl,
+    VORTEX__LLM__OPENAI_BASE_URL: `${mockUrl}/v1`,
+    // The key of a real account stays out of it.
+    VORTEX__LLM__OPENAI_API_KEY: '',
+    VORTEX__LLM__MODEL: set.VORTEX__LLM__MODEL ?? set.VORTEX__MOCK_LLM__MODEL ?? 'mock-extractive',
+    VORTEX__LLM__SLOTS: set.VORTEX__LLM__SLOTS ?? String(mockSlots),
+  };
+}
+
+/** Redis gets no configuration and no secrets of ours. */
+function baseOf(environment: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(environment).filter(([name]) => ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR'].includes(name)),
+  );
+}
+
+function httpUrl(host: string, port: number): string {
+  const reachable =
+    host === '0.0.0.0' ? loopback : host === '::' ? '[::1]' : host.includes(':') ? `[${host}]` : host;
+  return `http://${reachable}:${port}`;
+}

@@ -1,0 +1,83 @@
+import { dataFolder } from './folders.ts';
+import { notRunning } from './instance-address.ts';
+import { readRemoteStatus, readStatus, type Status } from './status.ts';
+import { table } from './table.ts';
+
+/** Prints the state of an instance; false when it is not ready. */
+export async function showStatus(options: { data?: string; url?: string; json: boolean }): Promise<boolean> {
+  const data = dataFolder(options.data);
+  const status = options.url === undefined ? await readStatus(data) : await readRemoteStatus(options.url);
+  if (status === null && !options.json) throw notRunning(data);
+  console.log(
+    options.json ? JSON.stringify(status ?? nothing(data), null, 2) : describe(status ?? nothing(data)),
+  );
+  return status?.ready ?? false;
+}
+
+function nothing(data: string): Status {
+  return {
+    ready: false,
+    gateway_url: null,
+    redis_url: null,
+    cache_url: null,
+    llm: null,
+    data,
+    phase: null,
+    supervisor: null,
+    services: [],
+    queues: [],
+    replicas: [],
+  };
+}
+
+function describe(status: Status): string {
+  const state = status.ready ? 'ready' : `not ready${status.phase === null ? '' : ` (${status.phase})`}`;
+  const megabytes = (bytes: number | null) => (bytes === null ? null : Math.round(bytes / 1e6));
+  const resident = [status.supervisor, ...status.services].map((entry) => entry?.rss_bytes ?? null);
+  const total = resident.reduce<number>((sum, bytes) => sum + (bytes ?? 0), 0);
+  const parts = [
+    `${state}    ${status.gateway_url ?? ''}    ${status.redis_url ?? ''}${total > 0 ? `    ${megabytes(total)} MB resident` : ''}`,
+    table(
+      ['service', 'worker', 'pid', 'url', 'ready', 'restarts', 'MB'],
+      status.services.map((entry) => [
+        entry.name,
+        entry.worker_name,
+        entry.pid,
+        entry.url,
+        entry.ready === true ? 'yes' : `no: ${entry.reasons.join(', ')}`,
+        entry.restarts,
+        megabytes(entry.rss_bytes),
+      ]),
+    ),
+  ];
+  if (status.queues.length > 0) {
+    parts.push(
+      table(
+        ['queue', 'waiting', 'in flight', 'retry', 'dead', 'oldest ms'],
+        status.queues.map((queue) => [
+          queue.name,
+          queue.waiting,
+          queue.in_flight,
+          queue.retry,
+          queue.dead,
+          queue.oldest_age_ms,
+        ]),
+      ),
+    );
+  }
+  if (status.replicas.length > 0) {
+    parts.push(
+      table(
+        ['replica', 'worker', 'load', 'slots', 'state'],
+        status.replicas.map((replica) => [
+          replica.url,
+          replica.worker_name,
+          replica.load,
+          replica.slots,
+          replica.state,
+        ]),
+      ),
+    );
+  }
+  return parts.join('\n\n');
+}

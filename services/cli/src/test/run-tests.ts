@@ -1,0 +1,155 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { defaultModel } from '@vortex/embedding';
+import { repositoryRoot } from '../folders.ts';
+import { modelCacheDir, prepareModel } from '../prepare-model.ts';
+import { CommandProblem } from '../problem.ts';
+import { ensureRedis } from '../redis/install-redis.ts';
+import type { Terminal } from '../terminal.ts';
+import { closingLine, emptyTally, parseTally, sumTallies, type Tally } from './tally.ts';
+
+/** In this order: what is quick and finds most comes first. */
+const checks = [
+  { name: 'format and lint', words: [process.execPath, bin('biome'), 'ci', '--error-on-warnings', '.'] },
+  { name: 'types', words: [process.execPath, bin('tsc'), '-p', 'tsconfig.json'] },
+  {
+    name: 'room rules',
+    words: [process.execPath, '--conditions=vortex-source', 'libs/testkit/src/check-rooms.ts'],
+  },
+];
+const projects = ['pure', 'redis', 'store', 'e2e'] as const;
+const suiteNames = ['check', ...projects];
+
+/**
+ * `./vortex test`: brings what the tests stand on, runs every check and every test, and closes with
+ * `N passed, N failed`. False when anything failed or could not run.
+ * @throws CommandProblem when Redis or the model cannot be had
+ */
+export async function runTests(
+  options: { only?: string; yes?: boolean },
+  terminal: Terminal,
+): Promise<boolean> {
+  const wanted = options.only?.split(',').map((name) => name.trim()) ?? suiteNames;
+  const unknown = wanted.filter((name) => !suiteNames.includes(name));
+  if (unknown.length > 0) {
+    throw new CommandProblem(`There is no suite ${unknown.join(', ')}.`, {
+      ways: [`There are: ${suiteNames.join(', ')}`],
+      exitCode: 2,
+    });
+  }
+  const started = performance.now();
+  const environment = testEnvironment();
+  if (wanted.some((name) => name !== 'check' && name !== 'pure')) {
+    await ensureRedis(terminal, { yes: options.yes ?? false });
+    const hfEndpoint = process.env.HF_ENDPOINT ?? null;
+    await prepareModel({ model: defaultModel, modelsDir: modelCacheDir, hfEndpoint }, terminal);
+  }
+
+  const tallies: Tally[] = [];
+  if (wanted.includes('check')) tallies.push(...(await runChecks(environment)));
+  for (const project of projects) {
+    if (wanted.includes(project)) tallies.push(await runProject(project, environment));
+  }
+  const total = sumTallies(tallies);
+
+  console.log(`\nDone in ${Math.round((performance.now() - started) / 1000)} s.`);
+  for (const error of total.errors) console.log(`failed: ${error}`);
+  for (const [reason, names] of groupSkipped(total)) {
+    const shown = names.length > 3 ? [...names.slice(0, 2), `and ${names.length - 2} more`] : names;
+    console.log(`skipped: ${reason}\n${shown.map((name) => `  ${name}`).join('\n')}`);
+  }
+  console.log(closingLine(total));
+  return total.failed === 0 && total.passed > 0;
+}
+
+/** What the user has set for an instance of their own must not reach the tests' instances. */
+function testEnvironment(): NodeJS.ProcessEnv {
+  const foreign = ['REDIS_URL', 'REDIS_HOST', 'REDIS_PORT', 'REDIS_ADDR', 'CACHE_REDIS_URL', 'PORT'];
+  const kept = Object.entries(process.env).filter(
+    ([name]) =>
+      !name.startsWith('VORTEX__') && !foreign.includes(name) && !/^(OLLAMA|OPENAI|LLM)_/.test(name),
+  );
+  return {
+    ...Object.fromEntries(kept),
+    PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH ?? ''}`,
+    VORTEX__EMBEDDING__MODELS_DIR: modelCacheDir,
+    VORTEX_TEST_MODELS_DIR: modelCacheDir,
+  };
+}
+
+async function runChecks(environment: NodeJS.ProcessEnv): Promise<Tally[]> {
+  const tallies: Tally[] = [];
+  for (const { name, words } of checks) {
+    heading(`check: ${name}`);
+    const code = await run(words, environment);
+    tallies.push(
+      code === 0
+        ? { ...emptyTally, passed: 1 }
+        : { ...emptyTally, errors: [`check: ${name} (exit code ${code})`] },
+    );
+  }
+  return tallies;
+}
+
+async function runProject(
+  project: (typeof projects)[number],
+  environment: NodeJS.ProcessEnv,
+): Promise<Tally> {
+  heading(`tests: ${project}`);
+  const folder = mkdtempSync(join(tmpdir(), 'vortex-tally-'));
+  const file = join(folder, 'tally.json');
+  try {
+    const reporter = join(import.meta.dirname, 'tally-reporter.ts');
+    const words = [process.execPath, bin('vitest'), 'run', '--project', project];
+    const reporters = ['--reporter=default', `--reporter=${reporter}`];
+    const code = await run([...words, ...reporters], { ...environment, VORTEX_TALLY_FILE: file });
+    return judge(project, code, readTally(file));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** A runner that failed although no test did, or that left no tally, is a failure of its own. */
+export function judge(project: string, exitCode: number, tally: Tally | null): Tally {
+  if (tally === null) {
+    return { ...emptyTally, errors: [`tests: ${project} could not run (exit code ${exitCode})`] };
+  }
+  const told = tally.failed > 0 || tally.errors.length > 0;
+  if (exitCode !== 0 && !told) {
+    return { ...tally, errors: [`tests: ${project} ended with exit code ${exitCode} without a failed test`] };
+  }
+  return tally;
+}
+
+function readTally(file: string): Tally | null {
+  try {
+    return parseTally(readFileSync(file, 'utf8'));
+  } catch {
+    return null;
+  }
+}
+
+function groupSkipped({ skipped }: Tally): Map<string, string[]> {
+  const groups = new Map<string, string[]>();
+  for (const { name, reason } of skipped) groups.set(reason, [...(groups.get(reason) ?? []), name]);
+  return groups;
+}
+
+function run(words: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const [command = '', ...args] = words;
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: repositoryRoot, env, stdio: ['ignore', 'inherit', 'inherit'] });
+    child.once('error', () => resolve(-1));
+    child.once('close', (code) => resolve(code ?? -1));
+  });
+}
+
+function bin(name: string): string {
+  return join(repositoryRoot, 'node_modules', '.bin', name);
+}
+
+function heading(text: string): void {
+  console.log(`\n── ${text} ──`);
+}

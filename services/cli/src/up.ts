@@ -1,0 +1,197 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { finishStart, sayWhereItIs } from './finish-start.ts';
+import {
+  cacheDir,
+  dataFolder,
+  dataOption,
+  type InstancePaths,
+  instancePaths,
+  launcherName,
+} from './folders.ts';
+import { runningInstance } from './instance-address.ts';
+import { checkLanguageModel } from './language-model.ts';
+import { choosePorts, listenProblem, portOwner } from './ports.ts';
+import { prepareModel } from './prepare-model.ts';
+import { CommandProblem } from './problem.ts';
+import { ensureRedis } from './redis/install-redis.ts';
+import { type LlmChoice, planInstance, portNames } from './service-plan.ts';
+import { type CheckedSettings, checkSettings } from './settings.ts';
+import { runInForeground, startDetached, waitUntilReady } from './start-instance.ts';
+import type { InstancePlan } from './supervisor/instance.ts';
+import type { RunFile } from './supervisor/run-file.ts';
+import { allGone } from './supervisor/stop-orphans.ts';
+import type { Terminal } from './terminal.ts';
+
+export interface UpOptions {
+  port: number;
+  host: string;
+  data?: string;
+  detach: boolean;
+  replicas: number;
+  llm: LlmChoice;
+  demo: boolean;
+  yes: boolean;
+  set: string[];
+}
+
+/**
+ * Checks everything that can be wrong before it starts anything, then starts the instance and keeps it in
+ * the foreground until Ctrl-C; with `detach`, returns once it is ready.
+ * @throws CommandProblem; what was started has been stopped by then
+ */
+export async function up(options: UpOptions, terminal: Terminal): Promise<void> {
+  const checked = checkSettings(options.set, process.env);
+  const paths = instancePaths(dataFolder(options.data));
+
+  const running = runningInstance(paths.data);
+  if (running !== null && running.phase !== 'stopping') {
+    await reportRunning(running, options, paths, terminal);
+    return;
+  }
+  if (running !== null) await waitUntilStopped(running, terminal);
+  await checkPort(options, paths.data);
+  makeFolders(paths);
+  const plan = await prepare(options, checked, paths, terminal);
+  const finish = (signal?: AbortSignal) =>
+    finishStart({ plan, demo: options.demo, checked, paths, terminal, ...(signal && { signal }) });
+
+  if (!options.detach) return runInForeground(plan, paths, terminal, finish);
+  await startDetached(plan, paths, terminal);
+  await finish();
+}
+
+async function reportRunning(
+  running: RunFile,
+  options: UpOptions,
+  paths: InstancePaths,
+  terminal: Terminal,
+): Promise<void> {
+  if (running.phase === 'starting') {
+    terminal.note(
+      `Another start is under way on the data folder ${paths.data} (pid ${running.supervisor.pid}).`,
+    );
+    await waitUntilReady(paths, terminal);
+  } else {
+    terminal.note(`Vortex runs already on the data folder ${paths.data} (pid ${running.supervisor.pid}).`);
+  }
+  if (running.port !== options.port && options.port !== defaultPort) {
+    const stop = `${launcherName()} down${dataOption(paths.data)}`;
+    terminal.note(`It keeps its port ${running.port}; for ${options.port}, stop it first: ${stop}`);
+  }
+  await sayWhereItIs(running, paths);
+}
+
+async function waitUntilStopped(running: RunFile, terminal: Terminal): Promise<void> {
+  const step = terminal.step('Waiting for the instance on this folder, which is being stopped');
+  if (await allGone([running.supervisor], stopWithinMs)) step.done('The instance before has stopped');
+  else {
+    step.fail();
+    throw new CommandProblem(`The instance before does not end (pid ${running.supervisor.pid}).`, {
+      ways: [`Look at its log, then end it: kill -9 ${running.supervisor.pid}, and start again`],
+    });
+  }
+}
+
+const stopWithinMs = 120_000;
+export const defaultPort = 8000;
+
+async function checkPort({ port, host }: UpOptions, data: string): Promise<void> {
+  const problem = await listenProblem(port, host);
+  if (problem === null) return;
+  if (problem === 'EADDRINUSE') {
+    const owner = portOwner(port);
+    throw new CommandProblem(`Port ${port} is taken${owner === null ? '' : ` by ${owner}`}.`, {
+      ways: [
+        `Take another: ${launcherName()} up --port ${port + 1}${dataOption(data)}`,
+        'Or stop what listens there; if it is another Vortex: vortex down --data ITS_FOLDER',
+      ],
+    });
+  }
+  throw new CommandProblem(`Cannot listen on ${host}:${port} (${problem}).`, {
+    ways: [
+      problem === 'EACCES'
+        ? 'Ports below 1024 belong to root: take a higher one with --port'
+        : 'Is --host an address of this machine? 127.0.0.1 is this machine only, 0.0.0.0 all its addresses',
+    ],
+  });
+}
+
+function makeFolders(paths: InstancePaths): void {
+  try {
+    for (const folder of [paths.run, paths.logs, paths.redis]) mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw new CommandProblem(
+      `Cannot write to the data folder ${paths.data} (${(error as NodeJS.ErrnoException).code}).`,
+      {
+        ways: ['Choose a folder of yours: --data DIR'],
+      },
+    );
+  }
+}
+
+/** Brings what is missing and decides ports; nothing runs yet when it returns. */
+async function prepare(
+  options: UpOptions,
+  { environment, settings }: CheckedSettings,
+  paths: InstancePaths,
+  terminal: Terminal,
+): Promise<InstancePlan> {
+  const { redis, cache, llm, worker } = { ...settings.gateway, ...settings['llm-generator'] };
+  const redisIsGiven =
+    ['REDIS_URL', 'REDIS_ADDR', 'REDIS_HOST', 'VORTEX__REDIS__URL'].some((name) => environment[name]) ||
+    redis.url !== 'redis://127.0.0.1:6379';
+  const externalRedisUrl = redisIsGiven ? redis.url : null;
+  const needsBinary = externalRedisUrl === null || cache.url === null;
+
+  const redisBinary = needsBinary ? (await ensureRedis(terminal, options)).path : null;
+  await checkLanguageModel(options.llm, llm);
+  const { embedding } = settings.encoder;
+  await prepareModel(
+    {
+      model: embedding.model,
+      modelsDir: embedding.models_dir ?? join(paths.data, 'models'),
+      hfEndpoint: embedding.hf_endpoint,
+    },
+    terminal,
+  );
+
+  const names = portNames({
+    replicas: options.replicas,
+    llm: options.llm,
+    redis: externalRedisUrl === null,
+    cache: cache.url === null,
+  });
+  const ports = await choosePorts(names, readPorts(paths.portsFile));
+  writeFileSync(paths.portsFile, `${JSON.stringify(ports, null, 2)}\n`);
+
+  return planInstance({
+    data: paths.data,
+    logs: paths.logs,
+    runFile: paths.runFile,
+    lockFile: paths.lockFile,
+    redisDir: paths.redis,
+    host: options.host,
+    port: options.port,
+    replicas: options.replicas,
+    llm: options.llm,
+    environment,
+    ports,
+    externalRedisUrl,
+    externalCacheUrl: cache.url,
+    redisBinary,
+    drainBudgetMs: worker.drain_budget_ms,
+    compileCache: process.env.NODE_COMPILE_CACHE ?? join(cacheDir, 'compile'),
+  });
+}
+
+function readPorts(file: string): Record<string, number> {
+  try {
+    const ports = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+    return Object.fromEntries(
+      Object.entries(ports).filter((entry): entry is [string, number] => Number.isInteger(entry[1])),
+    );
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,202 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { choosePorts } from '../src/ports.ts';
+import {
+  FolderInUse,
+  type Instance,
+  type InstancePlan,
+  type PlannedProcess,
+  StartFailed,
+  startInstance,
+} from '../src/supervisor/instance.ts';
+import { identityOf, isAlive, type ProcessIdentity } from '../src/supervisor/process-identity.ts';
+import { type RunProcess, readRunFile, writeRunFile } from '../src/supervisor/run-file.ts';
+
+let folder: string;
+const running: Instance[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'vortex supervisor-'));
+});
+afterEach(async () => {
+  for (const instance of running.splice(0)) await instance.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('a supervised instance', () => {
+  it('brings a process that died back, at its old address', async () => {
+    const instance = await started(await planOf(['gateway', 'encoder']));
+    await instance.onceReady;
+    const before = processOf('encoder');
+    kill(before.identity, 'SIGKILL');
+    await until(() => processOf('encoder').state === 'ready' && processOf('encoder').restarts === 1);
+    const after = processOf('encoder');
+    expect(after.url).toBe(before.url);
+    expect(after.identity?.pid).not.toBe(before.identity?.pid);
+    expect(processOf('gateway').restarts).toBe(0);
+    expect((await fetch(`${after.url}/readyz`)).status).toBe(200);
+  });
+
+  it('leaves a frozen process alone', async () => {
+    const instance = await started(await planOf(['gateway', 'encoder']));
+    await instance.onceReady;
+    const frozen = processOf('encoder');
+    kill(frozen.identity, 'SIGSTOP');
+    // Two restarts of the other are time enough to have done something about the frozen one.
+    for (const round of [1, 2]) {
+      kill(processOf('gateway').identity, 'SIGKILL');
+      await until(() => processOf('gateway').state === 'ready' && processOf('gateway').restarts === round);
+    }
+    expect(processOf('encoder')).toMatchObject({ identity: frozen.identity, restarts: 0 });
+    kill(frozen.identity, 'SIGCONT');
+    expect((await fetch(`${frozen.url}/readyz`)).status).toBe(200);
+  });
+
+  it('gives up a first start when a process never becomes ready, and stops the others', async () => {
+    const plan = await planOf(['gateway', 'encoder']);
+    modify(plan, 'encoder', (entry) => {
+      entry.env.MODE = 'exit';
+    });
+    const instance = await started(plan);
+    const failure = await instance.onceReady.catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(StartFailed);
+    expect((failure as StartFailed).message).toMatch(/encoder does not start: it ended with exit code 7/);
+    expect((failure as StartFailed).logLines).toContain('the fake service was told to end');
+    expect(readRunFile(plan.runFile)).toMatchObject({ phase: 'failed' });
+    expect(processOf('gateway').identity).toBeNull();
+  });
+
+  it('kills what does not end in time', async () => {
+    const plan = await planOf(['gateway']);
+    modify(plan, 'gateway', (entry) => {
+      entry.env.MODE = 'deaf';
+      entry.stopBudgetMs = 100;
+    });
+    const instance = await started(plan);
+    await instance.onceReady;
+    const { identity } = processOf('gateway');
+    await instance.stop();
+    expect(identity !== null && isAlive(identity)).toBe(false);
+  });
+
+  it('starts a group only when the one before it is ready', async () => {
+    const plan = await planOf(['redis', 'gateway']);
+    plan.groups = plan.groups.flat().map((entry) => [entry]);
+    const events: string[] = [];
+    const instance = await startInstance(plan, ({ plan: { service } }, event) => {
+      events.push(`${service} ${event.split(' ')[0]}`);
+    });
+    running.push(instance);
+    await instance.onceReady;
+    expect(events).toEqual(['redis started', 'redis ready', 'gateway started', 'gateway ready']);
+  });
+});
+
+describe('one data folder', () => {
+  it('has one supervisor at most', async () => {
+    const plan = await planOf(['gateway']);
+    await (await started(plan)).onceReady;
+    await expect(startInstance(plan)).rejects.toThrow(FolderInUse);
+  });
+
+  it('is cleaned of what a killed supervisor left before it is used again', async () => {
+    const plan = await planOf(['gateway', 'encoder']);
+    const supervisor = spawn(
+      process.execPath,
+      ['--conditions=vortex-source', join(import.meta.dirname, '../src/supervisor/supervisor-main.ts')],
+      { stdio: ['pipe', 'ignore', 'inherit'] },
+    );
+    supervisor.stdin.end(JSON.stringify(plan));
+    await until(() => readRunFile(plan.runFile)?.phase === 'ready');
+    const orphans = ['gateway', 'encoder'].map((service) => processOf(service).identity);
+    // One of them frozen: it takes no SIGTERM as it is.
+    kill(orphans[1] ?? null, 'SIGSTOP');
+    supervisor.kill('SIGKILL');
+    await until(() => supervisor.signalCode !== null);
+    expect(orphans.every((identity) => identity !== null && isAlive(identity))).toBe(true);
+
+    const instance = await started(plan);
+    await instance.onceReady;
+    expect(orphans.some((identity) => identity !== null && isAlive(identity))).toBe(false);
+    expect(processOf('gateway')).toMatchObject({ state: 'ready', restarts: 0 });
+  });
+
+  it('never signals a pid that belongs to another process by now', async () => {
+    const plan = await planOf(['gateway']);
+    await (await started(plan)).onceReady;
+    const stranger = identityOf(process.pid) as ProcessIdentity;
+    const entry = processOf('gateway');
+    await running.splice(0)[0]?.stop();
+    const left = readRunFile(plan.runFile);
+    if (left === null) throw new Error('the stopped supervisor left no run file');
+    writeRunFile(plan.runFile, {
+      ...left,
+      processes: [{ ...entry, identity: { pid: stranger.pid, started: 'some other start' } }],
+    });
+    const instance = await started(plan);
+    await instance.onceReady;
+    expect(isAlive(stranger)).toBe(true);
+  });
+});
+
+async function planOf(services: string[]): Promise<InstancePlan> {
+  const ports = await choosePorts(services, {});
+  const group = services.map((service): PlannedProcess => {
+    const url = `http://127.0.0.1:${ports[service]}`;
+    return {
+      service,
+      workerName: `${service}_1`,
+      command: process.execPath,
+      args: [join(import.meta.dirname, 'fixtures/fake-service.mjs')],
+      env: { PORT: String(ports[service]) },
+      cwd: folder,
+      url,
+      probe: { kind: 'http', url: `${url}/readyz` },
+      logFile: join(folder, 'logs', `${service}.log`),
+      stopBudgetMs: 5000,
+      upstreamUrls: [],
+    };
+  });
+  return {
+    runFile: join(folder, 'run', 'vortex.json'),
+    lockFile: join(folder, 'run', 'lock.sqlite'),
+    host: '127.0.0.1',
+    port: 0,
+    gatewayUrl: 'http://127.0.0.1:0',
+    redisUrl: 'redis://127.0.0.1:0',
+    cacheUrl: null,
+    llm: 'mock',
+    groups: [group],
+    readyWithinMs: 30_000,
+  };
+}
+
+async function started(plan: InstancePlan): Promise<Instance> {
+  const instance = await startInstance(plan);
+  running.push(instance);
+  return instance;
+}
+
+function modify(plan: InstancePlan, service: string, change: (entry: PlannedProcess) => void): void {
+  for (const entry of plan.groups.flat()) if (entry.service === service) change(entry);
+}
+
+function processOf(service: string): RunProcess {
+  const run = readRunFile(join(folder, 'run', 'vortex.json'));
+  const entry = run?.processes.find((candidate) => candidate.service === service);
+  if (entry === undefined) throw new Error(`${service} is not in the run file`);
+  return entry;
+}
+
+function kill(identity: ProcessIdentity | null, name: NodeJS.Signals): void {
+  if (identity === null) throw new Error('the process does not run');
+  process.kill(identity.pid, name);
+}
+
+async function until(fact: () => boolean): Promise<void> {
+  while (!fact()) await delay(20);
+}
