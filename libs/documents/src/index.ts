@@ -1,6 +1,7 @@
 export { identifyChunks } from './chunk-ids.ts';
 export { type ChunkOptions, type ChunkSource, chunkText, type Piece } from './chunker.ts';
 export { extractText } from './extract-text.ts';
+export { firstHeading } from './markdown-outline.ts';
 export { mediaTypeOf } from './media-type.ts';
 export type { TextMediaType } from './outline.ts';
 export {

@@ -32,6 +32,12 @@ export function markdownOutline(text: string): Segment[] {
   return outline.segments;
 }
 
+/** The first heading near the beginning of a Markdown text, as plain text; null when there is none. */
+export function firstHeading(text: string): string | null {
+  const heading = markdownOutline(text.slice(0, 16 * 1024)).find((segment) => segment.kind === 'heading');
+  return heading?.section.path.at(-1) ?? null;
+}
+
 interface Place {
   base: number;
   /** Inside a list or a quote headings open no section. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { extractText } from './extract-text.ts';
+import { firstHeading } from './markdown-outline.ts';
 import { mediaTypeOf } from './media-type.ts';
 
 describe('what a text is taken for', () => {
@@ -26,5 +27,15 @@ describe('the text of a document', () => {
     expect(extractText('\ufeffa\r\n\tb')).toBe('a\r\n\tb');
     expect(extractText('x\ud800y\udc00z')).toBe('x\ufffdy\ufffdz');
     expect(extractText('a\ufeff👩‍🚀')).toBe('a\ufeff👩‍🚀');
+  });
+});
+
+describe('the first heading', () => {
+  it.each([
+    ['of a document', 'Intro\n\n# The *title* here #\n\n## Sub', 'The title here'],
+    ['after front matter, not a comment in code', '---\na: b\n---\n```sh\n# no\n```\n\n## Yes\n', 'Yes'],
+    ['of none', 'Just text.\n\n    # code', null],
+  ])('%s', (_, text, expected) => {
+    expect(firstHeading(text)).toBe(expected);
   });
 });

@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { readServiceConfig } from '@vortex/config';
+import { createTextStore } from '@vortex/documents';
+import { catalogueModel, fingerprintOf } from '@vortex/embedding';
+import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
+import { createSubmitter } from '@vortex/queue';
+import { openSqliteRegistry } from '@vortex/registry';
+import { type RunningStages, runStages } from '@vortex/runtime';
+import { createGroupSender } from './send-groups.ts';
+import { createIngestStage } from './stage.ts';
+import { createThreadChunker } from './thread-chunker.ts';
+
+const config = readServiceConfig('ingest', { env: process.env, confDir: 'conf' });
+const { name: workerName, drain_budget_ms: drainBudgetMs } = config.worker;
+const { redis } = config;
+const log = createLogger({ service: 'ingest', workerName, ...config.log });
+const metrics = createMetrics('ingest');
+const dataDir = resolve(config.data.dir);
+const model = catalogueModel(config.embedding.model);
+
+const registry = openSqliteRegistry({ file: join(dataDir, 'registry.db') });
+const chunker = createThreadChunker({
+  model: model.id,
+  modelsDir: config.embedding.models_dir ?? join(dataDir, 'models'),
+});
+const submitter = createSubmitter({ redis, name: `${workerName}-${randomBytes(6).toString('hex')}`, log });
+await submitter.start();
+
+let stages: RunningStages | undefined;
+let stopping = false;
+const readiness = (): Readiness => {
+  if (stages === undefined)
+    return { ready: false, reasons: ['the tokenizer of the embedding model is not here yet'] };
+  const { ready, reasons } = stages.readiness();
+  return submitter.isReady()
+    ? { ready, reasons }
+    : { ready: false, reasons: [...reasons, 'the inbox is not read'] };
+};
+const probes = await startProbes({ ...config.http, readiness, metrics, log });
+
+async function stop(): Promise<void> {
+  if (stopping) return;
+  stopping = true;
+  await stages?.stop();
+  await Promise.all([submitter.close(), chunker.close(), probes.close()]);
+  await registry.close();
+}
+process.on('SIGTERM', stop);
+process.on('SIGINT', stop);
+
+// The encoder brings the model's files; on a first start it may still be fetching them.
+for (let told = false; !stopping; told = true) {
+  const missing = await chunker.warmUp().then(
+    () => null,
+    (error: Error) => error,
+  );
+  if (missing === null) break;
+  if (!told) log.warn({ reason: missing.message }, 'waiting for the encoder to bring the model');
+  await delay(1000);
+}
+
+const { chunk_size: chunkSize, chunk_overlap: chunkOverlap, group_size: groupSize } = config.ingest;
+if (!stopping) {
+  stages = await runStages({
+    service: 'ingest',
+    workerName,
+    redis,
+    log,
+    metrics,
+    lanes: {
+      ingest: {
+        handler: createIngestStage({
+          registry,
+          chunker,
+          metrics,
+          texts: createTextStore(join(dataDir, 'texts')),
+          groups: createGroupSender({ submitter, groupSize, groupsInFlight: config.ingest.groups_in_flight }),
+          model: { ...model, fingerprint: fingerprintOf(model) },
+          settings: { chunkSize, chunkOverlap, groupSize },
+        }),
+        slots: config.ingest.slots,
+      },
+    },
+    drainBudgetMs,
+  });
+}
