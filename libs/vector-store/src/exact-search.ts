@@ -44,8 +44,8 @@ const large = { kind: 'large' } as const;
 const slack = 1.25;
 
 /**
- * The same port, with small collections searched exactly in memory: 0.04 ms of CPU at 1,400 rows where
- * LanceDB takes 3.4. Only over a store that this process alone writes, for nothing tells it of other writers.
+ * The same port, with small collections searched exactly in memory: 0.06 ms of CPU at 1,400 rows where
+ * LanceDB takes 2.8. Only over a store that this process alone writes, for nothing tells it of other writers.
  */
 export function withExactSearch(store: VectorStore, options: ExactSearchOptions): VectorStore {
   const { exactBelow, maxVectorBytes = 64 * 1024 * 1024, maxChunkBytes = 32 * 1024 * 1024 } = options;
@@ -234,6 +234,7 @@ export function withExactSearch(store: VectorStore, options: ExactSearchOptions)
       collection.state = large;
       for (const id of index.remove(() => true)) chunks.delete(id);
     }
+    makeRoom(collection);
   }
 }
 

@@ -28,7 +28,8 @@ const metadataCacheBytes = 64n * 1024n * 1024n;
 
 /** @throws StoreUnavailable when another process owns the folder. */
 export async function openLanceStore(options: LanceStoreOptions): Promise<LanceStore> {
-  // Silences a warning that Lance prints per process about statistics we do not read.
+  // Set here and not by the launcher: without it Lance prints a line of its own to standard error, which
+  // is not JSON, about statistics that its own upkeep reads.
   process.env.LANCE_INCLUDE_VECTOR_CENTROIDS ??= 'false';
   await mkdir(options.dir, { recursive: true });
   const lock = takeOwnership(join(options.dir, 'owner.lock'));

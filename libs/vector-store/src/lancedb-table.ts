@@ -221,7 +221,8 @@ export class LanceTable {
     this.#tidyAgain = this.#commits > 0;
     this.#commits = 0;
     const rows = await this.#table.countRows();
-    const segments = this.#indexed ? ((await this.#table.indexStats(indexName))?.numIndices ?? 0) : 0;
+    const index = (await this.#table.listIndices()).find((one) => one.name === indexName);
+    const segments = index?.numSegments ?? 0;
     const build = needsBuild({ rows, segments, rowsAtBuild: this.#rowsAtBuild }, this.#limits);
     // A scan may read an old version for longer than any search.
     const olderThan = this.#scans > 0 ? 0 : Date.now() - this.#limits.keepVersionsMs;
