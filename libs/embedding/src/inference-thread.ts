@@ -22,10 +22,7 @@ export interface ThreadSettings {
   intraOpThreads: number;
 }
 
-export interface ThreadRequest {
-  id: number;
-  text: string;
-}
+export type ThreadRequest = { kind: 'embed'; id: number; text: string } | { kind: 'stop' };
 
 export type ThreadReply =
   | { kind: 'ready' }
@@ -69,6 +66,8 @@ const ids = new BigInt64Array(model.maxTokens);
 const idWords = new Int32Array(ids.buffer);
 const ones = new BigInt64Array(model.maxTokens).fill(1n);
 const zeros = new BigInt64Array(model.maxTokens);
+// The session writes into it: an output of its own per text is 300 kB that wait for the garbage collector.
+const states = new Float32Array(model.maxTokens * model.dimension);
 
 async function embed(text: string): Promise<Embedding> {
   const encoded = tokenizer.encode(text);
@@ -77,21 +76,19 @@ async function embed(text: string): Promise<Embedding> {
   // onnxruntime-node is built for is little-endian.
   for (let index = 0; index < tokens; index += 1) idWords[2 * index] = encoded.ids[index] as number;
   const tensor = (values: BigInt64Array) => new Tensor('int64', values.subarray(0, tokens), [1, tokens]);
-  const output = await session.run({
-    input_ids: tensor(ids),
-    attention_mask: tensor(ones),
-    token_type_ids: tensor(zeros),
-  });
-  const states = output.last_hidden_state?.data;
-  if (!(states instanceof Float32Array) || states.length !== tokens * model.dimension) {
-    throw new Error(
-      `the model ${model.id} answered in an unexpected shape; delete its files and start again`,
-    );
-  }
-  return { vector: normalise(pool(states, tokens)), tokens, truncated: encoded.truncated };
+  const output = new Tensor('float32', states.subarray(0, tokens * model.dimension), [
+    1,
+    tokens,
+    model.dimension,
+  ]);
+  await session.run(
+    { input_ids: tensor(ids), attention_mask: tensor(ones), token_type_ids: tensor(zeros) },
+    { last_hidden_state: output },
+  );
+  return { vector: normalise(pool(tokens)), tokens, truncated: encoded.truncated };
 }
 
-function pool(states: Float32Array, tokens: number): Float32Array {
+function pool(tokens: number): Float32Array {
   const { dimension } = model;
   if (model.pooling === 'cls') return states.slice(0, dimension);
   // The sum will do: dividing by the count changes no direction, and the length is set to one next.
@@ -112,7 +109,7 @@ function normalise(vector: Float32Array): Float32Array {
   return vector;
 }
 
-async function answer({ id, text }: ThreadRequest): Promise<void> {
+async function answer(id: number, text: string): Promise<void> {
   try {
     reply({ kind: 'embedded', id, embedding: await embed(text) });
   } catch (error) {
@@ -123,7 +120,7 @@ async function answer({ id, text }: ThreadRequest): Promise<void> {
 // One after the other: the id buffer is shared, and `run` reads it a turn of the loop later.
 let last = Promise.resolve();
 port.on('message', (request: ThreadRequest) => {
-  last = last.then(() => answer(request));
+  last = last.then(() => (request.kind === 'stop' ? process.exit(0) : answer(request.id, request.text)));
 });
 
 // The first inferences of a session are slow (buffers, packed weights): they happen before anyone waits.

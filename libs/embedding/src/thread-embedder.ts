@@ -52,6 +52,21 @@ interface Thread {
   held: Entry[];
 }
 
+/**
+ * A thread is asked to end between two texts. Terminated inside onnxruntime it would abort the whole
+ * process ("terminate called after throwing an instance of 'Napi::Error'"), so that is kept for a thread
+ * that does not answer.
+ */
+async function stopThread({ worker }: Thread): Promise<void> {
+  const ended = new Promise<void>((resolve) => {
+    worker.once('exit', () => resolve());
+  });
+  worker.postMessage({ kind: 'stop' } satisfies ThreadRequest);
+  const timer = setTimeout(() => void worker.terminate(), stopPatienceMs);
+  await ended;
+  clearTimeout(timer);
+}
+
 /** Says why the caller no longer wants its embeddings. */
 function abortReason(signal: AbortSignal | undefined): Error {
   return signal?.reason instanceof Error ? signal.reason : new DOMException('aborted', 'AbortError');
@@ -63,6 +78,8 @@ const threadFile = new URL(
   import.meta.url.endsWith('.ts') ? './inference-thread.ts' : './inference-thread.js',
   import.meta.url,
 );
+/** Two texts of 512 tokens take under a second on a slow core. */
+const stopPatienceMs = 5_000;
 const restartDelayMs = { first: 100, most: 5_000 };
 
 /**
@@ -165,7 +182,7 @@ export class ThreadEmbedder implements Embedder {
       for (const timer of this.#restartTimers) clearTimeout(timer);
       this.#queue.drain();
       for (const entry of [...this.#entries]) entry.settle(new EmbedderClosed());
-      await Promise.all([...this.#threads].map(({ worker }) => worker.terminate()));
+      await Promise.all([...this.#threads].map(stopThread));
     })();
     return this.#closing;
   }
@@ -178,7 +195,11 @@ export class ThreadEmbedder implements Embedder {
       modelsDir: files.modelsDir,
       intraOpThreads: intraOpThreads ?? 1,
     };
-    const worker = new Worker(this.#options.threadFile ?? threadFile, { workerData });
+    const worker = new Worker(this.#options.threadFile ?? threadFile, {
+      workerData,
+      // A text leaves a few kilobytes of garbage; the default nursery let it grow: 27 MB more for two threads.
+      resourceLimits: { maxYoungGenerationSizeMb: 2 },
+    });
     const thread: Thread = { worker, ready: false, held: [] };
     this.#threads.add(thread);
     return new Promise((resolve, reject) => {
@@ -262,6 +283,6 @@ export class ThreadEmbedder implements Embedder {
   #hand(thread: Thread, entry: Entry | undefined): void {
     if (entry === undefined) return;
     thread.held.push(entry);
-    thread.worker.postMessage({ id: entry.id, text: entry.text } satisfies ThreadRequest);
+    thread.worker.postMessage({ kind: 'embed', id: entry.id, text: entry.text } satisfies ThreadRequest);
   }
 }
