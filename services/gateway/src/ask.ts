@@ -5,6 +5,7 @@ import {
   defaultTenant,
   type EncodeInput,
   envelopeVersion,
+  failures,
   type Hits,
   newId,
   type QueryResponse,
@@ -149,7 +150,10 @@ function resultOf<Result extends Answer | Hits>(
   const completion = JSON.parse(text) as Completion<Result>;
   if (completion?.status === 'completed') return completion;
   if (typeof completion?.error?.code === 'string') {
-    throw failureProblem(completion.error, timingsOf(completion.timings_ms ?? {}, exchange, prepared));
+    // A worker of a newer version may know codes that this gateway does not.
+    const code = Object.hasOwn(failures, completion.error.code) ? completion.error.code : 'internal';
+    const timings = timingsOf(completion.timings_ms ?? {}, exchange, prepared);
+    throw failureProblem({ ...completion.error, code }, timings);
   }
   throw new Error(`the completion of ${id} is neither a result nor a failure`);
 }

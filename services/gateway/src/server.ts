@@ -1,10 +1,10 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
+import { getRequestListener, RequestError } from '@hono/node-server';
 import type { Logger } from '@vortex/observability';
 import type { GatewayApp } from './app.ts';
 import { maxDrainedBytes } from './middleware/drain-unread.ts';
-import { type GatewayProblemCode, gatewayProblem } from './problem.ts';
+import { type GatewayProblemCode, gatewayProblem, internalProblem } from './problem.ts';
 import { isRefused, markRefused } from './refused-connections.ts';
 
 /**
@@ -35,19 +35,21 @@ export interface ServerOptions {
 /** @throws the listen error (EADDRINUSE …) when the port cannot be had. */
 export async function startServer(options: ServerOptions): Promise<GatewayServer> {
   const { app, host, port, log, requestTimeoutMs = 120_000, headersTimeoutMs = 20_000 } = options;
-  // Without `createServer` in its options the adaptor makes a plain HTTP/1.1 server.
-  const server = createAdaptorServer({
-    fetch: app.fetch,
+  const listener = getRequestListener(app.fetch, {
     hostname: host,
     // Unread bodies are drained by serve-endpoint.ts; the adaptor would cut slow ones after half a second.
     autoCleanupIncoming: false,
-    serverOptions: {
+    errorHandler: (error) => answerUnroutable(error, log),
+  });
+  const server = createServer(
+    {
       requestTimeout: requestTimeoutMs,
       headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
       connectionsCheckingInterval: Math.min(2000, requestTimeoutMs),
       keepAliveTimeout: 30_000,
     },
-  }) as Server;
+    listener,
+  );
   server.on('clientError', refuseConnection);
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => {
@@ -94,6 +96,19 @@ function stop(server: Server, sockets: Set<Socket>, budgetMs: number, log: Logge
       clearTimeout(cut);
       resolve();
     });
+  });
+}
+
+/** HTTP that no URL can be made of: a `Host` that is none, a backslash in the path. */
+function answerUnroutable(error: unknown, log: Logger): Response {
+  const readable = error instanceof RequestError;
+  if (!readable) log.error({ err: error }, 'request failed outside of every route');
+  const { problem } = readable
+    ? gatewayProblem('bad_request', { detail: 'The request target or the Host header is not valid.' })
+    : internalProblem();
+  return new Response(JSON.stringify(problem), {
+    status: problem.status,
+    headers: { 'Content-Type': 'application/problem+json', 'X-Content-Type-Options': 'nosniff' },
   });
 }
 

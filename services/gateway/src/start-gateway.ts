@@ -43,6 +43,8 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     isDraining: () => stopping !== undefined,
   });
 
+  // The document takes 100 ms to make; the first reader of /docs must not hold up everybody's questions.
+  await app.request('/openapi.json');
   await submitter.start();
   const server = await startServer({ app, host: http.host, port: http.port, log });
   log.info({ url: server.url }, 'the gateway listens');

@@ -109,7 +109,6 @@ async function startStages(
     drainBudgetMs: 100,
     ...(replica && { replica }),
   });
-  onTestFinished(() => stages.stop());
   return stages;
 }
 
@@ -124,6 +123,7 @@ async function startChain(redisUrl: string): Promise<string[]> {
       return startStages(redisUrl, worker, { generate: { handler, slots: 4 } }, { url, slots: 4 });
     }),
   ]);
+  onTestFinished(async () => void (await Promise.all(running.map((stages) => stages.stop()))));
   await Promise.all(running.map((stages) => stages.onceReady()));
   return urls;
 }

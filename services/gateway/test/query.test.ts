@@ -141,6 +141,14 @@ describe('POST /query', () => {
     expect(Number(full.headers.get('retry-after'))).toBeLessThanOrEqual(6);
   });
 
+  it('takes a failure code it does not know for an internal error', async () => {
+    const { post, queue } = await gatewayUnderTest();
+    queue.script = async ({ id }) => failed(id, 'from_the_future' as FailureCode);
+    const response = await post('/query', { query: 'a' });
+    expect(response.status).toBe(500);
+    expect(await response.json()).toMatchObject({ code: 'internal' });
+  });
+
   it('answers internal, without the cause, for what nobody expected', async () => {
     const { post, queue } = await gatewayUnderTest();
     queue.script = async () => Promise.reject(new Error('secret path /etc/passwd'));

@@ -164,6 +164,14 @@ describe('bodies on the wire', () => {
     expect(queue.submitted).toEqual([]);
   });
 
+  it('answers a Host that is none with a problem', async () => {
+    const { port } = await served();
+    const { answers } = await talk(port, async (write) =>
+      write('GET /healthz HTTP/1.1\r\nHost: a b/c\r\nConnection: close\r\n\r\n'),
+    );
+    expect(problem.parse(answers[0]?.body)).toMatchObject({ status: 400, code: 'bad_request' });
+  });
+
   it('refuses headers without end', async () => {
     const { port } = await served();
     const { answers } = await talk(port, async (write) => write(head([`X-Long: ${'x'.repeat(40_000)}`])));
