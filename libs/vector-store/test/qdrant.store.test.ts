@@ -8,8 +8,10 @@ import { qdrantAddress } from '../src/qdrant-address.ts';
 const { QDRANT_URL: url, QDRANT_API_KEY: apiKey } = process.env;
 
 if (url === undefined || url === '') {
+  const whySkipped = 'no conformance run on a real Qdrant: QDRANT_URL is not set';
+  console.info(`skipped: ${whySkipped}`);
   it('runs the conformance suite against a real Qdrant', (test) => {
-    test.skip('QDRANT_URL is not set: start a Qdrant and set it to run this');
+    test.skip(whySkipped);
   });
 } else {
   storeConformance(`Qdrant at ${url}`, async () => {
