@@ -21,7 +21,7 @@ export interface BlockingClient {
   close(): void;
 }
 
-/** Seconds a blocking command waits on the server: bounds what Redis may still hand to a frozen process. */
+/** Seconds a blocking command waits on the server. */
 export const blockSeconds = 2;
 const watchdogMs = blockSeconds * 1000 + 1000;
 

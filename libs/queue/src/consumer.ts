@@ -1,7 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { type BlockingClient, blockSeconds, createBlockingClient } from './blocking-client.ts';
+import {
+  type BlockingClient,
+  createBlockingClient,
+  blockSeconds as defaultBlockSeconds,
+} from './blocking-client.ts';
 import type { QueueLog, RedisOptions } from './connect.ts';
 import { isRefusal } from './errors.ts';
 import { keys, type Lane, returnList } from './keys.ts';
@@ -75,6 +79,11 @@ export interface ConsumerOptions {
   /** In order of preference. */
   lists: string[];
   slots: number;
+  /**
+   * How long a BLMOVE waits on the server. Well below the lease: until it times out Redis hands jobs even
+   * to a frozen process, and one handed over after the process was reaped would have no owner.
+   */
+  blockSeconds?: number;
   isLeaseFresh: () => boolean;
   deliver: (delivery: Delivery) => void;
   onEvent?: (event: ConsumerEvent, list: string, count: number) => void;
@@ -119,7 +128,7 @@ const maxClaim = 64;
 const probeEvery = 4;
 
 export function createConsumer(options: ConsumerOptions): Consumer {
-  const { commands, wid, slots, log } = options;
+  const { commands, wid, slots, blockSeconds = defaultBlockSeconds, log } = options;
   const sources = options.lists.map(
     (list): Source => ({
       list,

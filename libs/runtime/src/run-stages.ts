@@ -37,6 +37,8 @@ export interface RunStagesOptions {
   drainBudgetMs: number;
   leaseMs?: number;
   beatMs?: number;
+  /** A main loop that has not turned for this long loses the lease; 60 s unless a test wants less. */
+  stuckMs?: number;
   /** Interval of the caretaker (reaper, sweepers); 0 switches it off. */
   caretakerMs?: number;
 }
@@ -76,6 +78,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     ...(replica && ownList && { replica: { ...replica, workerName: options.workerName, list: ownList } }),
     leaseMs,
     beatMs,
+    ...(options.stuckMs !== undefined && { stuckMs: options.stuckMs }),
     log,
     onAccepted: () => {
       metrics.set('rag_worker_heartbeat_timestamp_seconds', { role: options.service }, Date.now() / 1000);
@@ -93,6 +96,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
   const caretaker = startCaretaker({
     commands,
     log,
+    leaseMs,
     ...(options.caretakerMs !== undefined && { tickMs: options.caretakerMs }),
     onEvent: (event, list) => metrics.add('rag_queue_jobs_total', { queue: list, event }),
   });
@@ -125,6 +129,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
       wid,
       lists,
       slots: entry.slots,
+      blockSeconds: Math.min(2, leaseMs / 4000),
       isLeaseFresh: () => beat.isFresh(),
       deliver: (delivery) => lane.deliver(delivery),
       onEvent: (event, list, number) => metrics.add('rag_queue_jobs_total', { queue: list, event }, number),

@@ -1,0 +1,128 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { keys } from '@vortex/queue';
+import { until } from '@vortex/testkit';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { openWorkbench, question, type Workbench } from './stage-bench.ts';
+
+/** Real processes, really killed and frozen, with leases of 0.8 s instead of 10. */
+let bench: Workbench;
+const children: ChildProcess[] = [];
+beforeAll(async () => {
+  bench = await openWorkbench('crash');
+});
+afterEach(async () => {
+  for (const child of children.splice(0)) await end(child);
+  await bench.clear();
+});
+afterAll(() => bench.close());
+
+async function startVictim(): Promise<ChildProcess> {
+  const child = fork(new URL('./fixtures/victim.ts', import.meta.url), [bench.redis.url], {
+    execArgv: ['--conditions=vortex-source'],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  children.push(child);
+  await once(child, 'message');
+  return child;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill('SIGKILL');
+  await gone;
+}
+
+const inFlight = async () => {
+  const lists = await bench.redis.client.keys('*:proc:*');
+  const lengths = await Promise.all(lists.map((list) => bench.redis.client.llen(list)));
+  return lengths.reduce((sum, length) => sum + length, 0);
+};
+const nothingLeft = async () => {
+  expect(await bench.redis.client.zcard(keys.live('interactive'))).toBe(0);
+  expect(await inFlight()).toBe(0);
+};
+
+test('workers are killed again and again under load: every query is answered, none is dead or left', async () => {
+  const submitter = await bench.submitter();
+  await startVictim();
+  await startVictim();
+  const ids = Array.from({ length: 200 }, (_, place) => `k${place}`);
+  const answers = Promise.all(
+    ids.map((id, place) =>
+      submitter.submit(question(id, { envelope: { query: `wait:${(place % 7) * 20}` } })),
+    ),
+  );
+  for (let round = 0; round < 4; round += 1) {
+    await until('something is in flight', async () => (await inFlight()) > 0 || submitter.waiting() === 0);
+    const victim = children.shift();
+    if (victim !== undefined) await end(victim);
+    await startVictim();
+  }
+  const statuses = (await answers).map((text) => JSON.parse(text)).map(({ id, status }) => [id, status]);
+  expect(statuses).toEqual(ids.map((id) => [id, 'completed']));
+  await until('in-flight lists are empty', async () => (await inFlight()) === 0);
+  await nothingLeft();
+});
+
+test('a query that kills its worker is dead after three deliveries; the others are answered', async () => {
+  const submitter = await bench.submitter();
+  for (let worker = 0; worker < 4; worker += 1) await startVictim();
+  const poison = submitter.submit(question('poison', { envelope: { query: 'die' } }));
+  const others = ['a', 'b', 'c'].map((id) => submitter.submit(question(id)));
+  expect(JSON.parse(await poison)).toMatchObject({
+    status: 'failed',
+    attempt: 3,
+    error: { code: 'poison', stage: 'encode' },
+  });
+  for (const text of await Promise.all(others))
+    expect(JSON.parse(text)).toMatchObject({ status: 'completed' });
+  expect(children.filter((child) => child.signalCode === 'SIGKILL')).toHaveLength(3);
+  expect(await bench.letters('job:encoder_in')).toMatchObject([{ id: 'poison', code: 'poison' }]);
+});
+
+test('a worker frozen beyond its lease loses its work, and when it wakes its output is dropped', async () => {
+  const submitter = await bench.submitter();
+  const frozen = await startVictim();
+  const answer = submitter.submit(question('frozen', { envelope: { query: 'wait:300' } }));
+  await until('it runs', async () => (await inFlight()) === 1);
+  frozen.kill('SIGSTOP');
+  await startVictim();
+  const completion = JSON.parse(await answer);
+  expect(completion).toMatchObject({ status: 'completed' });
+  frozen.kill('SIGCONT');
+  const later = await submitter.submit(question('after'));
+  expect(JSON.parse(later)).toMatchObject({ status: 'completed' });
+  await until('nothing is in flight', async () => (await inFlight()) === 0);
+  expect(JSON.parse((await bench.redis.client.get(keys.completion('frozen'))) ?? '')).toEqual(completion);
+  await nothingLeft();
+});
+
+test('a main loop that hangs loses its lease though its process lives', async () => {
+  const submitter = await bench.submitter();
+  await startVictim();
+  const answer = submitter.submit(question('hung', { envelope: { query: 'block:4000' } }));
+  await until('it runs', async () => (await inFlight()) === 1);
+  const before = performance.now();
+  const again = until(
+    'it came back to the list',
+    async () => (await bench.redis.client.llen('job:encoder_in')) === 1,
+  );
+  // The submitter's caretaker is off and the only worker hangs: somebody has to look after it.
+  await bench.start({}, { caretakerMs: 100 });
+  await again;
+  expect(performance.now() - before).toBeLessThan(4000);
+  await bench.redis.client.del('job:encoder_in');
+  await bench.redis.client.zrem('job:live', 'hung');
+  await bench.redis.client.set(keys.completion('hung'), '{"id":"hung","status":"completed"}', 'EX', 60);
+  await answer;
+});
+
+test('a busy main loop keeps its lease: computing is not hanging', async () => {
+  const submitter = await bench.submitter();
+  await startVictim();
+  await bench.start({}, { caretakerMs: 50 });
+  const answer = submitter.submit(question('busy', { envelope: { query: 'block:300' } }));
+  expect(JSON.parse(await answer)).toMatchObject({ status: 'completed', attempt: 1 });
+});
