@@ -1,0 +1,336 @@
+import { connect } from 'node:net';
+import { Redis } from 'ioredis';
+import OpenAI from 'openai';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually, getJson, postJson, streamEvents } from './http.ts';
+import { type Stack, startStack } from './stack.ts';
+
+const latencyMs = 250;
+let stack: Stack;
+let redis: Redis;
+
+beforeAll(async () => {
+  stack = await startStack({ set: [`mock_llm.latency_ms=${latencyMs}`, 'mock_llm.tokens_per_second=60'] });
+  redis = new Redis(stack.redisUrl);
+});
+afterAll(async () => {
+  redis?.disconnect();
+  await stack?.stop();
+});
+
+const ask = (query: string, more: Record<string, unknown> = {}) =>
+  postJson(`${stack.url}/query`, { query, ...more });
+
+async function loads(): Promise<Record<string, string | null>> {
+  const keys = (await redis.keys('llm:load:*')).sort();
+  return Object.fromEntries(await Promise.all(keys.map(async (key) => [key, await redis.get(key)] as const)));
+}
+
+async function expectIdle(): Promise<void> {
+  await eventually(
+    async () => {
+      const all = Object.values(await loads());
+      return all.length === 3 && all.every((load) => load === '0');
+    },
+    15_000,
+    'every llm:load:* at 0',
+  );
+  const lists = await redis.keys('job:*_in*');
+  const lengths = await Promise.all(
+    lists.map(async (key) => [key, (await redis.type(key)) === 'list' ? await redis.llen(key) : 0] as const),
+  );
+  expect(lengths.filter(([key, length]) => length > 0 && !key.endsWith(':dead'))).toEqual([]);
+}
+
+describe('a question', () => {
+  it('gets an answer whose citations stand at their offsets', async () => {
+    const { status, body } = await ask('Which Redis list does the retriever read from?');
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ answered: true, refusal: null, collection: 'vortex-docs' });
+    expect(body.citations.length).toBeGreaterThan(0);
+    for (const citation of body.citations) {
+      const text = await (await fetch(`${stack.url}/api/documents/${citation.document_id}/text`)).text();
+      expect(text.slice(...(citation.source_span as [number, number]))).toBe(citation.excerpt);
+    }
+    expect(body.worker).toMatch(/^llm_generator_[123]$/);
+    expect(Object.keys(body.timings_ms)).toEqual(
+      expect.arrayContaining([
+        'admit',
+        'queue_encode',
+        'encode',
+        'queue_retrieve',
+        'retrieve',
+        'queue_generate',
+        'first_token',
+        'generate',
+        'deliver',
+        'total',
+      ]),
+    );
+  });
+
+  it('is refused honestly when nothing relevant is stored', async () => {
+    const { body } = await ask('What is the boiling point of dodecane in the upper mantle?');
+    expect(body).toMatchObject({ answered: false, worker: null, refusal: { reason: 'no_relevant_context' } });
+  });
+
+  it('finds ranked chunks without a model call', async () => {
+    const { status, body } = await postJson(`${stack.url}/search`, { query: 'append-only file', top_k: 3 });
+    expect(status).toBe(200);
+    expect(body.hits).toHaveLength(3);
+    expect(body.hits[0].score).toBeGreaterThanOrEqual(body.hits[1].score);
+  });
+
+  it('can be asked asynchronously', async () => {
+    const { status, body } = await ask('Where do dead letters go?', { async: true });
+    expect(status).toBe(202);
+    expect(body.status).toBe('queued');
+    const job = await eventually(
+      async () => {
+        const reply = await getJson(`${stack.url}/api/jobs/${body.job_id}`);
+        return reply.body.status === 'completed' ? reply.body : null;
+      },
+      20_000,
+      'the job completes',
+    );
+    expect(job.result.answered).toBe(true);
+    expect(await redis.ttl(`job:${body.job_id}`)).toBeGreaterThan(3000);
+  });
+});
+
+describe('fifty questions at once', () => {
+  it('are all answered, by three replicas in fair shares, and leave nothing behind', async () => {
+    await expectIdle();
+    const before = new Set(await redis.keys('*'));
+    const replies = await Promise.all(
+      Array.from({ length: 50 }, (_, index) =>
+        ask(`What happens to job number ${index} when a worker dies?`),
+      ),
+    );
+    expect(replies.map(({ status }) => status)).toEqual(Array(50).fill(200));
+    const shares = new Map<string, number>();
+    for (const { body } of replies) shares.set(body.worker, (shares.get(body.worker) ?? 0) + 1);
+    for (const name of ['llm_generator_1', 'llm_generator_2', 'llm_generator_3']) {
+      expect(shares.get(name) ?? 0, `${name} of ${JSON.stringify([...shares])}`).toBeGreaterThanOrEqual(13);
+      expect(shares.get(name) ?? 0).toBeLessThanOrEqual(21);
+    }
+    await expectIdle();
+    for (const key of await redis.keys('*')) {
+      if (before.has(key)) continue;
+      expect(await redis.ttl(key), `${key} came without a TTL`).toBeGreaterThan(0);
+    }
+  });
+});
+
+describe('an envelope pushed by hand', () => {
+  it('completes with id and query alone', async () => {
+    await redis.rpush('job:encoder_in', '{"id":"hand-1","query":"What is a lease?"}');
+    const completion = await eventually(() => redis.get('job:completion:hand-1'), 20_000, 'hand-1 completes');
+    expect(JSON.parse(completion)).toMatchObject({ id: 'hand-1', status: 'completed', answered: true });
+    const ttl = await redis.ttl('job:completion:hand-1');
+    expect(ttl).toBeGreaterThan(0);
+    expect(ttl).toBeLessThanOrEqual(60);
+  });
+
+  it('that cannot be read becomes a dead letter while others go on', async () => {
+    const bad = [
+      '{"id":"hand-2"',
+      '{"id":"hand-3","v":99,"query":"x"}',
+      '{"id":"hand-4"}',
+      `{"id":"hand-5","query":"${'y'.repeat(5_000_000)}"}`,
+    ];
+    const deadBefore = await redis.llen('job:encoder_in:dead');
+    const [good] = await Promise.all([ask('What is a dead letter?'), redis.rpush('job:encoder_in', ...bad)]);
+    expect(good.status).toBe(200);
+    await eventually(
+      async () => (await redis.llen('job:encoder_in:dead')) === deadBefore + 4,
+      15_000,
+      'four dead letters',
+    );
+    const letters = (await redis.lrange('job:encoder_in:dead', 0, -1)).map((letter) => JSON.parse(letter));
+    for (const letter of letters) expect(letter.reason.length).toBeGreaterThan(5);
+    expect(Math.max(...letters.map(({ raw }) => raw.length))).toBeLessThan(200_000);
+  });
+
+  it('ingests the seeds’ raw body', async () => {
+    const marker = `The lighthouse of Karst was painted violet in ${Date.now()}.`;
+    await redis.rpush(
+      'ingestion_queue',
+      JSON.stringify({
+        user_id: 'u1',
+        document_id: 'karst',
+        content: `${marker} Its keeper is called Orla.`,
+      }),
+    );
+    const found = await eventually(
+      async () => {
+        const { body } = await postJson(`${stack.url}/search`, {
+          query: 'lighthouse of Karst violet',
+          collection: 'default',
+        });
+        return body.hits?.find(({ text }: { text: string }) => text.includes(marker));
+      },
+      30_000,
+      'the document is found',
+    );
+    expect(found.document_id).toMatch(/^doc_/);
+  });
+});
+
+describe('a document', () => {
+  it('is ingested, found, cited, and replaced by the same id', async () => {
+    const ingest = async (content: string) => {
+      const { status, body } = await postJson(`${stack.url}/ingest`, {
+        user_id: 'u1',
+        document_id: 'tower',
+        collection: 'towers',
+        content,
+      });
+      expect(status).toBe(202);
+      expect(body).toMatchObject({ status: 'accepted', data: 'tower' });
+      await eventually(
+        async () => (await getJson(`${stack.url}/api/jobs/${body.job_id}`)).body.status === 'completed',
+        30_000,
+        'ingest completes',
+      );
+    };
+    await ingest(
+      '# Towers\n\nThe Quillon tower is 318 metres tall.\n\n## Opening\n\nIt opened in 1987 🗼 with a parade.',
+    );
+    const first = await ask('How tall is the Quillon tower?', { collection: 'towers' });
+    expect(first.body.answer).toContain('318');
+    await ingest('# Towers\n\nThe Quillon tower is 402 metres tall after its new mast.');
+    const second = await ask('How tall is the Quillon tower?', { collection: 'towers' });
+    expect(second.body.answer).toContain('402');
+    expect(JSON.stringify(second.body)).not.toContain('318');
+  });
+});
+
+describe('a stream', () => {
+  it('shows sources first, spreads its deltas, and ends with the answer', async () => {
+    const events = await streamEvents(`${stack.url}/query`, {
+      query: 'How are replicas chosen?',
+      stream: true,
+    });
+    const names = events.map(({ event }) => event);
+    expect(names[0]).toBe('start');
+    expect(names.indexOf('sources')).toBeLessThan(names.indexOf('delta'));
+    expect(names.at(-1)).toBe('done');
+    const deltas = events.filter(({ event }) => event === 'delta');
+    expect(deltas.length).toBeGreaterThan(3);
+    const done = JSON.parse(events.at(-1)?.data ?? '{}');
+    expect(deltas.map(({ data }) => JSON.parse(data).text).join('')).toBe(done.answer);
+    expect(done.citations.length).toBeGreaterThan(0);
+  });
+
+  it('frees the slot of a client that leaves', async () => {
+    await expectIdle();
+    await streamEvents(
+      `${stack.url}/query`,
+      { query: 'How are replicas chosen?', stream: true },
+      ({ event }) => event === 'delta',
+    );
+    await eventually(
+      async () => Object.values(await loads()).every((load) => load === '0'),
+      2_000,
+      'the slot is free',
+    );
+  });
+});
+
+describe('bad requests', () => {
+  const cases: [string, number, string, () => Promise<Response>][] = [
+    ['invalid JSON', 400, 'invalid_json', () => send('{"query":')],
+    ['an empty query', 422, 'validation', () => send('{"query":"  "}')],
+    ['a 100 kB query', 422, 'validation', () => send(JSON.stringify({ query: 'x'.repeat(100_000) }))],
+    ['wrong types', 422, 'validation', () => send('{"query":7,"top_k":"many"}')],
+    ['an unknown field', 422, 'validation', () => send('{"query":"a","colection":"b"}')],
+    [
+      'an unknown collection',
+      404,
+      'collection_not_found',
+      () => send('{"query":"a","collection":"nowhere"}'),
+    ],
+    [
+      'a wrong content type',
+      415,
+      'unsupported_media_type',
+      () => send('query=a', { 'content-type': 'application/x-www-form-urlencoded' }),
+    ],
+    [
+      'an oversized body',
+      413,
+      'body_too_large',
+      () => send(JSON.stringify({ query: 'x'.repeat(3_000_000) })),
+    ],
+    ['an unknown route', 404, 'not_found', () => fetch(`${stack.url}/nope`)],
+    ['a wrong method', 405, 'method_not_allowed', () => fetch(`${stack.url}/query`, { method: 'PUT' })],
+  ];
+  const send = (body: string, headers: Record<string, string> = { 'content-type': 'application/json' }) =>
+    fetch(`${stack.url}/query`, { method: 'POST', headers, body });
+
+  it.each(cases)('%s: %i %s', async (_name, status, code, request) => {
+    const reply = await request();
+    expect(reply.status).toBe(status);
+    expect(reply.headers.get('content-type')).toContain('application/problem+json');
+    expect(await reply.json()).toMatchObject({ code, status });
+  });
+
+  it('a chunked body over the limit, with no length to believe', async () => {
+    const answer = await rawRequest(
+      'POST /query HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n',
+      `${(2_000_000).toString(16)}\r\n${'x'.repeat(2_000_000)}\r\n0\r\n\r\n`,
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 413/);
+  });
+
+  async function rawRequest(...pieces: string[]): Promise<string> {
+    const { hostname, port } = new URL(stack.url);
+    const socket = connect(Number(port), hostname);
+    const heard = new Promise<string>((resolve, reject) => {
+      let text = '';
+      socket.on('data', (piece) => {
+        text += piece;
+        if (text.includes('\r\n\r\n')) resolve(text);
+      });
+      socket.on('error', reject);
+      socket.on('close', () => resolve(text));
+    });
+    for (const piece of pieces) socket.write(piece);
+    const text = await heard;
+    socket.destroy();
+    return text;
+  }
+});
+
+describe('the OpenAI route', () => {
+  it('serves the official client', async () => {
+    const client = new OpenAI({ baseURL: `${stack.url}/v1`, apiKey: 'none', maxRetries: 0 });
+    const models = await client.models.list();
+    expect(models.data.map(({ id }) => id)).toContain('rag:vortex-docs');
+    const whole = await client.chat.completions.create({
+      model: 'rag:vortex-docs',
+      messages: [{ role: 'user', content: 'What is the retriever?' }],
+    });
+    expect(whole.choices[0]?.message.content?.length).toBeGreaterThan(10);
+    let streamed = '';
+    for await (const piece of await client.chat.completions.create({
+      model: 'rag:vortex-docs',
+      messages: [{ role: 'user', content: 'What is the retriever?' }],
+      stream: true,
+    })) {
+      streamed += piece.choices[0]?.delta.content ?? '';
+    }
+    expect(streamed).toBe(whole.choices[0]?.message.content);
+  });
+});
+
+describe('the pages', () => {
+  it('describe the API offline', async () => {
+    const { body } = await getJson(`${stack.url}/openapi.json`);
+    expect(body.openapi).toMatch(/^3\.1/);
+    const page = await (await fetch(`${stack.url}/docs`)).text();
+    expect(page).not.toMatch(/(src|href)="https?:/);
+    expect((await fetch(`${stack.url}/`)).status).toBe(200);
+  });
+});

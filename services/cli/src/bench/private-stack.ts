@@ -1,0 +1,74 @@
+import { execFile, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+/** A whole Vortex of the bench's own: fresh data folder, free port, language model without delay. */
+export interface PrivateStack {
+  url: string;
+  status(): Promise<StackStatus>;
+  stop(): Promise<void>;
+}
+
+export interface StackStatus {
+  gateway_url: string;
+  services: { name: string; worker_name: string | null; pid: number | null; rss_bytes: number | null }[];
+}
+
+const launcher = join(import.meta.dirname, '../../../../vortex');
+const run = promisify(execFile);
+
+/** @throws with what `up` said when the stack does not start. */
+export async function startPrivateStack(options: {
+  modelsDir: string;
+  withDocs: boolean;
+}): Promise<PrivateStack> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'vortex-bench-'));
+  const port = await freePort();
+  const args = ['up', '--detach', '--yes', '--data', dataDir, '--port', String(port)];
+  if (!options.withDocs) args.push('--no-demo');
+  for (const setting of ['mock_llm.latency_ms=0', `embedding.models_dir=${options.modelsDir}`])
+    args.push('--set', setting);
+  const status = async () => {
+    const { stdout } = await run(launcher, ['status', '--json', '--data', dataDir]);
+    return JSON.parse(stdout) as StackStatus;
+  };
+  const stop = async () => {
+    await run(launcher, ['down', '--data', dataDir]).catch(() => {});
+    await rm(dataDir, { recursive: true, force: true });
+  };
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const child = spawn(launcher, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+      let complaint = '';
+      child.stderr.on('data', (piece) => {
+        complaint += piece;
+      });
+      child.on('error', reject);
+      child.on('exit', (code) =>
+        code === 0 ? resolve() : reject(new Error(`the stack did not start:\n${complaint}`)),
+      );
+    });
+    return { url: (await status()).gateway_url, status, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() =>
+        address !== null && typeof address === 'object'
+          ? resolve(address.port)
+          : reject(new Error('no free port')),
+      );
+    });
+  });
+}

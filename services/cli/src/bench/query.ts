@@ -1,0 +1,230 @@
+import { readFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { Pool } from 'undici';
+import { loadDataset } from './dataset.ts';
+import { measureBareEncoder } from './encoder.ts';
+import { percentile } from './percentile.ts';
+import { type PrivateStack, startPrivateStack } from './private-stack.ts';
+
+/**
+ * What the whole stack costs beside its encoder: a private `./vortex up` with a language model that
+ * answers at once, no cache, asked at 1, 16 and 50 in flight. The yardstick is the bare encoder on the
+ * same questions in the same run, measured before and after each round, because a shared machine's speed
+ * drifts by more than what is to be shown.
+ */
+export interface QueryBenchOptions {
+  /** BEIR-format folder; 1,400 generated passages without. */
+  dataset?: string | undefined;
+  modelsDir: string;
+  /** Seconds of each load level, in each round. */
+  seconds?: number;
+  rounds?: number;
+  onProgress?: (line: string) => void;
+}
+
+export interface LoadLevel {
+  in_flight: number;
+  queries_per_second: number;
+  p50_ms: number;
+  p99_ms: number;
+  errors: number;
+  /** CPU milliseconds per query, by process. */
+  cpu_ms_per_query: Record<string, number>;
+}
+
+export interface QueryBenchReport {
+  dataset: string;
+  documents: number;
+  machine: { cpus: number; model: string };
+  rounds: {
+    bare_before_per_second: number;
+    bare_after_per_second: number;
+    levels: LoadLevel[];
+    ratio_to_encoder: number;
+  }[];
+  /** Median over the rounds of queries/s at 50 in flight by the mean bare rate around that round. */
+  ratio_to_encoder: number;
+  /** p50 at 1 in flight less the bare encoder's own time for one question. */
+  p50_over_encoder_ms: number;
+  idle_rss_bytes: number;
+  bounds: { ratio_to_encoder_min: number; p50_over_encoder_ms_max: number; idle_rss_bytes_max: number };
+  ok: boolean;
+}
+
+const bounds = {
+  ratio_to_encoder_min: 0.45,
+  p50_over_encoder_ms_max: 15,
+  idle_rss_bytes_max: 1.5 * 1024 ** 3,
+};
+export async function runQueryBench(options: QueryBenchOptions): Promise<QueryBenchReport> {
+  const { seconds = 12, rounds = 3, onProgress = () => {} } = options;
+  const { name, documents, questions } = loadDataset(options.dataset);
+  const texts = questions.map(({ text }) => text);
+  onProgress('starting a private stack');
+  const stack = await startPrivateStack({ modelsDir: options.modelsDir, withDocs: false });
+  try {
+    onProgress(`ingesting ${documents.length} documents`);
+    await ingestAll(stack.url, documents, onProgress);
+    const idleRss = await idleRssBytes(stack);
+
+    const report: QueryBenchReport['rounds'] = [];
+    let bareOneMs = Number.POSITIVE_INFINITY;
+    for (let round = 1; round <= rounds; round++) {
+      onProgress(`round ${round} of ${rounds}: the bare encoder`);
+      const before = await measureBareEncoder({ modelsDir: options.modelsDir, texts, seconds: 5 });
+      const levels: LoadLevel[] = [];
+      for (const inFlight of [1, 16, 50]) {
+        onProgress(`round ${round} of ${rounds}: ${inFlight} in flight`);
+        levels.push(await askUnderLoad({ stack, texts, inFlight, seconds }));
+      }
+      const after = await measureBareEncoder({ modelsDir: options.modelsDir, texts, seconds: 5 });
+      bareOneMs = Math.min(bareOneMs, before.oneAtATimeMs, after.oneAtATimeMs);
+      const bare = (before.queriesPerSecond + after.queriesPerSecond) / 2;
+      report.push({
+        bare_before_per_second: before.queriesPerSecond,
+        bare_after_per_second: after.queriesPerSecond,
+        levels,
+        ratio_to_encoder: (levels.at(-1)?.queries_per_second ?? 0) / bare,
+      });
+    }
+    const ratio = percentile(
+      report.map((round) => round.ratio_to_encoder),
+      50,
+    );
+    const p50One = percentile(
+      report.map((round) => round.levels[0]?.p50_ms ?? Number.POSITIVE_INFINITY),
+      50,
+    );
+    const errors = report.flatMap(({ levels }) => levels).reduce((sum, level) => sum + level.errors, 0);
+    const over = p50One - bareOneMs;
+    return {
+      dataset: name,
+      documents: documents.length,
+      machine: { cpus: cpus().length, model: cpus()[0]?.model ?? 'unknown' },
+      rounds: report,
+      ratio_to_encoder: ratio,
+      p50_over_encoder_ms: over,
+      idle_rss_bytes: idleRss,
+      bounds,
+      ok:
+        errors === 0 &&
+        ratio >= bounds.ratio_to_encoder_min &&
+        over <= bounds.p50_over_encoder_ms_max &&
+        idleRss <= bounds.idle_rss_bytes_max,
+    };
+  } finally {
+    await stack.stop();
+  }
+}
+
+async function ingestAll(
+  url: string,
+  documents: { id: string; title: string; text: string }[],
+  onProgress: (line: string) => void,
+): Promise<void> {
+  const pool = new Pool(url, { connections: 8 });
+  const waiting: string[] = [];
+  for (const { id, title, text } of documents) {
+    const { statusCode, body } = await pool.request({
+      path: '/ingest',
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        user_id: 'bench',
+        document_id: id,
+        collection: 'bench',
+        content: text || title,
+        ...(title && { title }),
+      }),
+    });
+    const reply = (await body.json()) as { job_id: string };
+    if (statusCode !== 202) throw new Error(`document ${id} was refused: ${JSON.stringify(reply)}`);
+    waiting.push(reply.job_id);
+  }
+  for (const [index, id] of waiting.entries()) {
+    for (;;) {
+      const { body } = await pool.request({ path: `/api/jobs/${id}`, method: 'GET' });
+      const job = (await body.json()) as { status: string; error: string | null };
+      if (job.status === 'completed') break;
+      if (job.status === 'failed') throw new Error(`a document was not stored: ${job.error}`);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    if ((index + 1) % 200 === 0) onProgress(`ingested ${index + 1} of ${waiting.length}`);
+  }
+  await pool.close();
+}
+
+/** Memory of all services once they have been left alone for a while. */
+async function idleRssBytes(stack: PrivateStack): Promise<number> {
+  await new Promise((resolve) => setTimeout(resolve, 5_000));
+  return (await stack.status()).services.reduce((sum, { rss_bytes }) => sum + (rss_bytes ?? 0), 0);
+}
+
+/** Closed loop: `inFlight` askers, each with one question at a time, the first second not counted. */
+async function askUnderLoad(options: {
+  stack: PrivateStack;
+  texts: string[];
+  inFlight: number;
+  seconds: number;
+}): Promise<LoadLevel> {
+  const pool = new Pool(options.stack.url, { connections: options.inFlight, pipelining: 1 });
+  const latencies: number[] = [];
+  let errors = 0;
+  let next = 0;
+  const startedAt = performance.now();
+  const countFrom = startedAt + 1_000;
+  const until = countFrom + options.seconds * 1_000;
+
+  const askers = Array.from({ length: options.inFlight }, async () => {
+    while (performance.now() < until) {
+      const text = options.texts[next++ % options.texts.length] ?? '';
+      const began = performance.now();
+      const { statusCode, body } = await pool.request({
+        path: '/query',
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ query: text, collection: 'bench' }),
+      });
+      await body.dump({ limit: 10_000_000 });
+      const ended = performance.now();
+      if (began < countFrom || ended > until) continue;
+      if (statusCode === 200) latencies.push(ended - began);
+      else errors++;
+    }
+  });
+  await new Promise((resolve) => setTimeout(resolve, countFrom - performance.now()));
+  const cpuBefore = await cpuMsByProcess(options.stack);
+  await Promise.all(askers);
+  const cpuAfter = await cpuMsByProcess(options.stack);
+  await pool.close();
+
+  const answered = Math.max(1, latencies.length);
+  return {
+    in_flight: options.inFlight,
+    queries_per_second: latencies.length / options.seconds,
+    p50_ms: percentile(latencies, 50),
+    p99_ms: percentile(latencies, 99),
+    errors,
+    cpu_ms_per_query: Object.fromEntries(
+      Object.entries(cpuAfter).map(([process, ms]) => [
+        process,
+        (ms - (cpuBefore[process] ?? ms)) / answered,
+      ]),
+    ),
+  };
+}
+
+/** User and system time of each service so far, from /proc (empty where there is none). */
+async function cpuMsByProcess(stack: PrivateStack): Promise<Record<string, number>> {
+  const { services } = await stack.status();
+  const times: Record<string, number> = {};
+  for (const { name, worker_name, pid } of services) {
+    if (pid === null) continue;
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const ticks = Number(fields[11]) + Number(fields[12]);
+    // Linux counts in ticks of 10 ms on every platform Node runs on.
+    if (Number.isFinite(ticks)) times[name === 'llm-generator' ? (worker_name ?? name) : name] = ticks * 10;
+  }
+  return times;
+}
