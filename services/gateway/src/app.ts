@@ -12,7 +12,7 @@ import { collectionsEndpoint } from './routes/collections.ts';
 import { documentEndpoints } from './routes/documents.ts';
 import { ingestEndpoint } from './routes/ingest.ts';
 import { jobEndpoint } from './routes/jobs.ts';
-import { modelsEndpoint } from './routes/models.ts';
+import { modelEndpoints } from './routes/models.ts';
 import { pageEndpoints } from './routes/pages.ts';
 import { probeEndpoints } from './routes/probes.ts';
 import { queryEndpoint } from './routes/query.ts';
@@ -32,7 +32,7 @@ export function createApp(deps: GatewayDependencies): GatewayApp {
     ...documentEndpoints(parts),
     collectionsEndpoint(parts),
     chatCompletionsEndpoint(parts),
-    modelsEndpoint(parts),
+    ...modelEndpoints(parts),
     ...probeEndpoints(parts),
     ...pageEndpoints(parts),
     documentEndpoint(() => openApiDocument(app, parts.version)),

@@ -58,6 +58,7 @@ export async function prepare(
 ): Promise<PreparedJob> {
   await assertCollection(deps, question.collection);
   const id = newId('qry');
+  exchange.jobId = id;
   const timeoutMs = question.deadline_ms ?? deps.settings.query_timeout_ms;
   const deadlineAt = exchange.receivedAt + timeoutMs;
   const envelope: Partial<EncodeInput> = {

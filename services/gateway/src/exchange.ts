@@ -27,6 +27,8 @@ export class Exchange {
   readonly #context: GatewayContext;
   #traceparent: string | undefined;
   #gone: AbortController | undefined;
+  /** The job asked for by this request, once there is one; for the log. */
+  jobId: string | undefined;
   /** True for a stream: its answer goes on after the route returned, and it calls `onEnd` itself. */
   endsLater = false;
   onEnd: (status: number) => void = () => {};

@@ -1,4 +1,5 @@
 import type { Answer, Completed } from '@vortex/contracts';
+import { QueueUnavailable } from '@vortex/queue';
 import { type AnswerEvent, createAnswerEvents } from './answer-events.ts';
 import { awaitResult, type PreparedJob, prepare, type Question } from './ask.ts';
 import type { GatewayParts } from './dependencies.ts';
@@ -48,6 +49,8 @@ export async function startAnswer(
 
   meter.begin();
   try {
+    // Once the stream has begun its status is out; what is known to fail must fail before that.
+    if (!parts.submitter.isReady()) throw new QueueUnavailable('redis does not answer');
     const prepared = await prepare(parts, exchange, { ...question, stream: true });
     const result = awaitResult<Answer>(parts, exchange, prepared, onFrame);
     await admitted(result, firstFrame.promise);

@@ -107,6 +107,13 @@ const cases: Case[] = [
     code: 'unsupported_media_type',
   },
   {
+    name: 'a compressed body',
+    headers: { ...json, 'Content-Encoding': 'gzip' },
+    body: '{"query":"a"}',
+    status: 415,
+    code: 'unsupported_media_type',
+  },
+  {
     name: 'a body over the limit',
     body: JSON.stringify({ query: 'a'.repeat(1024 * 1024) }),
     status: 413,

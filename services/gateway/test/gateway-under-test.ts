@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Answer, AnswerFrame, AnswerFrameBody, FailureCode } from '@vortex/contracts';
 import { createTextStore, type TextStore } from '@vortex/documents';
-import { createMetrics, type Metrics, silentLogger } from '@vortex/observability';
+import { createMetrics, type Logger, type Metrics, silentLogger } from '@vortex/observability';
 import type { QueueInspector, ReplicaState, SubmitOptions, SubmittedJob, Submitter } from '@vortex/queue';
 import { openSqliteRegistry, type Registry } from '@vortex/registry';
 import { onTestFinished } from 'vitest';
@@ -28,6 +28,7 @@ export interface GatewayUnderTest {
 
 export async function gatewayUnderTest(
   settings: Partial<Parameters<typeof createApp>[0]['settings']> = {},
+  log: Logger = silentLogger,
 ): Promise<GatewayUnderTest> {
   const folder = await mkdtemp(join(tmpdir(), 'vortex-gateway-'));
   const registry = openSqliteRegistry({ file: join(folder, 'registry.db') });
@@ -57,7 +58,7 @@ export async function gatewayUnderTest(
     texts,
     replicas,
     metrics,
-    log: silentLogger,
+    log,
     version: '1.2.3',
     isDraining: () => draining,
   });

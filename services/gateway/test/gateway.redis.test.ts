@@ -276,6 +276,24 @@ describe('without Redis', () => {
     onTestFinished(() => redis.stop());
   });
 
+  it('refuses within a second while Redis is frozen', async () => {
+    const gateway = await start(redis.url);
+    await until('the gateway is ready', () => ready(gateway));
+    process.kill(redis.pid, 'SIGSTOP');
+    onTestFinished(() => void process.kill(redis.pid, 'SIGCONT'));
+    for (const body of [{ query: 'a' }, { query: 'a', async: true }]) {
+      const began = performance.now();
+      const response = await post(gateway, '/query', body);
+      expect(performance.now() - began).toBeLessThan(1000);
+      expect(response.status).toBe(503);
+    }
+    expect((await fetch(`${gateway.url}/healthz`)).status).toBe(200);
+    await until('readiness is off', async () => !(await ready(gateway)));
+    expect((await post(gateway, '/query', { query: 'a', stream: true })).status).toBe(503);
+    process.kill(redis.pid, 'SIGCONT');
+    await until('the gateway is ready again', () => ready(gateway), 15_000);
+  });
+
   it('stays alive, says that it is not ready, refuses at once, and recovers by itself', async () => {
     await startChain(redis.url);
     const gateway = await start(redis.url);

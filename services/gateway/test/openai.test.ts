@@ -19,6 +19,8 @@ describe('the official openai client', () => {
     const { openai } = await client();
     const models = await openai.models.list();
     expect(models.data.map(({ id }) => id)).toEqual(['rag', 'rag:handbook']);
+    expect(await openai.models.retrieve('rag:handbook')).toEqual(models.data[1]);
+    await expect(openai.models.retrieve('gpt-4o')).rejects.toBeInstanceOf(OpenAI.NotFoundError);
     expect(models.data.every(({ object }) => object === 'model')).toBe(true);
   });
 

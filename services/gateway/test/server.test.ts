@@ -1,7 +1,10 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { Writable } from 'node:stream';
+import { createLogger, silentLogger } from '@vortex/observability';
 import { describe, expect, it, vi } from 'vitest';
-import { completed, gatewayUnderTest } from './gateway-under-test.ts';
+import { startServer } from '../src/server.ts';
+import { completed, frame, gatewayUnderTest, sampleAnswer } from './gateway-under-test.ts';
 
 const ask = (url: string) =>
   fetch(`${url}/query`, {
@@ -58,13 +61,72 @@ describe('stopping', () => {
   });
 });
 
+describe('a stream on the wire', () => {
+  it('passes each event on when it happens', async () => {
+    const { serve, queue } = await gatewayUnderTest();
+    const { url } = await serve();
+    const told = Promise.withResolvers<(text: string) => void>();
+    const end = Promise.withResolvers<void>();
+    queue.script = async ({ id }, { onFrame }) => {
+      onFrame?.(frame(id, { kind: 'sources', sources: sampleAnswer.sources }));
+      told.resolve((text) => onFrame?.(frame(id, { kind: 'delta', text })));
+      await end.promise;
+      return completed(id);
+    };
+    const response = await fetch(`${url}/query`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: '{"query":"a","stream":true}',
+    });
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+    let received = '';
+    const readUntil = async (text: string) => {
+      while (!received.includes(text)) received += (await reader?.read())?.value ?? '';
+    };
+    const tell = await told.promise;
+    await readUntil('event: sources');
+    for (const word of ['The ', 'retriever ', 'reads ']) {
+      tell(word);
+      await readUntil(`{"text":"${word}"}`);
+    }
+    expect(received).not.toContain('event: done');
+    end.resolve();
+    await readUntil('event: done');
+  });
+});
+
+describe('the request log', () => {
+  it('has one line per request, with its job and never with its words', async () => {
+    const lines: string[] = [];
+    const destination = new Writable({
+      write(piece, _encoding, done) {
+        lines.push(String(piece));
+        done();
+      },
+    });
+    const { post, queue, app } = await gatewayUnderTest(
+      {},
+      createLogger({ service: 'gateway', destination }),
+    );
+    await post('/query', { query: 'my secret question' }, { 'X-Request-Id': 'mine' });
+    await post('/query', { query: 'my secret question', stream: 'my secret question' });
+    await (await post('/query', { query: 'my secret question', stream: true })).text();
+    await app.request('/healthz');
+    const requests = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'request');
+    expect(requests).toMatchObject([
+      { request_id: 'mine', job_id: queue.submitted[0]?.id, method: 'POST', route: '/query', status: 200 },
+      { status: 422 },
+      { status: 200, job_id: queue.submitted[1]?.id },
+    ]);
+    expect(lines.join('')).not.toContain('secret');
+  });
+});
+
 describe('starting', () => {
   it('says so when the port is taken', async () => {
     const { serve } = await gatewayUnderTest();
     const { port } = await serve();
     const other = await gatewayUnderTest();
-    const { startServer } = await import('../src/server.ts');
-    const { silentLogger } = await import('@vortex/observability');
     await expect(
       startServer({ app: other.app, host: '127.0.0.1', port, log: silentLogger }),
     ).rejects.toMatchObject({ code: 'EADDRINUSE' });

@@ -19,6 +19,7 @@ export async function readJson<S extends z.ZodType>(
   maxBytes: number,
 ): Promise<z.output<S>> {
   assertJsonType(context.req.header('content-type'));
+  assertNotEncoded(context.req.header('content-encoding'));
   const value = parseJson(await readBody(context, maxBytes));
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
@@ -43,6 +44,12 @@ function assertJsonType(contentType: string | undefined): void {
   throw gatewayProblem('unsupported_media_type', {
     detail: 'Send the body as UTF-8 with the header Content-Type: application/json.',
   });
+}
+
+/** A compressed body would have to be inflated before it can be counted: a few bytes become gigabytes. */
+function assertNotEncoded(contentEncoding: string | undefined): void {
+  if (contentEncoding === undefined || /^identity$/i.test(contentEncoding)) return;
+  throw gatewayProblem('unsupported_media_type', { detail: 'Send the body without a Content-Encoding.' });
 }
 
 function parseJson(bytes: Buffer): unknown {

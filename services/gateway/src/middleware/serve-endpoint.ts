@@ -52,7 +52,14 @@ function reportEnd(
     elapsedMs / 1000,
   );
   log[level](
-    { request_id: exchange.requestId, method, route, status, ms: Math.round(elapsedMs * 10) / 10 },
+    {
+      request_id: exchange.requestId,
+      job_id: exchange.jobId,
+      method,
+      route,
+      status,
+      ms: Math.round(elapsedMs * 10) / 10,
+    },
     'request',
   );
 }

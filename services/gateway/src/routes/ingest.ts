@@ -33,6 +33,7 @@ export function ingestEndpoint(parts: GatewayParts): Endpoint {
     async handle(context, exchange) {
       const document = await readJson(context, schemas.ingestRequest, parts.settings.max_ingest_bytes);
       const id = newId('job');
+      exchange.jobId = id;
       const deadlineAt = exchange.receivedAt + defaultDeadlineMs.low;
       const envelope: Partial<IngestInput> = {
         id,
