@@ -167,6 +167,7 @@ async function askUnderLoad(options: {
   inFlight: number;
   seconds: number;
 }): Promise<LoadLevel> {
+  const processes = await processesOf(options.stack);
   const pool = new Pool(options.stack.url, { connections: options.inFlight, pipelining: 1 });
   const latencies: number[] = [];
   let errors = 0;
@@ -193,9 +194,9 @@ async function askUnderLoad(options: {
     }
   });
   await new Promise((resolve) => setTimeout(resolve, countFrom - performance.now()));
-  const cpuBefore = await cpuMsByProcess(options.stack);
+  const cpuBefore = await cpuMsByProcess(processes);
   await Promise.all(askers);
-  const cpuAfter = await cpuMsByProcess(options.stack);
+  const cpuAfter = await cpuMsByProcess(processes);
   await pool.close();
 
   const answered = Math.max(1, latencies.length);
@@ -214,17 +215,25 @@ async function askUnderLoad(options: {
   };
 }
 
-/** User and system time of each service so far, from /proc (empty where there is none). */
-async function cpuMsByProcess(stack: PrivateStack): Promise<Record<string, number>> {
+/** The processes to account for, asked once: asking costs a process of its own, which must not run beside the load. */
+async function processesOf(stack: PrivateStack): Promise<Map<string, number>> {
   const { services } = await stack.status();
+  return new Map(
+    services.flatMap(({ name, worker_name, pid }) =>
+      pid === null ? [] : [[name === 'llm-generator' ? (worker_name ?? name) : name, pid] as const],
+    ),
+  );
+}
+
+/** User and system time of each process so far, from /proc (left out where there is none). */
+async function cpuMsByProcess(processes: ReadonlyMap<string, number>): Promise<Record<string, number>> {
   const times: Record<string, number> = {};
-  for (const { name, worker_name, pid } of services) {
-    if (pid === null) continue;
+  for (const [name, pid] of processes) {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const ticks = Number(fields[11]) + Number(fields[12]);
     // Linux counts in ticks of 10 ms on every platform Node runs on.
-    if (Number.isFinite(ticks)) times[name === 'llm-generator' ? (worker_name ?? name) : name] = ticks * 10;
+    if (Number.isFinite(ticks)) times[name] = ticks * 10;
   }
   return times;
 }

@@ -1,0 +1,221 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { startPrivateRedis } from '@vortex/testkit/private-redis';
+import { Redis } from 'ioredis';
+import { openGateway } from './chain-gateway.ts';
+import { type ChainSystem, chainSystems, payloadBytes } from './chain-payload.ts';
+import { percentile } from './percentile.ts';
+
+/**
+ * `vortex bench chain`: three no-op stages on our lists, on BullMQ and on bare BLPOP + RPUSH. One process
+ * runs all three stages, this one plays the gateway, a Redis of its own per run. Repeats are interleaved and
+ * ratios are taken within a repeat, so that a machine that gets slower does not favour anybody.
+ *
+ * Redis CPU is user + system time of the whole server; commands are counted by INFO commandstats, those
+ * inside scripts included. Queries carry no replica candidates: BullMQ has nothing to compare a reservation
+ * with (it adds a dozen commands in our admit and finish).
+ */
+export interface ChainFigures {
+  p50_ms: number;
+  p99_ms: number;
+  queries_per_s: number;
+  redis_cpu_us_per_query: number;
+  redis_commands_per_query: number;
+}
+
+export interface ChainReport {
+  ok: boolean;
+  note: string;
+  payload_bytes: number;
+  repeats: number;
+  /** Medians over the repeats, by system and number of queries in flight. */
+  systems: Record<ChainSystem, { in_flight_1: ChainFigures; in_flight_64: ChainFigures }>;
+  /** Ours to BullMQ's, medians of the repeats' ratios. */
+  ratios: { redis_cpu: number; redis_commands: number; throughput_64: number; p50_1: number };
+  bounds: { name: string; limit: string; value: number; ok: boolean }[];
+}
+
+export interface ChainBenchOptions {
+  /** Path of redis-server or valkey-server; searched in PATH when absent. */
+  redisBinary?: string;
+  /** Two short repeats instead of five: for a test that the bench runs, not for figures. */
+  quick?: boolean;
+  onProgress?: (line: string) => void;
+}
+
+interface Repeat {
+  in_flight_1: ChainFigures;
+  in_flight_64: ChainFigures;
+}
+
+export async function runChainBench(options: ChainBenchOptions = {}): Promise<ChainReport> {
+  const repeats = options.quick ? 2 : 5;
+  const seconds = options.quick ? 0.7 : 2;
+  const results: Record<ChainSystem, Repeat[]> = { vortex: [], bullmq: [], bare: [] };
+  for (let repeat = 0; repeat < repeats; repeat += 1) {
+    // Who goes first changes from repeat to repeat.
+    const order = chainSystems.map(
+      (_, place) => chainSystems[(place + repeat) % chainSystems.length] ?? 'vortex',
+    );
+    for (const system of order) {
+      const measured = await measureSystem(system, seconds, options.redisBinary);
+      results[system].push(measured);
+      const { queries_per_s, redis_commands_per_query } = measured.in_flight_64;
+      options.onProgress?.(
+        `${repeat + 1}/${repeats} ${system}: p50 ${measured.in_flight_1.p50_ms.toFixed(2)} ms at 1 in flight, ` +
+          `${queries_per_s.toFixed(0)} queries/s and ${redis_commands_per_query.toFixed(1)} Redis commands each at 64`,
+      );
+    }
+  }
+  return reportOf(results, repeats);
+}
+
+async function measureSystem(system: ChainSystem, seconds: number, serverPath?: string): Promise<Repeat> {
+  const server = await startPrivateRedis(serverPath === undefined ? {} : { serverPath });
+  const worker = fork(
+    new URL(import.meta.url.endsWith('.ts') ? './chain-worker.ts' : './chain-worker.js', import.meta.url),
+    [system, server.url],
+  );
+  const probe = new Redis(server.url);
+  try {
+    await readyOrDead(worker);
+    const gateway = await openGateway(system, server.url);
+    try {
+      // Compiled code, open connections, loaded scripts: what a running system has.
+      await loop(gateway.ask, system, 16, seconds / 2);
+      const alone = await figuresOf(probe, () => loop(gateway.ask, system, 1, seconds));
+      const many = await figuresOf(probe, () => loop(gateway.ask, system, 64, seconds));
+      return { in_flight_1: alone, in_flight_64: many };
+    } finally {
+      await gateway.close();
+    }
+  } finally {
+    probe.disconnect();
+    if (worker.exitCode === null && worker.signalCode === null) {
+      const gone = once(worker, 'exit');
+      worker.kill('SIGKILL');
+      await gone;
+    }
+    await server.stop();
+  }
+}
+
+async function readyOrDead(worker: ReturnType<typeof fork>): Promise<void> {
+  const died = once(worker, 'exit').then(([code]) => {
+    throw new Error(`the bench worker ended with ${code} before it was ready; its own message is above`);
+  });
+  died.catch(() => undefined);
+  await Promise.race([once(worker, 'message'), died]);
+}
+
+let idNumber = 0;
+
+/** Keeps `inFlight` queries going for a while; the latency of each in milliseconds. */
+async function loop(
+  ask: (id: string) => Promise<void>,
+  system: ChainSystem,
+  inFlight: number,
+  seconds: number,
+): Promise<{ latencies: number[]; elapsedMs: number }> {
+  const latencies: number[] = [];
+  const start = performance.now();
+  const end = start + seconds * 1000;
+  await Promise.all(
+    Array.from({ length: inFlight }, async () => {
+      while (performance.now() < end) {
+        const before = performance.now();
+        idNumber += 1;
+        await ask(`${system}-${idNumber}`);
+        latencies.push(performance.now() - before);
+      }
+    }),
+  );
+  return { latencies, elapsedMs: performance.now() - start };
+}
+
+async function figuresOf(
+  probe: Redis,
+  run: () => Promise<{ latencies: number[]; elapsedMs: number }>,
+): Promise<ChainFigures> {
+  const before = await serverCounts(probe);
+  const { latencies, elapsedMs } = await run();
+  const after = await serverCounts(probe);
+  return {
+    p50_ms: percentile(latencies, 50),
+    p99_ms: percentile(latencies, 99),
+    queries_per_s: latencies.length / (elapsedMs / 1000),
+    redis_cpu_us_per_query: (after.cpuUs - before.cpuUs) / latencies.length,
+    // The two reads in between are the bench's own.
+    redis_commands_per_query: (after.commands - before.commands - 2) / latencies.length,
+  };
+}
+
+async function serverCounts(probe: Redis): Promise<{ cpuUs: number; commands: number }> {
+  const cpu = await probe.info('cpu');
+  const stats = await probe.info('commandstats');
+  const seconds = (name: string) =>
+    Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(cpu)?.[1] ?? Number.NaN);
+  const calls = [...stats.matchAll(/calls=(\d+)/g)].reduce((sum, match) => sum + Number(match[1]), 0);
+  return { cpuUs: (seconds('used_cpu_user') + seconds('used_cpu_sys')) * 1e6, commands: calls };
+}
+
+function reportOf(results: Record<ChainSystem, Repeat[]>, repeats: number): ChainReport {
+  const ours = results.vortex;
+  const paired = (read: (repeat: Repeat) => number) =>
+    median(ours.map((repeat, place) => read(repeat) / read(results.bullmq[place] ?? repeat)));
+  const systems = {
+    vortex: mediansOf(ours),
+    bullmq: mediansOf(results.bullmq),
+    bare: mediansOf(results.bare),
+  };
+  const ratios = {
+    redis_cpu: paired((repeat) => repeat.in_flight_64.redis_cpu_us_per_query),
+    redis_commands: paired((repeat) => repeat.in_flight_64.redis_commands_per_query),
+    throughput_64: paired((repeat) => repeat.in_flight_64.queries_per_s),
+    p50_1: paired((repeat) => repeat.in_flight_1.p50_ms),
+  };
+  const { in_flight_1, in_flight_64 } = systems.vortex;
+  const atMost = (name: string, limit: number, value: number) => ({
+    name,
+    limit: `<= ${limit}`,
+    value,
+    ok: value <= limit,
+  });
+  const bounds = [
+    atMost('redis_commands_per_query at 1 in flight', 22, in_flight_1.redis_commands_per_query),
+    atMost('redis_commands_per_query at 64 in flight', 22, in_flight_64.redis_commands_per_query),
+    atMost('ratios.redis_cpu', 0.35, ratios.redis_cpu),
+    {
+      name: 'ratios.throughput_64',
+      limit: '>= 4',
+      value: ratios.throughput_64,
+      ok: ratios.throughput_64 >= 4,
+    },
+    atMost('ratios.p50_1', 0.5, ratios.p50_1),
+  ];
+  return {
+    ok: bounds.every((bound) => bound.ok),
+    note: 'Queries without replica candidates: BullMQ has nothing to compare a reservation with. Ratios are ours to BullMQ’s.',
+    payload_bytes: payloadBytes,
+    repeats,
+    systems,
+    ratios,
+    bounds,
+  };
+}
+
+function mediansOf(repeats: Repeat[]): Repeat {
+  const at = (name: keyof Repeat): ChainFigures => {
+    const of = (figure: keyof ChainFigures) => median(repeats.map((repeat) => repeat[name][figure]));
+    return {
+      p50_ms: of('p50_ms'),
+      p99_ms: of('p99_ms'),
+      queries_per_s: of('queries_per_s'),
+      redis_cpu_us_per_query: of('redis_cpu_us_per_query'),
+      redis_commands_per_query: of('redis_commands_per_query'),
+    };
+  };
+  return { in_flight_1: at('in_flight_1'), in_flight_64: at('in_flight_64') };
+}
+
+const median = (values: number[]) => percentile(values, 50);
