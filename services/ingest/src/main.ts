@@ -8,9 +8,9 @@ import { createLogger, createMetrics, type Readiness, startProbes } from '@vorte
 import { createSubmitter } from '@vortex/queue';
 import { openSqliteRegistry } from '@vortex/registry';
 import { type RunningStages, runStages } from '@vortex/runtime';
+import { createProcessChunker } from './process-chunker.ts';
 import { createGroupSender } from './send-groups.ts';
 import { createIngestStage } from './stage.ts';
-import { createThreadChunker } from './thread-chunker.ts';
 
 const config = readServiceConfig('ingest', { env: process.env, confDir: 'conf' });
 const { name: workerName, drain_budget_ms: drainBudgetMs } = config.worker;
@@ -21,7 +21,7 @@ const dataDir = resolve(config.data.dir);
 const model = catalogueModel(config.embedding.model);
 
 const registry = openSqliteRegistry({ file: join(dataDir, 'registry.db') });
-const chunker = createThreadChunker({
+const chunker = createProcessChunker({
   model: model.id,
   modelsDir: config.embedding.models_dir ?? join(dataDir, 'models'),
 });

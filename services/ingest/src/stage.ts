@@ -4,8 +4,8 @@ import { extractText, firstHeading, identifyChunks, mediaTypeOf, type TextStore 
 import type { Metrics } from '@vortex/observability';
 import { assertBound, type BegunVersion, type Collection, type Registry } from '@vortex/registry';
 import type { StageContext, StageHandler } from '@vortex/runtime';
+import type { Chunker } from './process-chunker.ts';
 import type { GroupSender } from './send-groups.ts';
-import type { Chunker } from './thread-chunker.ts';
 
 /**
  * In: a document whose text is in the envelope. Out: the document, visible as a whole, with its id and the

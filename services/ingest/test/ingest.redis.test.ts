@@ -17,9 +17,9 @@ import { openSqliteRegistry, type Registry } from '@vortex/registry';
 import { type RunningStages, runStages } from '@vortex/runtime';
 import { openTestRedis, type TestRedis, until } from '@vortex/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Chunker, createProcessChunker } from '../src/process-chunker.ts';
 import { createGroupSender } from '../src/send-groups.ts';
 import { createIngestStage } from '../src/stage.ts';
-import { type Chunker, createThreadChunker } from '../src/thread-chunker.ts';
 import { writeTinyTokenizer } from './tiny-tokenizer.ts';
 
 /**
@@ -52,7 +52,7 @@ beforeEach(async () => {
   registry = openSqliteRegistry({ file: join(folder, 'registry.db') });
   texts = createTextStore(join(folder, 'texts'));
   await writeTinyTokenizer(join(folder, 'models'));
-  chunker = createThreadChunker({ model: 'all-minilm-l6-v2', modelsDir: join(folder, 'models') });
+  chunker = createProcessChunker({ model: 'all-minilm-l6-v2', modelsDir: join(folder, 'models') });
   outsider = createSubmitter({ redis: { url: redis.url }, name: `ingest-test-${process.pid}-${jobs++}` });
   await outsider.start();
   await until('the submitter is connected', () => outsider.isReady());

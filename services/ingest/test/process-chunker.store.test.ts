@@ -2,10 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Chunker, ChunkingFailed, createThreadChunker } from '../src/thread-chunker.ts';
+import { type Chunker, ChunkingFailed, createProcessChunker } from '../src/process-chunker.ts';
 import { writeTinyTokenizer } from './tiny-tokenizer.ts';
 
-describe('chunking in a thread', () => {
+describe('chunking in a process of its own', () => {
   let modelsDir: string;
   let chunker: Chunker;
   const never = new AbortController().signal;
@@ -18,7 +18,7 @@ describe('chunking in a thread', () => {
   beforeEach(async () => {
     modelsDir = await mkdtemp(join(tmpdir(), 'vortex-chunker-'));
     await writeTinyTokenizer(modelsDir);
-    chunker = createThreadChunker({ model: 'all-minilm-l6-v2', modelsDir });
+    chunker = createProcessChunker({ model: 'all-minilm-l6-v2', modelsDir });
   });
   afterEach(async () => {
     await chunker.close();
@@ -39,7 +39,7 @@ describe('chunking in a thread', () => {
     }
   });
 
-  it('an abandoned document ends its thread at once, and the next one is chunked by a new one', async () => {
+  it('an abandoned document ends its process at once, and the next one is chunked by a new one', async () => {
     await chunker.warmUp();
     const controller = new AbortController();
     // Base64-like: the slowest a tokenizer can be given, many seconds of it.
@@ -52,21 +52,21 @@ describe('chunking in a thread', () => {
 
   it('a document that needs too much memory fails alone', async () => {
     await chunker.close();
-    chunker = createThreadChunker({ model: 'all-minilm-l6-v2', modelsDir, maxHeapMegabytes: 24 });
+    chunker = createProcessChunker({ model: 'all-minilm-l6-v2', modelsDir, maxHeapMegabytes: 24 });
     await expect(chunker.chunk(request('a. '.repeat(2_000_000)), never)).rejects.toThrow(ChunkingFailed);
     expect(await chunker.chunk(request('A sentence.'), never)).toHaveLength(1);
   });
 
-  it('an idle thread is given up and comes back when needed', async () => {
+  it('an idle process is given up and comes back when needed', async () => {
     await chunker.close();
-    chunker = createThreadChunker({ model: 'all-minilm-l6-v2', modelsDir, idleMs: 0 });
+    chunker = createProcessChunker({ model: 'all-minilm-l6-v2', modelsDir, idleMs: 0 });
     for (let round = 0; round < 3; round += 1) {
       expect(await chunker.chunk(request('A sentence.'), never)).toHaveLength(1);
     }
   });
 
   it('says what is missing when the model is not there', async () => {
-    const lost = createThreadChunker({ model: 'all-minilm-l6-v2', modelsDir: join(modelsDir, 'nowhere') });
+    const lost = createProcessChunker({ model: 'all-minilm-l6-v2', modelsDir: join(modelsDir, 'nowhere') });
     await expect(lost.warmUp()).rejects.toThrow(/no such file.*tokenizer/);
     await lost.close();
     await expect(lost.chunk(request('text'), never)).rejects.toThrow(/closed/);
