@@ -4,11 +4,12 @@
  *
  *   cost(n) = a + b · max(0, n − f)        n = leases the replica holds at the moment of the choice
  *
- * The admission script in Redis evaluates the hinge on the live n and reserves the cheapest replica in
- * the same step. The policy itself may therefore be a second old, and clever, without ever being wrong
- * about load: 32 gateways that read counters first and then incremented them put 32 of 32 jobs on one of
- * eight replicas; one script gave each replica four (docs/decisions/0007). No clock, no randomness and no
- * I/O in here: the same state, request and seed give the same plan, in production, tests and simulator.
+ * The choice itself is made in Redis, on the live n, in the step that reserves. A policy may therefore be a
+ * second old, and clever, without ever being wrong about load: 32 gateways that read counters first and
+ * then incremented them put 32 of 32 jobs on one of eight replicas; one script gave each replica four
+ * (docs/decisions/0007). `admit.lua` applies the one hinge that is in use (a below 1, b = 1, f = 0: fewest
+ * leases, ties at random); a policy with other costs sends them along as arguments. No clock, no randomness
+ * and no I/O in here: the same state, request and seed give the same plan, in production, tests and simulator.
  */
 export type Policy = (state: RoutingState, request: RoutingRequest, seed: number) => Plan;
 

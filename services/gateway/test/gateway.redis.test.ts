@@ -7,6 +7,7 @@ import {
   ingestResponse,
   jobAccepted,
   jobResponse,
+  problem,
   queryResponse,
   type Source,
   type StageName,
@@ -222,6 +223,20 @@ describe('on a real Redis', () => {
     await until('the slot is free', async () => (await held()) === 0);
     expect(performance.now() - left).toBeLessThan(500);
     expect(await redis.client.zcard('job:live')).toBe(0);
+  });
+
+  it('answers 504 with what the question has been through when its deadline passes', async () => {
+    const urls = await startChain(redis.url);
+    const gateway = await start(redis.url);
+    await until('the gateway is ready', () => ready(gateway));
+    const response = await post(gateway, '/query', { query: 'wait', deadline_ms: 400 });
+    expect(response.status).toBe(504);
+    const body = problem.parse(await response.json());
+    expect(body).toMatchObject({ code: 'deadline_exceeded', stage: 'generate' });
+    expect(Object.keys(body.timings_ms ?? {})).toEqual(
+      expect.arrayContaining(['admit', 'queue_encode', 'encode', 'retrieve', 'deliver', 'total']),
+    );
+    await until('the slot is free', async () => (await loads(urls)).every((load) => (load ?? '0') === '0'));
   });
 
   it('queues a document as one envelope and shows it as a job', async () => {

@@ -79,6 +79,29 @@ describe('POST /query with stream', () => {
     expect(stream).not.toContain('late word');
   });
 
+  it('takes back what was streamed when the answer says something else', async () => {
+    const { post, queue } = await gatewayUnderTest();
+    queue.script = async ({ id }, { onFrame }) => {
+      onFrame?.(frame(id, { kind: 'sources', sources }));
+      onFrame?.(frame(id, { kind: 'delta', text: 'Half of this was lost' }));
+      onFrame?.(frame(id, { kind: 'citation', citation }));
+      return completed(id);
+    };
+    const stream = await (await post('/query', { query: 'a', stream: true })).text();
+    expect(names(stream)).toEqual([
+      'start',
+      'sources',
+      'delta',
+      'citation',
+      'restart',
+      'sources',
+      'delta',
+      'citation',
+      'done',
+    ]);
+    expect(textOf(stream)).toBe(answer);
+  });
+
   it('ends with an error event when the answer fails after the stream began', async () => {
     const { post, queue } = await gatewayUnderTest();
     queue.script = async ({ id }, { onFrame }) => {
