@@ -113,7 +113,7 @@ export const sections = {
       secret: true,
     }),
     exact_below: field(
-      z.coerce.number().int().min(0).default(4000),
+      z.coerce.number().int().min(0).default(10_000),
       'Collections with fewer chunks are searched exactly, in memory.',
     ),
   }),

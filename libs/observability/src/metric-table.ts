@@ -92,7 +92,7 @@ export const metricTable = {
   rag_llm_requests_total: {
     kind: 'counter',
     labels: ['provider', 'outcome'],
-    help: 'Calls of the language model by outcome (ok, client_error, server_error, timeout, connect, malformed, aborted).',
+    help: 'Calls of the language model by outcome (ok, client_error, server_error, rate_limited, timeout, connect, malformed, aborted).',
   },
   rag_answer_checks_total: {
     kind: 'counter',

@@ -58,6 +58,9 @@ async function stop(): Promise<void> {
   await store.close();
   await registry.close();
   await probes.close();
+  // A running index build of the store would keep the process for up to a minute; what it has not committed
+  // is safely dropped.
+  process.exit(0);
 }
 process.on('SIGTERM', stop);
 process.on('SIGINT', stop);
