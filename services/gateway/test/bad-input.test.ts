@@ -194,6 +194,16 @@ describe('bad input', () => {
     expect((await app.request('/nope', { method: 'OPTIONS' })).status).toBe(404);
   });
 
+  it.each([
+    ['{"query":', 'The body ends before its JSON does.'],
+    ['{"query":"a', 'The body ends before its JSON does.'],
+    ['{"query" 1}', 'The JSON is broken at character 9.'],
+    ['query=a', 'The body is not JSON.'],
+  ])('says where %s breaks', async (body, detail) => {
+    const { post } = await gatewayUnderTest();
+    expect(await (await post('/query', body)).json()).toMatchObject({ detail });
+  });
+
   it('quotes neither the body nor a stack', async () => {
     const { post } = await gatewayUnderTest();
     const body = await (await post('/query', '{"query": secret-words')).text();

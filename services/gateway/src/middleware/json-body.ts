@@ -63,13 +63,16 @@ function parseJson(bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString());
   } catch (error) {
-    // V8 quotes a piece of the body in its message; what is kept is only where it stopped.
-    const at = error instanceof Error ? /at position (\d+)/.exec(error.message)?.[1] : undefined;
-    throw gatewayProblem('invalid_json', {
-      detail:
-        at === undefined ? 'The body ends before its JSON does.' : `The JSON is broken at character ${at}.`,
-    });
+    throw gatewayProblem('invalid_json', { detail: whereJsonBreaks(error) });
   }
+}
+
+/** V8 quotes a piece of the body in its message; what is passed on is only where it stopped. */
+function whereJsonBreaks(error: unknown): string {
+  const message = error instanceof Error ? error.message : '';
+  if (/end of JSON input|Unterminated string/.test(message)) return 'The body ends before its JSON does.';
+  const at = /at position (\d+)/.exec(message)?.[1];
+  return at === undefined ? 'The body is not JSON.' : `The JSON is broken at character ${at}.`;
 }
 
 /** Zod's issues as JSON pointers; an unknown field is named where it stands. */
@@ -77,7 +80,7 @@ export function fieldsOf(error: z.ZodError): ProblemField[] {
   const fields: ProblemField[] = [];
   for (const issue of error.issues) {
     if (issue.code === 'unrecognized_keys') {
-      for (const key of issue.keys) {
+      for (const key of issue.keys.slice(0, maxReportedFields)) {
         fields.push({ pointer: pointerTo([...issue.path, key]), message: 'is not a known field' });
       }
     } else {
