@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Chunk } from '@vortex/contracts';
-import type { Piece } from './chunker.ts';
+import type { Piece } from './chunk-options.ts';
 
 const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 

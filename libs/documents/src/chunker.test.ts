@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { identifyChunks } from './chunk-ids.ts';
-import { chunkText, type Piece } from './chunker.ts';
+import type { Piece } from './chunk-options.ts';
+import { chunkText } from './chunker.ts';
 import type { TextMediaType } from './outline.ts';
 
 /** Counts like a tokenizer would, roughly: a token per four characters of a word, one per mark. */

@@ -1,35 +1,9 @@
-import type { Chunk } from '@vortex/contracts';
+import { type Atom, atomsOf } from './atoms.ts';
+import { ContextWriter } from './chunk-context.ts';
+import type { ChunkOptions, ChunkSource, Piece } from './chunk-options.ts';
 import { markdownOutline } from './markdown-outline.ts';
-import type { Section, Segment, TextMediaType } from './outline.ts';
 import { plainOutline } from './plain-outline.ts';
-import { cutToSize, type SizedSpan, type Span, sentencesOf, trimmed } from './text-cuts.ts';
-import { type CountTokens, rememberWords } from './token-counter.ts';
-
-export interface ChunkSource {
-  text: string;
-  mediaType: TextMediaType;
-  /** Stands first in every chunk's context; empty for a document without one. */
-  title: string;
-}
-
-export interface ChunkOptions {
-  /** What the encoder may be given for one chunk: context, text and special tokens together. At least 16. */
-  maxTokens: number;
-  /** How much of a chunk's end may come again at the next one's start, in whole sentences. 0: nothing. */
-  overlapTokens: number;
-  countTokens: CountTokens;
-  /** Tokens the encoder adds to every text. Default 2, as BERT does. */
-  specialTokens?: number;
-}
-
-/** A chunk before it has an id. */
-export type Piece = Omit<Chunk, 'chunk_id'>;
-
-/** Characters a chunk may have per token of its limit: a word of any length can be a single token to a tokenizer. */
-const charactersPerToken = 16;
-/** The context may take this part of the limit; what is above is cut, outermost heading first. */
-const contextShare = 0.25;
-const separator = ' › ';
+import { cutToSize, type SizedSpan, type Span } from './text-cuts.ts';
 
 /**
  * Cuts a document into chunks:
@@ -52,109 +26,6 @@ export function chunkText(source: ChunkSource, options: ChunkOptions): Piece[] {
   const contexts = new ContextWriter(source, options);
   const atoms = atomsOf(text, segments, contexts, options);
   return new Packer(text, atoms, contexts, options).pack();
-}
-
-interface Atom {
-  /** Without white space at its ends; the next atom starts somewhere behind. */
-  span: Span;
-  tokens: number;
-  /** Counted as a whole, not added up from its words. */
-  exact: boolean;
-  segment: Segment;
-  /** Number of the segment: atoms of one segment are an item. */
-  item: number;
-}
-
-function atomsOf(text: string, segments: Segment[], contexts: ContextWriter, options: ChunkOptions): Atom[] {
-  const { countTokens } = options;
-  const addUp = rememberWords(countTokens);
-  const maxCharacters = contexts.maxCharacters;
-  const atoms: Atom[] = [];
-  segments.forEach((segment, item) => {
-    const end = segments[item + 1]?.start ?? text.length;
-    const maxTokens = contexts.smallestTextLimit(segment);
-    const whole = segment.kind !== 'prose' && segment.kind !== 'item';
-    const spans = whole ? [[segment.start, end] as const] : sentencesOf(text, segment.start, end);
-    for (const [from, to] of spans) {
-      const span = trimmed(text, from, to);
-      if (span === null) continue;
-      const small = span[1] - span[0] <= maxCharacters;
-      const tokens = small ? addUp(text.slice(...span)) : Number.POSITIVE_INFINITY;
-      if (tokens <= maxTokens) {
-        atoms.push({ span, tokens, exact: false, segment, item });
-        continue;
-      }
-      for (const cut of cutToSize(text, ...span, { maxTokens, maxCharacters, countTokens })) {
-        atoms.push({ ...cut, exact: true, segment, item });
-      }
-    }
-  });
-  return atoms;
-}
-
-/** What stands in front of a chunk: "Title › A › B", and the header row when it starts inside a table. */
-class ContextWriter {
-  readonly maxCharacters: number;
-  readonly #source: ChunkSource;
-  readonly #options: ChunkOptions;
-  readonly #maxTokens: number;
-  readonly #maxContextTokens: number;
-  readonly #counts = new Map<string, number>();
-
-  constructor(source: ChunkSource, options: ChunkOptions) {
-    if (!(options.maxTokens >= 16))
-      throw new RangeError(`maxTokens is ${options.maxTokens}; at least 16 are needed`);
-    this.#source = source;
-    this.#options = options;
-    this.#maxTokens = options.maxTokens - (options.specialTokens ?? 2);
-    this.#maxContextTokens = Math.floor(options.maxTokens * contextShare);
-    this.maxCharacters = options.maxTokens * charactersPerToken;
-  }
-
-  /** Headings that stand in the chunk itself are not repeated in front of it. */
-  of(section: Section, first: Atom): string {
-    const headings = section.path.filter((_, index) => (section.starts[index] ?? 0) < first.span[0]);
-    const path = [this.#source.title, ...headings].filter(
-      (part, index, all) => part !== '' && part !== all[index - 1],
-    );
-    const header = first.segment.tableHeader;
-    // Rows are cut from one table only, so its header is asked for again and again: `#fit` remembers counts.
-    const row =
-      header === null ? '' : this.#source.text.slice(header.start, Math.min(header.end, header.start + 1000));
-    return this.#fit(path, row);
-  }
-
-  textLimit(context: string): number {
-    return this.#maxTokens - this.tokensOf(context);
-  }
-
-  smallestTextLimit(segment: Segment): number {
-    const nowhere: Atom = { span: [Number.POSITIVE_INFINITY, 0], tokens: 0, exact: false, segment, item: 0 };
-    return this.textLimit(this.of(segment.section, nowhere));
-  }
-
-  tokensOf(context: string): number {
-    if (context === '') return 0;
-    let tokens = this.#counts.get(context);
-    if (tokens === undefined) {
-      tokens = this.#options.countTokens(context);
-      if (this.#counts.size > 10_000) this.#counts.clear();
-      this.#counts.set(context, tokens);
-    }
-    return tokens;
-  }
-
-  #fit(path: string[], row: string): string {
-    const wellFormedRow = row.toWellFormed();
-    for (let from = 0; from <= path.length; from += 1) {
-      const head = path.slice(from).join(separator);
-      for (const context of wellFormedRow === '' ? [head] : [`${head}\n${wellFormedRow}`.trim(), head]) {
-        if (context.length <= this.maxCharacters && this.tokensOf(context) <= this.#maxContextTokens)
-          return context;
-      }
-    }
-    return '';
-  }
 }
 
 /** Fills one chunk after the other: `[from, to)` of the atoms, of which `[from, fresh)` is overlap. */

@@ -1,5 +1,6 @@
 export { identifyChunks } from './chunk-ids.ts';
-export { type ChunkOptions, type ChunkSource, chunkText, type Piece } from './chunker.ts';
+export type { ChunkOptions, ChunkSource, Piece } from './chunk-options.ts';
+export { chunkText } from './chunker.ts';
 export { extractText } from './extract-text.ts';
 export { firstHeading } from './markdown-outline.ts';
 export { mediaTypeOf } from './media-type.ts';

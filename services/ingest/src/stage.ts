@@ -1,9 +1,10 @@
-import { createHash } from 'node:crypto';
-import { defaultCollection, type IngestInput, type Outcome, StageFailure, stages } from '@vortex/contracts';
-import { extractText, firstHeading, identifyChunks, mediaTypeOf, type TextStore } from '@vortex/documents';
+import { type Outcome, StageFailure, stages } from '@vortex/contracts';
+import type { TextStore } from '@vortex/documents';
 import type { Metrics } from '@vortex/observability';
-import { assertBound, type BegunVersion, type Collection, type Registry } from '@vortex/registry';
+import type { Registry } from '@vortex/registry';
 import type { StageContext, StageHandler } from '@vortex/runtime';
+import { buildVersion } from './build-version.ts';
+import { assertModel, chunkLimits, planOf, settingsHash } from './document-plan.ts';
 import type { Chunker } from './process-chunker.ts';
 import type { GroupSender } from './send-groups.ts';
 
@@ -37,9 +38,6 @@ export interface IngestDeps {
   settings: { chunkSize: number; chunkOverlap: number; groupSize: number };
   metrics: Metrics;
 }
-
-/** Goes up when the chunker cuts the same text differently: what is visible is then built anew. */
-const chunkerEdition = 1;
 
 export function createIngestStage(deps: IngestDeps): StageHandler<'ingest'> {
   const { registry, metrics } = deps;
@@ -104,134 +102,6 @@ export function createIngestStage(deps: IngestDeps): StageHandler<'ingest'> {
       throw error;
     }
   };
-}
-
-interface DocumentPlan {
-  externalId: string;
-  collection: string;
-  /** Shown with hits and citations: the caller's, else the first heading, else the caller's id. */
-  title: string;
-  /** What is embedded in front of each chunk: a title somebody gave. A heading stands in the path anyway. */
-  givenTitle: string;
-  mediaType: 'text/plain' | 'text/markdown';
-  metadata: Record<string, unknown>;
-  content: string;
-  contentHash: string;
-  text: string;
-}
-
-function planOf(input: IngestInput): DocumentPlan {
-  const { content, document_id: externalId, title, user_id: userId } = input;
-  const text = extractText(content);
-  const mediaType = mediaTypeOf({
-    ...(input.media_type !== undefined && { mediaType: input.media_type }),
-    names: title === undefined ? [externalId] : [externalId, title],
-    text,
-  });
-  const heading = mediaType === 'text/markdown' ? firstHeading(text) : null;
-  return {
-    externalId,
-    collection: input.collection ?? defaultCollection,
-    title: title ?? heading ?? externalId,
-    givenTitle: title ?? '',
-    mediaType,
-    metadata: userId === undefined ? {} : { user_id: userId },
-    content,
-    contentHash: createHash('sha256').update(content).digest('hex'),
-    text,
-  };
-}
-
-interface ChunkLimits {
-  maxTokens: number;
-  overlapTokens: number;
-}
-
-function chunkLimits(collection: Collection, { model, settings }: IngestDeps): ChunkLimits {
-  const maxTokens = Math.min(collection.chunkSize ?? settings.chunkSize, model.maxTokens);
-  return {
-    maxTokens,
-    overlapTokens: Math.min(collection.chunkOverlap ?? settings.chunkOverlap, Math.floor(maxTokens / 2)),
-  };
-}
-
-/** Everything beside the content that shapes what is stored. */
-function settingsHash(plan: DocumentPlan, limits: ChunkLimits, { model, settings }: IngestDeps): string {
-  const { title, givenTitle, mediaType, metadata } = plan;
-  const shaping = [
-    chunkerEdition,
-    title,
-    givenTitle,
-    mediaType,
-    metadata,
-    limits,
-    model.fingerprint,
-    settings.groupSize,
-  ];
-  return createHash('sha256').update(JSON.stringify(shaping)).digest('hex');
-}
-
-/** Before any work: the store would refuse the first group anyway (it binds the collection to its model). */
-function assertModel(collection: Collection, { model }: IngestDeps): void {
-  if (collection.embeddingModel === null || collection.dimension === null) return;
-  const { fingerprint: embeddingModel, dimension } = model;
-  const stored = { embeddingModel: collection.embeddingModel, dimension: collection.dimension };
-  const asked = { tenant: collection.tenant, collection: collection.name, embeddingModel, dimension };
-  const same = stored.embeddingModel === embeddingModel && stored.dimension === dimension;
-  assertBound(asked, same ? { outcome: 'unchanged' } : { outcome: 'mismatch', stored });
-}
-
-async function buildVersion(
-  plan: DocumentPlan,
-  limits: ChunkLimits,
-  begun: BegunVersion & { outcome: 'begun' },
-  { job, signal, log, timing }: StageContext,
-  deps: IngestDeps,
-) {
-  const { registry, texts, chunker, groups, metrics } = deps;
-  const { tenant } = job;
-  const { documentId, version } = begun;
-  const chunkingSince = performance.now();
-  const source = { text: plan.text, mediaType: plan.mediaType, title: plan.givenTitle };
-  const [textHash, pieces] = await Promise.all([
-    texts.put(plan.text),
-    chunker.chunk({ source, ...limits }, signal),
-  ]);
-  timing('chunk', performance.now() - chunkingSince);
-
-  const chunks = identifyChunks(pieces, begun);
-  const stored = begun.resumed ? await registry.storedGroups(tenant, documentId, version) : [];
-  if (stored.length > 0) log.info({ document_id: documentId, version, groups: stored.length }, 'resuming');
-  let truncated = 0;
-  const sent = await groups.send(
-    { job, collection: plan.collection, documentId, version, title: plan.title, chunks, stored },
-    {
-      signal,
-      async onStored(group, result) {
-        truncated += result.truncated;
-        metrics.add('rag_ingest_chunks_total', { type: plan.mediaType }, group.chunks);
-        await registry.noteStoredGroup({ tenant, documentId, version, ...group });
-      },
-    },
-  );
-  if (truncated > 0)
-    log.warn({ document_id: documentId, truncated }, 'the encoder cut chunks that were too long');
-  signal.throwIfAborted();
-  // A version that was overtaken or deleted is nothing to publish, which `publishVersion` then says.
-  if (sent === 'dropped' && (await registry.versionState(tenant, documentId, version)) === 'building') {
-    throw new Error(
-      `the store dropped chunks of version ${version} of ${documentId}, which is still being built`,
-    );
-  }
-
-  const bytes = Buffer.byteLength(plan.content);
-  const tokens = chunks.reduce((sum, chunk) => sum + chunk.tokens, 0);
-  const publication = await registry.publishVersion({
-    ...{ tenant, documentId, version, textHash, bytes, tokens },
-    chunks: chunks.length,
-  });
-  if (publication === 'published') metrics.add('rag_ingest_bytes_total', { type: plan.mediaType }, bytes);
-  return { publication, chunks: chunks.length };
 }
 
 /**
