@@ -51,8 +51,9 @@ export function textContent(contentType: string, description: string) {
   return { description, content: { [contentType]: { schema: z.string() } } };
 }
 
-export function jsonBody<S extends z.ZodType>(schema: S) {
-  return { body: { required: true, content: { 'application/json': { schema } } } };
+/** The example is what `/docs` sends when somebody tries the route; one made of all fields would be refused. */
+export function jsonBody<S extends z.ZodType>(schema: S, example: z.input<S>) {
+  return { body: { required: true, content: { 'application/json': { schema, example } } } };
 }
 
 export function pathId(about: string) {

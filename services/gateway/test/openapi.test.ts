@@ -5,6 +5,7 @@ import { gatewayUnderTest } from './gateway-under-test.ts';
 interface Operation {
   operationId: string;
   summary: string;
+  requestBody?: { content: Record<string, { example?: unknown }> };
   responses: Record<string, { content?: Record<string, unknown> }>;
 }
 interface Document {
@@ -33,6 +34,19 @@ describe('openapi.json', () => {
     );
     expect(described.sort()).toEqual([...new Set(served)].sort());
     expect(described.length).toBeGreaterThan(15);
+  });
+
+  it('has an example for every body, and the route takes it', async () => {
+    const { document, post, registry } = await read();
+    await registry.ensureCollection({ tenant: 'default', name: 'handbook' });
+    const tried = await Promise.all(
+      Object.entries(document.paths).flatMap(([path, { post: operation }]) =>
+        operation === undefined
+          ? []
+          : [post(path, operation.requestBody?.content['application/json']?.example)],
+      ),
+    );
+    expect(tried.map(({ status }) => status).sort()).toEqual([200, 200, 200, 202]);
   });
 
   it('names each operation once and says how it fails', async () => {
@@ -71,6 +85,12 @@ describe('every answer', () => {
 });
 
 describe('pages', () => {
+  it('shows a command with the address it was asked under', async () => {
+    const { app } = await read();
+    const page = await (await app.request('http://vortex.example:81/')).text();
+    expect(page).toContain('http://vortex.example:81/query');
+  });
+
   it.each(['/', '/docs'])('%s has no inline script and a policy against one', async (path) => {
     const { app } = await read();
     const response = await app.request(path);

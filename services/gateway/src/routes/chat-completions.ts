@@ -33,7 +33,10 @@ export function chatCompletionsEndpoint(parts: GatewayParts): Endpoint {
     description:
       'The last user message is the question. Citations are in `message.annotations` and, whole, in `x_rag`. With ' +
       '`stream: true` the answer is OpenAI’s event stream, ended by `[DONE]`.',
-    request: jsonBody(chatRequest),
+    request: jsonBody(chatRequest, {
+      model: 'rag',
+      messages: [{ role: 'user', content: 'Which Redis list does the retriever read from?' }],
+    }),
     responses: {
       200: {
         description: 'The answer.',

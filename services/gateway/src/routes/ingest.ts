@@ -25,7 +25,12 @@ export function ingestEndpoint(parts: GatewayParts): Endpoint {
     description:
       'Answers as soon as the document is queued. The same `document_id` in the same collection again replaces the ' +
       'document once the new version is searchable. The collection is created when missing.',
-    request: jsonBody(schemas.ingestRequest),
+    request: jsonBody(schemas.ingestRequest, {
+      user_id: 'me',
+      document_id: 'warranty',
+      content: 'The warranty lasts two years from delivery.',
+      collection: 'handbook',
+    }),
     responses: {
       202: jsonContent(schemas.ingestResponse, 'Queued; ask for `job_id` at `/api/jobs/{id}`.'),
     },

@@ -18,7 +18,7 @@ const style = [
   'dt{font-weight:600;margin-top:.6rem}dd{margin-left:0}',
 ].join('');
 
-const landing = `<!doctype html>
+const landing = (origin: string) => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -31,9 +31,8 @@ const landing = `<!doctype html>
 <p>Questions about your documents, answered with citations. Documents and questions flow through chained
 Redis queue workers.</p>
 <pre>curl -s -H 'Content-Type: application/json' \\
-  -d '{"query":"Which Redis list does the retriever read from?","collection":"vortex-docs"}' \\
-  ORIGIN/query</pre>
-<p>ORIGIN is this page's address.</p>
+  -d '{"query":"Which Redis list does the retriever read from?"}' \\
+  ${origin}/query</pre>
 <dl>
 <dt><a href="/docs">/docs</a></dt><dd>The API, to read and to try</dd>
 <dt><a href="/openapi.json">/openapi.json</a></dt><dd>The same as OpenAPI 3.1</dd>
@@ -99,8 +98,11 @@ export function pageEndpoints(parts: Pick<GatewayParts, 'log'>): Endpoint[] {
       tag: 'pages',
       summary: 'Landing page',
       responses: { 200: textContent('text/html', 'A page with links.') },
-      handle: (_context, exchange) =>
-        textAnswer(exchange, landing, htmlType, { 'Content-Security-Policy': landingPolicy }),
+      handle(context, exchange) {
+        // As the browser sees us, through whatever proxy; no host that parses has a < in it.
+        const { origin } = new URL(context.req.url);
+        return textAnswer(exchange, landing(origin), htmlType, { 'Content-Security-Policy': landingPolicy });
+      },
     },
     {
       method: 'get',

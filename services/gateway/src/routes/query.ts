@@ -23,7 +23,7 @@ export function queryEndpoint(parts: GatewayParts): Endpoint {
       '`citation{…}`…, then `done` with the same object as the JSON answer, or `error` with a problem. After `restart` ' +
       'the client forgets the deltas it has: the text begins anew. With `async: true` the answer is 202 and the job is ' +
       'asked for at `status_url`.',
-    request: jsonBody(schemas.queryRequest),
+    request: jsonBody(schemas.queryRequest, { query: 'Which Redis list does the retriever read from?' }),
     responses: {
       200: {
         description: 'The answer; `answered: false` with a `refusal` when no document has anything on it.',

@@ -14,7 +14,7 @@ export function searchEndpoint(parts: GatewayParts): Endpoint {
     path: '/search',
     tag: 'queries',
     summary: 'Find the chunks a question is answered from, without an answer',
-    request: jsonBody(schemas.searchRequest),
+    request: jsonBody(schemas.searchRequest, { query: 'Redis lists', top_k: 3 }),
     responses: { 200: jsonContent(schemas.searchResponse, 'Ranked chunks, best first; may be none.') },
     problems: [400, 404, 409, 413, 415, 422, 502, 503, 504],
     async handle(context, exchange) {
