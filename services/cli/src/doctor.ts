@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { createInspector } from '@vortex/queue';
+import { askQueue } from './ask-queue.ts';
 import { dataFolder, dataOption, instancePaths, launcherName, repositoryRoot } from './folders.ts';
 import { runningInstance } from './instance-address.ts';
 import { findOllama } from './language-model.ts';
@@ -267,17 +267,12 @@ async function checkQueue(add: Add, status: Status): Promise<void> {
 }
 
 async function describeDead(add: Add, url: string, list: string, count: number): Promise<void> {
-  const inspector = createInspector({ url });
-  try {
-    const letters = await inspector.deadLetters(list, 1000);
-    const codes = new Map<string, number>();
-    for (const letter of letters) {
-      const { code } = JSON.parse(letter) as { code?: unknown };
-      codes.set(String(code), (codes.get(String(code)) ?? 0) + 1);
-    }
-    const reasons = [...codes].map(([code, times]) => `${code} ${times}×`).join(', ');
-    add(list, 'note', `${count} dead letters: ${reasons}`, `redis-cli -u ${url} LRANGE '${list}:dead' -3 -1`);
-  } finally {
-    inspector.close();
+  const letters = await askQueue(url, (inspector) => inspector.deadLetters(list, 1000));
+  const codes = new Map<string, number>();
+  for (const letter of letters) {
+    const { code } = JSON.parse(letter) as { code?: unknown };
+    codes.set(String(code), (codes.get(String(code)) ?? 0) + 1);
   }
+  const reasons = [...codes].map(([code, times]) => `${code} ${times}×`).join(', ');
+  add(list, 'note', `${count} dead letters: ${reasons}`, `redis-cli -u ${url} LRANGE '${list}:dead' -3 -1`);
 }

@@ -9,7 +9,7 @@ export interface ScrapeAddress {
 
 /**
  * The top-level prometheus.yml with the addresses of this instance. It names compose hosts
- * (`gateway:8000`, `llm-generator-2:9100`, `llm_generator_2:9100`); each list of targets that begins with
+ * (`gateway:8000`, `llm-generator-2:9100`, `llm_generator_2:9100`); each `[list]` of targets that names
  * one of ours is replaced by that service's real addresses.
  */
 export function withRealAddresses(text: string, addresses: readonly ScrapeAddress[]): string {
@@ -35,15 +35,7 @@ export function withRealAddresses(text: string, addresses: readonly ScrapeAddres
     ];
     return named.length === 0 ? null : `[${named.map(hostsOf).join(', ')}]`;
   };
-  return text
-    .replaceAll(/\[([^[\]]*:\d+[^[\]]*)\]/g, (whole, targets: string) => replace(targets) ?? whole)
-    .replaceAll(
-      /^(\s*)targets:\s*\n((?:\s*-\s*\S+:\d+\S*\s*\n?)+)/gm,
-      (whole, indent: string, list: string) => {
-        const flow = replace(list.replaceAll(/^\s*-\s*/gm, ',').replace(/^,/, ''));
-        return flow === null ? whole : `${indent}targets: ${flow}\n`;
-      },
-    );
+  return text.replaceAll(/\[([^[\]]*:\d+[^[\]]*)\]/g, (whole, targets: string) => replace(targets) ?? whole);
 }
 
 /** Null when the checkout has none. */

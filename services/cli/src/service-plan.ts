@@ -206,10 +206,20 @@ export const settingsOfTheLauncher: Readonly<Record<string, string>> = {
   'mock_llm.ports': '--replicas',
 };
 
-const nodeFlags = ['--conditions=vortex-source', '--disable-warning=ExperimentalWarning'];
+/**
+ * V8 lets the young generation grow to 134 MB per process on a machine with much memory, and keeps it:
+ * after a few questions the stack stood at 2.2 GB resident. With 2 MB semi-spaces (4 MB in all) it idles at
+ * 1.4 GB, and 50 questions at a time ran no slower (149–162 a second against 108–123 with 8 MB, on a noisy
+ * machine).
+ */
+export const nodeFlags = [
+  '--conditions=vortex-source',
+  '--disable-warning=ExperimentalWarning',
+  '--max-semi-space-size=2',
+];
 
 /** Beside this file's kind: TypeScript in a checkout, compiled JavaScript in the image. */
-function entryOf(service: string): string {
+export function entryOf(service: string): string {
   const compiled = import.meta.filename.endsWith('.js');
   return join(repositoryRoot, 'services', service, compiled ? 'dist/main.js' : 'src/main.ts');
 }

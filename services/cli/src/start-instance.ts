@@ -80,6 +80,7 @@ export async function startDetached(
     [
       '--conditions=vortex-source',
       '--disable-warning=ExperimentalWarning',
+      '--max-semi-space-size=1',
       join(import.meta.dirname, 'supervisor', compiled ? 'supervisor-main.js' : 'supervisor-main.ts'),
       // Unread; it tells the processes of two instances apart in a process list.
       paths.data,

@@ -1,6 +1,7 @@
 import { createClient } from '@vortex/client';
 import { generatorList, stages } from '@vortex/contracts';
-import { createInspector, type QueueState, type ReplicaState } from '@vortex/queue';
+import type { QueueState, ReplicaState } from '@vortex/queue';
+import { askQueue } from './ask-queue.ts';
 import { instancePaths } from './folders.ts';
 import { isAlive, residentBytes } from './supervisor/process-identity.ts';
 import { askReadiness } from './supervisor/readiness.ts';
@@ -44,7 +45,7 @@ type UnknownReplica = {
   state: null;
 };
 
-const redisPatienceMs = 2000;
+const gatewayPatienceMs = 2000;
 
 /** Null: nothing has ever been started on this folder, or it was stopped. */
 export async function readStatus(data: string): Promise<Status | null> {
@@ -81,7 +82,7 @@ export async function readStatus(data: string): Promise<Status | null> {
 export async function readRemoteStatus(url: string): Promise<Status> {
   const client = createClient({ url });
   const health = await client
-    .health({ signal: AbortSignal.timeout(redisPatienceMs) })
+    .health({ signal: AbortSignal.timeout(gatewayPatienceMs) })
     .catch((error: unknown) => ({ ready: false, reasons: [String(error)] }))
     .finally(() => client.close());
   const gateway: ServiceStatus = {
@@ -137,10 +138,8 @@ async function queueStatus(run: RunFile): Promise<Pick<Status, 'queues' | 'repli
   const generators = run.processes.filter(({ service }) => service === 'llm-generator');
   const workerNames = generators.map(({ worker_name }) => worker_name).filter((name) => name !== null);
   const names = queueNames(workerNames);
-  const inspector = createInspector({ url: run.redis_url });
   try {
-    const [queues, replicas] = await within(
-      redisPatienceMs,
+    const [queues, replicas] = await askQueue(run.redis_url, (inspector) =>
       Promise.all([inspector.queues(names), inspector.replicas()]),
     );
     return { queues, replicas };
@@ -162,19 +161,5 @@ async function queueStatus(run: RunFile): Promise<Pick<Status, 'queues' | 'repli
         state: null,
       })),
     };
-  } finally {
-    inspector.close();
-  }
-}
-
-async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer in ${milliseconds} ms`)), milliseconds);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

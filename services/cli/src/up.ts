@@ -22,6 +22,7 @@ import type { InstancePlan } from './supervisor/instance.ts';
 import type { RunFile } from './supervisor/run-file.ts';
 import { allGone } from './supervisor/stop-orphans.ts';
 import type { Terminal } from './terminal.ts';
+import { warmCode } from './warm-code.ts';
 
 export interface UpOptions {
   port: number;
@@ -156,6 +157,9 @@ async function prepare(
     terminal,
   );
 
+  const compileCache = process.env.NODE_COMPILE_CACHE ?? join(cacheDir, 'compile');
+  await warmCode(compileCache, terminal);
+
   const names = portNames({
     replicas: options.replicas,
     llm: options.llm,
@@ -181,7 +185,7 @@ async function prepare(
     externalCacheUrl: cache.url,
     redisBinary,
     drainBudgetMs: worker.drain_budget_ms,
-    compileCache: process.env.NODE_COMPILE_CACHE ?? join(cacheDir, 'compile'),
+    compileCache,
   });
 }
 

@@ -93,6 +93,8 @@ export function superviseProcess(
       if (state !== 'stopping') {
         become('stopping', 'SIGTERM sent');
         running.kill('SIGTERM');
+        // One that was frozen takes no SIGTERM before it runs again.
+        running.kill('SIGCONT');
       }
       const killer = setTimeout(() => {
         reasons = [`did not end within ${plan.stopBudgetMs} ms of SIGTERM and was killed`];

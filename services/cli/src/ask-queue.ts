@@ -1,0 +1,31 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { createInspector, type QueueInspector } from '@vortex/queue';
+
+const patienceMs = 2000;
+
+/**
+ * Looks at the queues of a Redis over one short connection. The inspector refuses at once while it is not
+ * connected, which is right for a gateway and wrong for a command that has just been typed.
+ * @throws Error when Redis does not answer within two seconds
+ */
+export async function askQueue<T>(url: string, look: (inspector: QueueInspector) => Promise<T>): Promise<T> {
+  const inspector = createInspector({ url });
+  let timer: NodeJS.Timeout | undefined;
+  let isLate = false;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      isLate = true;
+      reject(new Error(`Redis does not answer within ${patienceMs} ms`));
+    }, patienceMs);
+  });
+  const answer = async () => {
+    while (!(await inspector.ping()) && !isLate) await delay(10);
+    return look(inspector);
+  };
+  try {
+    return await Promise.race([answer(), late]);
+  } finally {
+    clearTimeout(timer);
+    inspector.close();
+  }
+}

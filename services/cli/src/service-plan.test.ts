@@ -1,0 +1,97 @@
+import { serviceNames } from '@vortex/config';
+import { describe, expect, it } from 'vitest';
+import { type PlanOptions, planInstance, portNames } from './service-plan.ts';
+import { stopOrder } from './supervisor/stop-orphans.ts';
+
+function planOf(change: Partial<PlanOptions> = {}) {
+  const llm = change.llm ?? 'mock';
+  const replicas = change.replicas ?? 3;
+  const names = portNames({
+    replicas,
+    llm,
+    redis: (change.externalRedisUrl ?? null) === null,
+    cache: (change.externalCacheUrl ?? null) === null,
+  });
+  const plan = planInstance({
+    data: '/data',
+    logs: '/data/logs',
+    runFile: '/data/run/vortex.json',
+    lockFile: '/data/run/lock.sqlite',
+    redisDir: '/data/redis',
+    host: '127.0.0.1',
+    port: 8000,
+    replicas,
+    llm,
+    environment: {},
+    ports: Object.fromEntries(names.map((name, index) => [name, 20_000 + index])),
+    externalRedisUrl: null,
+    externalCacheUrl: null,
+    redisBinary: '/usr/bin/redis-server',
+    drainBudgetMs: 10_000,
+    compileCache: '/cache',
+    ...change,
+  });
+  const processes = plan.groups.flat();
+  const all = (service: string) => processes.filter((entry) => entry.service === service);
+  return { plan, processes, all };
+}
+
+describe('planInstance', () => {
+  it('has every service there is, each with a port of its own, and knows when to stop it', () => {
+    const { processes } = planOf();
+    const services = new Set(processes.map(({ service }) => service));
+    expect([...services].sort()).toEqual([...serviceNames, 'cache', 'redis'].sort());
+    expect(stopOrder.flat().sort()).toEqual([...services].sort());
+    const probes = processes.map(({ probe }) => probe.url);
+    expect(new Set(probes).size).toBe(probes.length);
+  });
+
+  it('starts the stores first', () => {
+    expect(planOf().plan.groups[0]?.map(({ service }) => service)).toEqual(['redis', 'cache']);
+  });
+
+  it('gives each generator a name, an address and a model server of its own', () => {
+    const { all } = planOf();
+    const generators = all('llm-generator');
+    expect(generators.map(({ workerName }) => workerName)).toEqual([
+      'llm_generator_1',
+      'llm_generator_2',
+      'llm_generator_3',
+    ]);
+    const upstreams = generators.map(({ env }) => env.VORTEX__LLM__OLLAMA_URL);
+    expect(new Set(upstreams).size).toBe(3);
+    expect(all('mock-llm')[0]?.upstreamUrls).toEqual(upstreams);
+    expect(all('mock-llm')[0]?.env.VORTEX__MOCK_LLM__PORTS).toBe(
+      upstreams.map((url) => new URL(url ?? '').port).join(','),
+    );
+  });
+
+  it('keeps the key of a real account away from the mock', () => {
+    const environment = { OPENAI_API_KEY: 'sk-real' };
+    expect(planOf({ environment }).all('llm-generator')[0]?.env.VORTEX__LLM__OPENAI_API_KEY).toBe('');
+    const real = planOf({ environment, llm: 'openai' });
+    expect(real.all('llm-generator')[0]?.env).not.toHaveProperty('VORTEX__LLM__OPENAI_API_KEY');
+    expect(real.all('mock-llm')).toEqual([]);
+  });
+
+  it('starts no Redis when it is given one', () => {
+    const { plan, all } = planOf({ externalRedisUrl: 'redis://r:6379', externalCacheUrl: 'redis://c:6379' });
+    expect([...all('redis'), ...all('cache')]).toEqual([]);
+    expect(plan.redisUrl).toBe('redis://r:6379');
+    expect(all('gateway')[0]?.env).toMatchObject({
+      VORTEX__REDIS__URL: 'redis://r:6379',
+      VORTEX__CACHE__URL: 'redis://c:6379',
+    });
+  });
+
+  it('keeps jobs and cache under different rules', () => {
+    const { all } = planOf();
+    expect(all('redis')[0]?.args.join(' ')).toMatch(/--appendonly yes --appendfsync everysec .*noeviction/);
+    expect(all('cache')[0]?.args.join(' ')).toMatch(/--appendonly no --maxmemory 64mb .*allkeys-lru/);
+  });
+
+  it('names an address that can be reached when it listens on all', () => {
+    expect(planOf({ host: '0.0.0.0' }).plan.gatewayUrl).toBe('http://127.0.0.1:8000');
+    expect(planOf({ host: '::' }).plan.gatewayUrl).toBe('http://[::1]:8000');
+  });
+});
