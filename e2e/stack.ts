@@ -29,7 +29,9 @@ export async function startStack(
   options: { set?: readonly string[]; env?: Record<string, string>; args?: readonly string[] } = {},
 ): Promise<Stack> {
   const data = mkdtempSync(join(tmpdir(), 'vortex-e2e-'));
-  const env = { ...process.env, ...options.env };
+  // A Qdrant that the store's own tests are given is not theirs to fill.
+  const { QDRANT_URL: _, ...inherited } = process.env;
+  const env = { ...inherited, ...options.env };
   const vortex = (...words: string[]) => run([...words, '--data', data], env);
   const remove = () => rmSync(data, { recursive: true, force: true, maxRetries: 5 });
 

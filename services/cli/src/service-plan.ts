@@ -201,7 +201,7 @@ export const settingsOfTheLauncher: Readonly<Record<string, string>> = {
   'http.host': '--host',
   'http.port': '--port',
   'http.url': '--host and --port',
-  'worker.name': 'nothing: names are llm_generator_1 and so on',
+  'worker.name': 'nothing; the names are encoder_1, llm_generator_2 and so on',
   'data.dir': '--data',
   'mock_llm.ports': '--replicas',
 };

@@ -1,0 +1,81 @@
+import {
+  describeSettings,
+  type ServiceName,
+  type SettingRow,
+  serviceConfigs,
+  serviceNames,
+} from '@vortex/config';
+import { settingsOfTheLauncher } from './service-plan.ts';
+
+/** `docs/03-configuration.md`, made of the schemas themselves; a test compares it with the file. */
+export function configurationPage(): string {
+  const rows = describeSettings();
+  const sections = [...new Set(rows.map(({ section }) => section))];
+  return `${[introduction, ...sections.map((name) => sectionText(name, rows)), ending].join('\n\n')}\n`;
+}
+
+const introduction = `# Configuration
+
+Every service reads its configuration once, at start, and refuses to start with a wrong one: all problems
+are listed at once, each with where the bad value came from. \`./vortex up\` reads the configuration of all
+services before it starts any of them; an invalid one exits with 2 and starts nothing.
+
+A value comes from the last of these that has one:
+
+1. the default in the table below,
+2. \`conf/<service>.yaml\` in the checkout: \`section:\`, and below it \`key: value\`,
+3. the plain names of the environment, where the table has one (\`REDIS_URL\`, \`OLLAMA_URL\` …),
+4. the environment by section and key: \`VORTEX__RETRIEVAL__TOP_K=9\`,
+5. \`./vortex up --set retrieval.top_k=9\` (repeatable).
+
+An unknown section or key is a problem too, in a file as well as in the environment: a misspelt setting is
+never passed over. Keys and passwords are masked wherever configuration is printed.
+
+Settings that the launcher gives each process itself are not set by hand under \`./vortex up\`:
+
+${Object.entries(settingsOfTheLauncher)
+  .map(([name, option]) => `- ${code(name)}: by ${option}`)
+  .join('\n')}
+
+Redis, Qdrant and a language model of your own:
+
+| you have | you set |
+| --- | --- |
+| a Redis or Valkey | \`REDIS_URL=redis://host:6379\` (must have \`maxmemory-policy noeviction\`) |
+| a second one for caches | \`CACHE_REDIS_URL=redis://host:6380\` |
+| a Qdrant | \`QDRANT_URL=http://host:6333\`, \`QDRANT_API_KEY\` |
+| an Ollama | \`./vortex up --llm ollama\`, \`OLLAMA_URL\`, \`OLLAMA_MODEL\` |
+| an OpenAI-compatible server | \`./vortex up --llm openai\`, \`OPENAI_BASE_URL\`, \`OPENAI_API_KEY\`, \`OPENAI_MODEL\` |
+
+Without \`REDIS_URL\`, \`up\` starts a private Redis. When there is no \`redis-server\` or \`valkey-server\` and it
+runs as root, it installs one by the system's package manager. On Debian and Ubuntu that package would start
+a server on port 6379, now and at every boot: \`up\` forbids the start while it installs
+(\`/usr/sbin/policy-rc.d\`, taken away again) and disables the unit. It never uses sudo.`;
+
+const ending = `## Where this table comes from
+
+\`libs/config/src/sections.ts\` holds the schemas; this page is made of them. After a change:
+\`npx vitest run --project pure services/cli/src/configuration-page.test.ts -u\`.`;
+
+function sectionText(section: SettingRow['section'], rows: readonly SettingRow[]): string {
+  const readers = serviceNames.filter((service: ServiceName) => section in serviceConfigs[service].shape);
+  const lines = rows
+    .filter((row) => row.section === section)
+    .map(({ key, environment, default: value, about }) => {
+      const plain = environment.slice(1).map(code).join(', ');
+      return `| ${code(`${section}.${key}`)} | ${value === '(none)' ? '' : code(value)} | ${plain} | ${about} |`;
+    });
+  return [
+    `## ${section}`,
+    '',
+    `Read by ${readers.join(', ')}.`,
+    '',
+    '| setting | default | plain names | what it does |',
+    '| --- | --- | --- | --- |',
+    ...lines,
+  ].join('\n');
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
