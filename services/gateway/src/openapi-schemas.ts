@@ -1,6 +1,5 @@
 import { z } from '@hono/zod-openapi';
 import {
-  hit,
   ingestRequest,
   ingestResponse,
   jobAccepted,
@@ -25,7 +24,6 @@ export const schemas = {
   queryResponse: named('QueryResponse', queryResponse),
   searchRequest: named('SearchRequest', searchRequest),
   searchResponse: named('SearchResponse', searchResponse),
-  hit: named('Hit', hit),
   ingestRequest: named('IngestRequest', ingestRequest),
   ingestResponse: named('IngestResponse', ingestResponse),
   jobAccepted: named('JobAccepted', jobAccepted),

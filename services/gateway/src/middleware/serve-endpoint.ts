@@ -75,7 +75,7 @@ function answerFor(error: unknown, exchange: Exchange, log: Logger): Response {
   return problemAnswer(failure, exchange);
 }
 
-export function problemAnswer(failure: HttpProblem, exchange: Exchange): Response {
+function problemAnswer(failure: HttpProblem, exchange: Exchange): Response {
   const problem = problemFor(failure, exchange);
   if (exchange.path.startsWith('/v1/')) {
     const { status, body } = openAiError(problem);
