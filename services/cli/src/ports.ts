@@ -94,7 +94,11 @@ function lsofListener(port: number): number | null {
 function commandLine(pid: number): string {
   const words =
     process.platform === 'linux'
-      ? readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').filter(Boolean).join(' ')
-      : execFileSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' }).trim();
-  return words.length > 100 ? `${words.slice(0, 99)}…` : words;
+      ? readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').filter(Boolean)
+      : execFileSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' })
+          .trim()
+          .split(/\s+/);
+  // Flags hide what it is; the program and its file tell.
+  const line = words.filter((word) => !word.startsWith('-')).join(' ');
+  return line.length > 120 ? `${line.slice(0, 119)}…` : line;
 }

@@ -17,6 +17,7 @@ function planOf(change: Partial<PlanOptions> = {}) {
     logs: '/data/logs',
     runFile: '/data/run/vortex.json',
     lockFile: '/data/run/lock.sqlite',
+    portsFile: '/data/run/ports.json',
     redisDir: '/data/redis',
     host: '127.0.0.1',
     port: 8000,

@@ -9,6 +9,7 @@ export interface PlanOptions {
   logs: string;
   runFile: string;
   lockFile: string;
+  portsFile: string;
   redisDir: string;
   host: string;
   port: number;
@@ -175,6 +176,8 @@ export function planInstance(options: PlanOptions): InstancePlan {
   return {
     runFile: options.runFile,
     lockFile: options.lockFile,
+    portsFile: options.portsFile,
+    ports: options.ports,
     host: options.host,
     port: options.port,
     gatewayUrl: httpUrl(options.host, options.port),

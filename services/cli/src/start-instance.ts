@@ -66,12 +66,15 @@ export async function runInForeground(
   terminal.note('Stopped.');
 }
 
-/** The supervisor as a process of its own, in a session of its own; returns when the services are ready. */
+/**
+ * The supervisor as a process of its own, in a session of its own; returns when the services are ready.
+ * Not null: another command was quicker, and this is what it started.
+ */
 export async function startDetached(
   plan: InstancePlan,
   paths: InstancePaths,
   terminal: Terminal,
-): Promise<void> {
+): Promise<RunFile | null> {
   const supervisorLog = join(paths.logs, 'supervisor.log');
   const log = openSync(supervisorLog, 'a');
   const compiled = import.meta.filename.endsWith('.js');
@@ -107,13 +110,12 @@ export async function startDetached(
   try {
     await waitUntilReady(paths, terminal, {
       pid: supervisor.pid ?? 0,
-      hasEnded: () => exitCode !== null,
+      exitCode: () => exitCode,
     });
+    if (exitCode !== folderInUse) return null;
+    await waitUntilReady(paths, terminal);
+    return readRunFile(paths.runFile);
   } catch (error) {
-    if (exitCode === folderInUse) {
-      await waitUntilReady(paths, terminal);
-      return;
-    }
     if (error instanceof CommandProblem) throw error;
     throw new CommandProblem(`The supervisor ended: ${messageOf(error)}`, {
       ways: lastLines(supervisorLog, 5),
@@ -133,7 +135,7 @@ const folderInUse = 3;
 export async function waitUntilReady(
   paths: InstancePaths,
   terminal: Terminal,
-  ours?: { pid: number; hasEnded: () => boolean },
+  ours?: { pid: number; exitCode: () => number | null },
 ): Promise<void> {
   const step = terminal.step('Starting the services');
   for (;;) {
@@ -143,11 +145,15 @@ export async function waitUntilReady(
       step.done('All services are ready');
       return;
     }
-    const hasEnded = ours === undefined ? run === null || !isAlive(run.supervisor) : ours.hasEnded();
+    if (ours?.exitCode() === folderInUse) {
+      step.done('Another start on this folder was quicker');
+      return;
+    }
+    const hasEnded = ours === undefined ? run === null || !isAlive(run.supervisor) : ours.exitCode() !== null;
     if (hasEnded || (itsTurn && run.phase === 'failed')) {
       step.fail();
       // It stops the rest before it ends, and the lock on the folder goes with it.
-      if (run !== null) await allGone([run.supervisor], 30_000);
+      if (itsTurn) await allGone([run.supervisor], 30_000);
       if (itsTurn && run.failure !== null) throw startProblem(run.failure, run.failure_log, paths);
       throw new Error('it left no reason');
     }

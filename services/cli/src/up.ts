@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { finishStart, sayWhereItIs } from './finish-start.ts';
 import {
@@ -19,8 +19,9 @@ import { type LlmChoice, planInstance, portNames } from './service-plan.ts';
 import { type CheckedSettings, checkSettings } from './settings.ts';
 import { runInForeground, startDetached, waitUntilReady } from './start-instance.ts';
 import type { InstancePlan } from './supervisor/instance.ts';
-import type { RunFile } from './supervisor/run-file.ts';
-import { allGone } from './supervisor/stop-orphans.ts';
+import { isAlive } from './supervisor/process-identity.ts';
+import { type RunFile, readRunFile } from './supervisor/run-file.ts';
+import { allGone, stopOrphans } from './supervisor/stop-orphans.ts';
 import type { Terminal } from './terminal.ts';
 import { warmCode } from './warm-code.ts';
 
@@ -50,7 +51,8 @@ export async function up(options: UpOptions, terminal: Terminal): Promise<void> 
     await reportRunning(running, options, paths, terminal);
     return;
   }
-  if (running !== null) await waitUntilStopped(running, terminal);
+  if (running === null) await endLeftovers(paths, terminal);
+  else await waitUntilStopped(running, terminal);
   await checkPort(options, paths.data);
   makeFolders(paths);
   const plan = await prepare(options, checked, paths, terminal);
@@ -58,8 +60,17 @@ export async function up(options: UpOptions, terminal: Terminal): Promise<void> 
     finishStart({ plan, demo: options.demo, checked, paths, terminal, ...(signal && { signal }) });
 
   if (!options.detach) return runInForeground(plan, paths, terminal, finish);
-  await startDetached(plan, paths, terminal);
-  await finish();
+  const other = await startDetached(plan, paths, terminal);
+  if (other === null) await finish();
+  else await reportRunning(other, options, paths, terminal);
+}
+
+/** Before the port is looked at: what a killed supervisor left behind still listens there. */
+async function endLeftovers(paths: InstancePaths, terminal: Terminal): Promise<void> {
+  const processes = readRunFile(paths.runFile)?.processes ?? [];
+  if (!processes.some(({ identity }) => identity !== null && isAlive(identity))) return;
+  const step = terminal.step('Ending what a killed supervisor left behind');
+  step.done(`Ended ${await stopOrphans(processes)} processes that a killed supervisor had left behind`);
 }
 
 async function reportRunning(
@@ -167,13 +178,13 @@ async function prepare(
     cache: cache.url === null,
   });
   const ports = await choosePorts(names, readPorts(paths.portsFile));
-  writeFileSync(paths.portsFile, `${JSON.stringify(ports, null, 2)}\n`);
 
   return planInstance({
     data: paths.data,
     logs: paths.logs,
     runFile: paths.runFile,
     lockFile: paths.lockFile,
+    portsFile: paths.portsFile,
     redisDir: paths.redis,
     host: options.host,
     port: options.port,

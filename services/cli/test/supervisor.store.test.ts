@@ -164,6 +164,8 @@ async function planOf(services: string[]): Promise<InstancePlan> {
   return {
     runFile: join(folder, 'run', 'vortex.json'),
     lockFile: join(folder, 'run', 'lock.sqlite'),
+    portsFile: join(folder, 'run', 'ports.json'),
+    ports,
     host: '127.0.0.1',
     port: 0,
     gatewayUrl: 'http://127.0.0.1:0',

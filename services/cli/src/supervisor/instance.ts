@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { lastLines } from '../log-tail.ts';
 import { lockFolder } from './folder-lock.ts';
 import { identityOf, type ProcessIdentity } from './process-identity.ts';
@@ -10,6 +11,9 @@ import { type ProcessPlan, type SupervisedProcess, superviseProcess } from './su
 export interface InstancePlan {
   runFile: string;
   lockFile: string;
+  /** Where the next start of this folder looks for the ports of this one. */
+  portsFile: string;
+  ports: Readonly<Record<string, number>>;
   host: string;
   port: number;
   gatewayUrl: string;
@@ -77,6 +81,7 @@ export async function startInstance(
   if (lock === null) throw new FolderInUse();
   const before = readRunFile(plan.runFile);
   if (before !== null) await stopOrphans(before.processes);
+  writeFileSync(plan.portsFile, `${JSON.stringify(plan.ports, null, 2)}\n`);
 
   const self: ProcessIdentity = identityOf(process.pid) ?? { pid: process.pid, started: 'unknown' };
   const startedAt = new Date().toISOString();
