@@ -55,14 +55,15 @@ export async function streamEvents(
     },
   });
   const decoder = new TextDecoder();
-  for await (const piece of reply.body) {
-    parser.feed(decoder.decode(piece, { stream: true }));
-    if (stopped) {
-      leave.abort();
-      break;
-    }
+  const reader = reply.body.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return events;
+    parser.feed(decoder.decode(value, { stream: true }));
+    if (!stopped) continue;
+    leave.abort();
+    return events;
   }
-  return events;
 }
 
 /** Asks until the answer is truthy. @throws after `limitMs`, with the last answer. */
