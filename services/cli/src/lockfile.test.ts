@@ -31,7 +31,7 @@ describe('package-lock.json', () => {
   it('has an entry for every platform of every optional package', () => {
     const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
       Object.entries(optionalDependencies)
-        .filter(([name]) => placesFor(path, name).every((place) => packages[place] === undefined))
+        .filter(([name]) => [...placesFor(path, name)].every((place) => packages[place] === undefined))
         .map(([name, version]) => `${name}@${version}, wanted by ${path}`),
     );
     expect(missing).toEqual([]);
