@@ -40,7 +40,7 @@ export function createStoreStage({ registry, store, visibleSearch }: StoreDeps):
     await store.upsert(scope, rows);
 
     // The document may have been deleted while the rows were written; its purge has then run already.
-    if (await wanted()) return { kind: 'done', result: { stored: rows.length, truncated: 0 } };
+    if (await wanted()) return { kind: 'done', result: { stored: rows.length, truncated: input.truncated } };
     await store.deleteVersions(scope, [{ document_id, version }]);
     return { kind: 'done', result: { stored: 0, truncated: 0 } };
   };
