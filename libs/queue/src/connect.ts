@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { type RedisOptions as ClientOptions, Redis } from 'ioredis';
+import { atTurnEnd } from './turn-end.ts';
 
 /** `url`: redis:// or rediss://, with user, password and database number where needed. */
 export interface RedisOptions {
@@ -40,7 +41,8 @@ const roleOptions: Record<Role, ClientOptions> = {
   worker: {
     enableOfflineQueue: true,
     maxRetriesPerRequest: null,
-    commandTimeout: 5000,
+    // One timer per connection instead of one per command: a silent socket is replaced, its commands re-sent.
+    socketTimeout: 5000,
     connectTimeout: 3000,
     retryStrategy: reconnectDelay,
   },
@@ -94,23 +96,35 @@ export function connect(redis: RedisOptions, role: Role, log?: QueueLog): Redis 
 }
 
 /**
- * Writes of one turn of the event loop leave in one system call, without the bookkeeping of a pipeline
- * object (ioredis' auto-pipelining builds one per batch and runs one at a time). The replies of a batch
- * come back together too, so that settling n jobs costs one round trip.
+ * Commands of one turn of the event loop leave as one text in one system call, and their replies come back
+ * together, so that settling n jobs costs one round trip (13 commands per write at 64 in flight). Instead
+ * of ioredis' auto-pipelining, which builds a pipeline object per batch and runs one at a time.
  */
 function gatherWrites(client: Redis): void {
+  const gathered = new WeakSet<Socket>();
   const send = client.sendCommand.bind(client);
-  let gathering = false;
   client.sendCommand = (command, stream) => {
     const socket = client.stream as Socket | undefined;
-    if (!gathering && socket !== undefined) {
-      gathering = true;
-      socket.cork();
-      setImmediate(() => {
-        gathering = false;
-        socket.uncork();
-      });
+    if (socket !== undefined && !gathered.has(socket)) {
+      gathered.add(socket);
+      gatherSocket(socket);
     }
     return send(command, stream);
+  };
+}
+
+function gatherSocket(socket: Socket): void {
+  const write = socket.write.bind(socket);
+  let chunks: (string | Uint8Array)[] = [];
+  function flush(): void {
+    const texts = chunks.every((chunk) => typeof chunk === 'string');
+    const batch = texts ? chunks.join('') : Buffer.concat(chunks.map((chunk) => Buffer.from(chunk)));
+    chunks = [];
+    write(batch);
+  }
+  socket.write = (chunk: string | Uint8Array) => {
+    if (chunks.length === 0) atTurnEnd('write', flush);
+    chunks.push(chunk);
+    return true;
   };
 }

@@ -3,14 +3,11 @@ export { type CancelFeed, createCancelFeed } from './cancel-feed.ts';
 export { type Caretaker, type CaretakerEvent, type CaretakerOptions, startCaretaker } from './caretaker.ts';
 export { connect, type QueueLog, type RedisOptions, type Role } from './connect.ts';
 export {
-  type BuryOrder,
   type Consumer,
   type ConsumerEvent,
+  type ConsumerOptions,
   createConsumer,
   type Delivery,
-  type FinishOrder,
-  type RetryOrder,
-  type SettleWord,
 } from './consumer.ts';
 export { type DeadLetter, deadLetterText } from './dead-letter.ts';
 export { changeHeader, type ElementHeader, headerOf, parseObject, readElementHeader } from './element.ts';
@@ -20,6 +17,7 @@ export { createInspector, type QueueInspector, type QueueState, type ReplicaStat
 export { keys, type Lane, readWorkerMember, returnList, workerMember } from './keys.ts';
 export { checkRedis, type RedisVerdict } from './redis-check.ts';
 export { runScript, type ScriptName, scriptTable, texts, word } from './scripts.ts';
+export type { BuryOrder, FinishOrder, RetryOrder, SettleWord } from './settler.ts';
 export {
   createSubmitter,
   type ReplicaCandidate,

@@ -16,13 +16,14 @@ export const scriptTable = {
   claim: { keys: [], eachKey: { per: 'source', names: ['source', 'inflight'] }, args: ['want'] },
   handoff: {
     keys: ['inflight', 'next'],
-    eachKey: { per: 'source', names: ['source', 'inflight'] },
-    args: ['old', 'new', 'want'],
+    args: [],
+    eachArg: { per: 'job', names: ['old', 'new'] },
   },
   finish: {
-    keys: ['inflight', 'completion', 'live', 'inbox', 'job', 'leases', 'load'],
-    eachKey: { per: 'source', names: ['source', 'inflight'] },
-    args: ['old', 'id', 'value', 'deadline', 'fields', 'want'],
+    keys: ['inflight', 'live', 'inbox', 'leases', 'load'],
+    eachKey: { per: 'job', names: ['completion', 'job'] },
+    args: [],
+    eachArg: { per: 'job', names: ['old', 'id', 'value', 'fields'] },
   },
   retry: {
     keys: ['inflight', 'retry', 'job', 'leases', 'load'],
@@ -132,6 +133,11 @@ export async function runScript<Name extends ScriptName>(
 export function word(reply: Reply): string {
   if (Buffer.isBuffer(reply)) return reply.toString('latin1');
   throw new TypeError(`a script answered ${JSON.stringify(reply)} where a word was expected`);
+}
+
+/** A reply that is one word for all, or one for each of `count`. */
+export function words(reply: Reply, count: number): string[] {
+  return Array.isArray(reply) ? reply.map((entry) => word(entry)) : Array<string>(count).fill(word(reply));
 }
 
 /** A reply that is a list of texts. */

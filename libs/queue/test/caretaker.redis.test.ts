@@ -15,7 +15,8 @@ beforeAll(async () => {
     commands,
     tickMs: 0,
     orphanRounds: 1,
-    leaseMs: 0,
+    // An adopted orphan has lapsed at once.
+    leaseMs: -1,
     onEvent: (event) => events.push(event),
   });
 });

@@ -44,7 +44,6 @@ function startConsumer(options: { lists?: string[]; slots: number; fresh?: () =>
 const finishOrder = (id: string) => ({
   id,
   value: 'done',
-  deadlineAt: Date.now() + 1000,
   lane: 'interactive' as const,
   replyTo: undefined,
   trackFields: undefined,
@@ -107,6 +106,7 @@ test('bytes that are no UTF-8 come as they are and can be settled', async () => 
   const [delivery] = got;
   if (delivery === undefined) throw new Error('no delivery');
   expect(delivery.element).toEqual(bytes);
+  consumer.stopClaiming();
   expect(await consumer.giveBack(delivery, '', undefined)).toBe('OK');
   expect(await redis.client.lpopBuffer(list)).toEqual(bytes);
 });
@@ -178,7 +178,7 @@ test('what is left at the end of a drain goes back to the head of its list in it
   const { consumer, got } = startConsumer({ slots: 3 });
   await redis.client.rpush(list, 'a', 'b', 'c', 'd');
   await until('three are claimed', () => got.length === 3);
-  await consumer.stopClaiming();
+  consumer.stopClaiming();
   expect(await consumer.giveBackRest()).toBe(3);
   expect(await redis.client.lrange(list, 0, -1)).toEqual(['a', 'b', 'c', 'd']);
 });

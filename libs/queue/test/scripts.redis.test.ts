@@ -22,13 +22,23 @@ const admit = (id: string, cap = 10) =>
     [id, Date.now() + 5000, cap, `"id":"${id}"}`, ''],
   );
 const claim = (want: number) => runScript(redis.client, 'claim', [list, proc], [want]);
-const finish = (old: string, id: string, value = 'done', inbox = keys.inbox('gw')) =>
+type Ending = [old: string, id: string, value?: string];
+const finish = (endings: Ending[], inbox = keys.inbox('gw')) =>
   runScript(
     redis.client,
     'finish',
-    [proc, keys.completion(id), keys.live('interactive'), inbox, keys.none, keys.none, keys.none],
-    [old, id, value, Date.now() + 5000, '', 0],
+    [
+      proc,
+      keys.live('interactive'),
+      inbox,
+      keys.none,
+      keys.none,
+      ...endings.flatMap(([, id]) => [keys.completion(id), keys.none]),
+    ],
+    endings.flatMap(([old, id, value = 'done']) => [old, id, value, '']),
   );
+const handoff = (...jobs: [old: string, changed: string][]) =>
+  runScript(redis.client, 'handoff', [proc, next], jobs.flat());
 const everywhere = async () => ({
   waiting: await redis.client.lrange(list, 0, -1),
   inFlight: await redis.client.lrange(proc, 0, -1),
@@ -70,38 +80,35 @@ test('admit: a push that fails leaves neither live entry nor lease nor job hash'
   expect(await redis.client.get(keys.load(replicaUrl))).toBe('0');
 });
 
-test('handoff: acknowledges, pushes on and claims in one call', async () => {
-  await admit('a');
-  await admit('b');
-  await claim(1);
-  const reply = await runScript(redis.client, 'handoff', [proc, next, list, proc], ['{"id":"a"}', 'new', 1]);
-  expect(texts(reply)).toEqual(['OK', '0', '{"id":"b"}']);
-  expect(await everywhere()).toEqual({ waiting: [], inFlight: ['{"id":"b"}'], next: ['new'] });
+test('handoff: acknowledges and pushes on, many in one call and in their order', async () => {
+  for (const id of ['a', 'b', 'c']) await admit(id);
+  await claim(3);
+  const reply = await handoff(['{"id":"a"}', 'new a'], ['{"id":"c"}', 'new c']);
+  expect(word(reply)).toBe('OK');
+  expect(await everywhere()).toEqual({ waiting: [], inFlight: ['{"id":"b"}'], next: ['new a', 'new c'] });
 });
 
-test('handoff: a fenced worker hands on nothing', async () => {
-  await redis.client.rpush(next, 'other');
-  const reply = await runScript(redis.client, 'handoff', [proc, next], ['gone', 'new', 0]);
-  expect(texts(reply)).toEqual(['FENCED']);
-  expect(await redis.client.lrange(next, 0, -1)).toEqual(['other']);
+test('handoff: a fenced worker hands on nothing, and its other jobs go on', async () => {
+  await redis.client.rpush(next, 'other', 'new gone');
+  await redis.client.rpush(proc, 'mine');
+  const reply = await handoff(['gone', 'new gone'], ['mine', 'new mine'], ['gone too', 'new too']);
+  expect(texts(reply)).toEqual(['FENCED', 'OK', 'FENCED']);
+  expect(await everywhere()).toEqual({ waiting: [], inFlight: [], next: ['other', 'new gone', 'new mine'] });
 });
 
 test('handoff: sent again after a lost reply, it is fenced and the job is passed on once', async () => {
   await admit('a');
   await claim(1);
-  for (const expected of ['OK', 'FENCED']) {
-    const reply = await runScript(redis.client, 'handoff', [proc, next], ['{"id":"a"}', 'new', 0]);
-    expect(texts(reply)).toEqual([expected]);
-  }
+  expect(word(await handoff(['{"id":"a"}', 'new']))).toBe('OK');
+  expect(texts(await handoff(['{"id":"a"}', 'new']))).toEqual(['FENCED']);
   expect(await redis.client.lrange(next, 0, -1)).toEqual(['new']);
 });
 
-test('handoff: when the push fails, the job stays in flight', async () => {
+test('handoff: when the push fails, the jobs stay in flight', async () => {
   await admit('a');
   await claim(1);
   await redis.client.set(next, 'not a list');
-  const attempt = runScript(redis.client, 'handoff', [proc, next], ['{"id":"a"}', 'new', 0]);
-  await expect(attempt).rejects.toThrow('WRONGTYPE');
+  await expect(handoff(['{"id":"a"}', 'new'])).rejects.toThrow('WRONGTYPE');
   expect(await redis.client.lrange(proc, 0, -1)).toEqual(['{"id":"a"}']);
 });
 
@@ -109,43 +116,54 @@ test('claim: takes sources in order, never more than wanted, and stops after a m
   const other = keys.inFlight(next, 'w1');
   await redis.client.rpush(list, '1', '2');
   await redis.client.rpush(next, '3', '4');
-  expect(texts(await runScript(redis.client, 'claim', [list, proc, next, other], [3]))).toEqual([
-    'OK',
-    '0',
-    '1',
-    '0',
-    '2',
-    '1',
-    '3',
-  ]);
+  const claimed = await runScript(redis.client, 'claim', [list, proc, next, other], [3]);
+  expect(claimed).toEqual([0, Buffer.from('1'), 0, Buffer.from('2'), 1, Buffer.from('3')]);
   const large = 'x'.repeat(700_000);
   await redis.client.rpush(list, large, large, large);
-  expect(texts(await claim(3))).toHaveLength(1 + 2 * 2);
+  expect(texts(await claim(3))).toEqual([large, large]);
 });
 
 test('finish: completion, inbox and live entry in one call; the key and the inbox expire', async () => {
   await admit('a');
-  await claim(1);
-  expect(texts(await finish('{"id":"a"}', 'a'))).toEqual(['OK']);
-  expect(await redis.client.get('job:completion:a')).toBe('done');
-  expect(await redis.client.lrange('job:done:gw', 0, -1)).toEqual(['done']);
+  await admit('b');
+  await claim(2);
+  expect(
+    word(
+      await finish([
+        ['{"id":"a"}', 'a'],
+        ['{"id":"b"}', 'b', 'done b'],
+      ]),
+    ),
+  ).toBe('OK');
+  expect(await redis.client.mget('job:completion:a', 'job:completion:b')).toEqual(['done', 'done b']);
+  expect(await redis.client.lrange('job:done:gw', 0, -1)).toEqual(['done', 'done b']);
   expect(await redis.client.ttl('job:completion:a')).toBeGreaterThan(50);
   expect(await redis.client.ttl('job:done:gw')).toBeGreaterThan(50);
   expect(await redis.client.zcard('job:live')).toBe(0);
   expect(await everywhere()).toEqual({ waiting: [], inFlight: [], next: [] });
 });
 
-test('finish: a fenced worker leaves no completion, tells nobody and keeps the job live', async () => {
+test('finish: a fenced worker leaves no completion, tells nobody and keeps the job live; its other jobs end', async () => {
   await admit('a');
-  expect(texts(await finish('{"id":"a"}', 'a'))).toEqual(['FENCED']);
-  expect(await redis.client.exists('job:completion:a', 'job:done:gw')).toBe(0);
-  expect(await redis.client.zcard('job:live')).toBe(1);
+  await admit('b');
+  await claim(1);
+  expect(
+    texts(
+      await finish([
+        ['{"id":"b"}', 'b'],
+        ['{"id":"a"}', 'a'],
+      ]),
+    ),
+  ).toEqual(['FENCED', 'OK']);
+  expect(await redis.client.exists('job:completion:b')).toBe(0);
+  expect(await redis.client.lrange('job:done:gw', 0, -1)).toEqual(['done']);
+  expect(await redis.client.zrange('job:live', 0, '-1')).toEqual(['b']);
 });
 
 test('finish: the first completion stays, a second run changes nothing', async () => {
   await redis.client.rpush(proc, 'run 1', 'run 2');
-  await finish('run 1', 'a', 'first');
-  expect(texts(await finish('run 2', 'a', 'second'))).toEqual(['OK']);
+  await finish([['run 1', 'a', 'first']]);
+  expect(word(await finish([['run 2', 'a', 'second']]))).toBe('OK');
   expect(await redis.client.get('job:completion:a')).toBe('first');
   expect(await redis.client.lrange('job:done:gw', 0, -1)).toEqual(['first']);
 });
@@ -153,8 +171,39 @@ test('finish: the first completion stays, a second run changes nothing', async (
 test('finish: when the inbox cannot be written, the job stays in flight', async () => {
   await redis.client.rpush(proc, 'run');
   await redis.client.set(keys.inbox('gw'), 'not a list');
-  await expect(finish('run', 'a')).rejects.toThrow('WRONGTYPE');
+  await expect(finish([['run', 'a']])).rejects.toThrow('WRONGTYPE');
   expect(await redis.client.lrange(proc, 0, -1)).toEqual(['run']);
+});
+
+test('finish: leases end with their jobs, and the load says so', async () => {
+  await redis.client.rpush(proc, 'run a', 'run b');
+  await redis.client.zadd(
+    keys.leases(replicaUrl),
+    Date.now() + 9000,
+    'a',
+    Date.now() + 9000,
+    'b',
+    Date.now() + 9000,
+    'c',
+  );
+  const ended = await runScript(
+    redis.client,
+    'finish',
+    [
+      proc,
+      keys.live('interactive'),
+      keys.none,
+      keys.leases(replicaUrl),
+      keys.load(replicaUrl),
+      keys.completion('a'),
+      keys.none,
+      keys.completion('b'),
+      keys.none,
+    ],
+    ['run a', 'a', 'done', '', 'run b', 'b', 'done', ''],
+  );
+  expect(word(ended)).toBe('OK');
+  expect(await redis.client.get(keys.load(replicaUrl))).toBe('1');
 });
 
 test('retry waits in Redis until it is due; promote brings it back', async () => {
@@ -293,8 +342,8 @@ test('a full Redis refuses to admit, and still drains', async () => {
       ['b', 1, 10, '"id":"b"}', ''],
     );
     await expect(refused).rejects.toThrow('OOM');
-    const handed = await runScript(client, 'handoff', [proc, next], ['{"id":"a"}', 'new', 0]);
-    expect(texts(handed)).toEqual(['OK']);
+    const handed = await runScript(client, 'handoff', [proc, next], ['{"id":"a"}', 'new']);
+    expect(word(handed)).toBe('OK');
     expect(await client.lrange(next, 0, -1)).toEqual(['new']);
   } finally {
     client.disconnect();

@@ -8,7 +8,7 @@ import {
   type StageRow,
   stages,
 } from '@vortex/contracts';
-import { type ElementHeader, headerOf } from '@vortex/queue';
+import { type ElementHeader, headerOf, readElementHeader } from '@vortex/queue';
 
 /** An element as its stage sees it, or why it cannot be read. Never throws: the worker goes on. */
 export type ReadEnvelope<Stage extends StageName> =
@@ -27,16 +27,16 @@ export function readEnvelope<Stage extends StageName>(
 
   const bytes = element.length * 3 < maxElementBytes[row.lane] ? 0 : Buffer.byteLength(element);
   if (bytes > maxElementBytes[row.lane]) {
-    const header = bytes <= maxParsedBytes ? parse(element).header : null;
+    const header = bytes <= maxParsedBytes ? readElementHeader(element) : null;
     const reason = `the element has ${bytes} bytes; at most ${maxElementBytes[row.lane]} are read`;
     return unreadable('envelope_too_large', reason, header);
   }
 
-  const { fields, problem, header } = parse(element);
+  const { fields, problem } = parse(element);
   if (fields === null) return unreadable('invalid_envelope', problem);
   if (fields.v !== undefined && fields.v !== envelopeVersion) {
     const reason = `version ${JSON.stringify(fields.v)} is unknown; this worker reads ${envelopeVersion}`;
-    return unreadable('unsupported_version', reason, header);
+    return unreadable('unsupported_version', reason, headerOf(fields));
   }
   if (row.idFromBytes && fields.id === undefined) fields.id = idOf(element);
 
@@ -45,7 +45,7 @@ export function readEnvelope<Stage extends StageName>(
   const issues = parsed.error.issues.map(
     ({ path, message }) => `${path.join('.') || 'envelope'}: ${message}`,
   );
-  return unreadable('invalid_envelope', issues.join('; '), header);
+  return unreadable('invalid_envelope', issues.join('; '), headerOf(fields));
 }
 
 function unreadable(
@@ -56,21 +56,16 @@ function unreadable(
   return { kind: 'unreadable', code, reason, header };
 }
 
-function parse(element: string): {
-  fields: Record<string, unknown> | null;
-  problem: string;
-  header: ElementHeader | null;
-} {
+function parse(element: string): { fields: Record<string, unknown> | null; problem: string } {
   try {
     const value: unknown = JSON.parse(element);
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      return { fields: null, problem: 'the element is JSON, but no object', header: null };
+      return { fields: null, problem: 'the element is JSON, but no object' };
     }
-    const fields = value as Record<string, unknown>;
-    return { fields, problem: '', header: headerOf(fields) };
+    return { fields: value as Record<string, unknown>, problem: '' };
   } catch (error) {
     const problem = `the element is not JSON: ${error instanceof Error ? error.message : String(error)}`;
-    return { fields: null, problem, header: null };
+    return { fields: null, problem };
   }
 }
 

@@ -221,7 +221,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
 
   async function drain(): Promise<void> {
     beat.announceDraining();
-    await Promise.all([...lanes.values()].map(({ consumer }) => consumer.stopClaiming()));
+    for (const { consumer } of lanes.values()) consumer.stopClaiming();
     await patiently(returnOwnList());
     const until = performance.now() + options.drainBudgetMs;
     while (busy() > 0 && performance.now() < until) await delay(20);

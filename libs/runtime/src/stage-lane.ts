@@ -67,12 +67,15 @@ export interface StageLaneOptions<Stage extends StageName> {
 interface Run {
   delivery: Delivery;
   job: JobHeader & { deadline_at: number };
-  controller: AbortController;
+  /** Made when a handler asks for its signal; an AbortController per job is not free. */
+  controller: AbortController | undefined;
   timingsMs: TimingsMs;
   claimedAt: number;
   startedAt: number;
   concluded: boolean;
   releaseSlot: (() => void) | undefined;
+  /** Why the run was ended from outside. */
+  interruption: DOMException | undefined;
 }
 
 /** How often deadlines and budgets of running jobs are looked at; one timer for all is cheaper than one each. */
@@ -108,12 +111,13 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     const run: Run = {
       delivery,
       job,
-      controller: new AbortController(),
+      controller: undefined,
       timingsMs,
       claimedAt,
       startedAt: performance.now(),
       concluded: false,
       releaseSlot: undefined,
+      interruption: undefined,
     };
     if (options.isCancelled(job.id)) end(run, 'cancelled', 'the job was cancelled before this stage began');
     else if (job.deadline_at <= claimedAt) {
@@ -146,30 +150,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
 
   // Async, so that a handler that throws at once is treated like one that rejects.
   async function handle(run: Run, input: InputOf<Stage>): Promise<Outcome<Stage>> {
-    return handler(input, contextOf(run));
-  }
-
-  function contextOf(run: Run): StageContext {
-    const { job } = run;
-    let jobLog: Logger | undefined;
-    return {
-      job,
-      signal: run.controller.signal,
-      // Most runs log nothing, and a child logger is not free.
-      get log() {
-        jobLog ??= log.child({ job_id: job.id, stage });
-        return jobLog;
-      },
-      now: () => Date.now(),
-      emit(frame: AnswerFrameBody) {
-        if (run.concluded || job.reply_to === undefined) return;
-        const { id, attempt, redelivered } = job;
-        options.publishFrame(job.reply_to, JSON.stringify({ id, attempt, redelivered, ...frame }));
-      },
-      timing(name, ms) {
-        run.timingsMs[name] = ms;
-      },
-    };
+    return handler(input, new RunContext(run, stage, options));
   }
 
   // ── from decision to Redis ──────────────────────────────────────────────────────────────────
@@ -268,7 +249,6 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     const settled = consumer.finish(run.delivery, {
       id: job.id,
       value,
-      deadlineAt: job.deadline_at,
       lane: row.lane,
       replyTo: job.reply_to,
       trackFields,
@@ -406,7 +386,8 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     run.releaseSlot = consumer.keepSlot();
     conclude();
     run.concluded = true;
-    run.controller.abort(reason);
+    run.interruption = reason;
+    run.controller?.abort(reason);
   }
 
   return {
@@ -433,6 +414,57 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       }
     },
     stop: () => clearInterval(watch),
+  };
+}
+
+/** A class, because one is made per job. */
+class RunContext implements StageContext {
+  readonly #run: Run;
+  readonly #stage: StageName;
+  readonly #options: Pick<StageLaneOptions<StageName>, 'log' | 'publishFrame'>;
+  #log: Logger | undefined;
+
+  constructor(
+    run: Run,
+    stage: StageName,
+    options: Pick<StageLaneOptions<StageName>, 'log' | 'publishFrame'>,
+  ) {
+    this.#run = run;
+    this.#stage = stage;
+    this.#options = options;
+  }
+
+  get job() {
+    return this.#run.job;
+  }
+
+  get signal() {
+    const run = this.#run;
+    if (run.controller === undefined) {
+      run.controller = new AbortController();
+      if (run.interruption !== undefined) run.controller.abort(run.interruption);
+    }
+    return run.controller.signal;
+  }
+
+  /** Most runs log nothing, and a child logger is not free. */
+  get log() {
+    this.#log ??= this.#options.log.child({ job_id: this.#run.job.id, stage: this.#stage });
+    return this.#log;
+  }
+
+  readonly now = Date.now;
+
+  // Arrow functions: handlers pass them on without the object.
+  readonly emit = (frame: AnswerFrameBody): void => {
+    const { job, concluded } = this.#run;
+    if (concluded || job.reply_to === undefined) return;
+    const { id, attempt, redelivered } = job;
+    this.#options.publishFrame(job.reply_to, JSON.stringify({ id, attempt, redelivered, ...frame }));
+  };
+
+  readonly timing = (name: string, ms: number): void => {
+    this.#run.timingsMs[name] = ms;
   };
 }
 

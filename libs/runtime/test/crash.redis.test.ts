@@ -44,7 +44,7 @@ const nothingLeft = async () => {
   expect(await inFlight()).toBe(0);
 };
 
-test('workers are killed again and again under load: every query is answered, none is dead or left', async () => {
+test('workers are killed under load: every query is answered, none is dead or left', async () => {
   const submitter = await bench.submitter();
   await startVictim();
   await startVictim();
@@ -54,7 +54,8 @@ test('workers are killed again and again under load: every query is answered, no
       submitter.submit(question(id, { envelope: { query: `wait:${(place % 7) * 20}` } })),
     ),
   );
-  for (let round = 0; round < 4; round += 1) {
+  // Two kills: with three, a job that was in hand each time would rightly be taken for poison.
+  for (let round = 0; round < 2; round += 1) {
     await until('something is in flight', async () => (await inFlight()) > 0 || submitter.waiting() === 0);
     const victim = children.shift();
     if (victim !== undefined) await end(victim);
