@@ -150,7 +150,13 @@ describe('the client', () => {
 
   it('waits for a job over a gateway that is away for a moment', async () => {
     const job = { id: 'job_1', type: 'ingest', progress: 0, message: null, result: null, error: null };
-    const more = { error_code: null, created_at: null, updated_at: null };
+    const more = {
+      error_code: null,
+      created_at: null,
+      updated_at: null,
+      started_at: null,
+      completed_at: null,
+    };
     const answers = ['queued', 'away', 'processing', 'failed'];
     await gateway((_, response) => {
       const status = answers.shift();

@@ -4,7 +4,6 @@ import { failureCodes } from './failure.ts';
 
 /** `[start, end)` into the document's extracted text, in UTF-16 code units: `text.slice(start, end)`. */
 export const sourceSpan = z.tuple([z.int().min(0), z.int().min(0)]);
-export type SourceSpan = z.infer<typeof sourceSpan>;
 
 /** A passage that retrieval put into the prompt. */
 export const source = z.object({
@@ -46,7 +45,6 @@ export const refusal = z.object({
   floor: z.number(),
   best: z.number().nullable(),
 });
-export type Refusal = z.infer<typeof refusal>;
 
 /** What a finished query says, before the gateway adds what only it knows. */
 export const answer = z.object({
@@ -75,20 +73,18 @@ export const hit = z.object({
   page: z.int().min(1).nullable(),
   source_span: sourceSpan,
 });
-export type Hit = z.infer<typeof hit>;
 
 /** The result of a `want: "hits"` query. */
 export const hits = z.object({ hits: z.array(hit), collection: z.string(), degraded: z.array(z.string()) });
 export type Hits = z.infer<typeof hits>;
 
-export const jobError = z.object({
+const jobError = z.object({
   code: z.enum(failureCodes),
   message: z.string(),
   /** Stage that gave up; null when none had it in hand. */
   stage: z.string().nullable(),
   retryable: z.boolean(),
 });
-export type JobError = z.infer<typeof jobError>;
 
 const completionHeader = z.object({
   id: z.string(),

@@ -25,8 +25,7 @@ export const collectionName = z
   );
 
 /** The generator replica a query was assigned to; its lease in `llm:inflight:<url>` is released when the job ends. */
-export const replicaRef = z.object({ worker_name: z.string().min(1), url: z.string().min(1) });
-export type ReplicaRef = z.infer<typeof replicaRef>;
+const replicaRef = z.object({ worker_name: z.string().min(1), url: z.string().min(1) });
 
 /** Durations in milliseconds, never points in time: they may be summed across hosts. */
 export const timingsMs = z.record(z.string(), z.number());

@@ -6,6 +6,7 @@ import { questionFields } from './query/1-encode.ts';
 
 /** The public HTTP shapes. Unknown fields are refused: a misspelt option must not be ignored in silence. */
 
+/** A cold model on a CPU may need minutes. */
 export const maxDeadlineMs = 300_000;
 
 export const queryRequest = z.strictObject({
@@ -34,6 +35,7 @@ export const searchRequest = z.strictObject({
 export type SearchRequest = z.infer<typeof searchRequest>;
 
 export const searchResponse = hits.extend({ id: z.string(), timings_ms: timingsMs, request_id: z.string() });
+export type SearchResponse = z.infer<typeof searchResponse>;
 
 export const ingestRequest = z.strictObject({
   user_id: documentFields.shape.user_id,
@@ -74,6 +76,8 @@ export const jobResponse = z.object({
   error_code: z.string().nullable(),
   created_at: z.string().nullable(),
   updated_at: z.string().nullable(),
+  started_at: z.string().nullable(),
+  completed_at: z.string().nullable(),
 });
 export type JobResponse = z.infer<typeof jobResponse>;
 
@@ -92,5 +96,4 @@ export const problem = z.object({
   /** What is wrong with which field: a JSON pointer into the body. */
   errors: z.array(z.object({ pointer: z.string(), message: z.string() })).optional(),
 });
-export type SearchResponse = z.infer<typeof searchResponse>;
 export type Problem = z.infer<typeof problem>;

@@ -2,16 +2,17 @@
  * Public ids: a prefix that says what it names, then 22 base-62 digits (131 bits, so ids never need a
  * uniqueness check). The prefix is part of the API: clients and logs tell kinds apart by it.
  */
-export type IdPrefix = 'qry' | 'job' | 'doc' | 'chk' | 'req';
+type IdPrefix = 'qry' | 'job' | 'doc' | 'chk' | 'req';
 
-const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+/** Base 62, in ASCII order. */
+export const idDigits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
 export function newId(prefix: IdPrefix): string {
   let id = '';
   // 248 = 4 × 62: bytes above it are dropped, or the first digits would come up more often.
   while (id.length < 22) {
     for (const byte of crypto.getRandomValues(new Uint8Array(32))) {
-      if (byte < 248 && id.length < 22) id += digits[byte % 62];
+      if (byte < 248 && id.length < 22) id += idDigits[byte % 62];
     }
   }
   return `${prefix}_${id}`;

@@ -4,7 +4,8 @@ import { describe, expect, expectTypeOf, it } from 'vitest';
 import { completionOf } from './answer.ts';
 import { jobId } from './envelope.ts';
 import { newId } from './ids.ts';
-import { generatorList, type Outcome, resultSchemas, stageNames, stages } from './pipeline.ts';
+import { storeResult } from './ingest/2-embed.ts';
+import { generatorList, type Outcome, stageNames, stages } from './pipeline.ts';
 import { decodeVector, encodeVector } from './vector-codec.ts';
 
 const fixture = (name: string): unknown =>
@@ -87,7 +88,7 @@ describe('vectors', () => {
 
 describe('completions', () => {
   it('are flat, and fail with a code', () => {
-    const store = completionOf(resultSchemas.store);
+    const store = completionOf(storeResult);
     expect(
       store.parse({ id: 'a', status: 'completed', attempt: 1, timings_ms: {}, stored: 3 }),
     ).toMatchObject({ stored: 3 });

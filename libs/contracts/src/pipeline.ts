@@ -1,8 +1,9 @@
 import type { z } from 'zod';
-import { type Answer, answer, type Hits, hits } from './answer.ts';
+import type { Answer, Hits } from './answer.ts';
+import type { JobHeader } from './envelope.ts';
 import type { FailureCode } from './failure.ts';
-import { type IngestResult, ingestInput, ingestResult } from './ingest/1-document.ts';
-import { embedInput, type StoreResult, storeInput, storeResult } from './ingest/2-embed.ts';
+import { type IngestResult, ingestInput } from './ingest/1-document.ts';
+import { embedInput, type StoreResult, storeInput } from './ingest/2-embed.ts';
 import { encodeInput } from './query/1-encode.ts';
 import { retrieveInput } from './query/2-retrieve.ts';
 import { generateInput } from './query/3-generate.ts';
@@ -87,10 +88,10 @@ export type StageName = keyof typeof stages;
 export const stageNames = Object.keys(stages) as StageName[];
 
 export type InputOf<S extends StageName> = z.infer<(typeof stages)[S]['input']>;
-export type NextOf<S extends StageName> = (typeof stages)[S]['next'][number];
+type NextOf<S extends StageName> = (typeof stages)[S]['next'][number];
 
 /** What a finished job of a stage says; the value of `job:completion:<id>` is this plus the completion header. */
-export interface Results {
+interface Results {
   encode: never;
   retrieve: Answer | Hits;
   generate: Answer;
@@ -98,11 +99,10 @@ export interface Results {
   embed: never;
   store: StoreResult;
 }
-export const resultSchemas = { answer, hits, ingest: ingestResult, store: storeResult } as const;
 
 /** The runtime carries the header (id, deadline, tenant, timings …) from stage to stage; a stage gives the rest. */
-export type PayloadOf<S extends StageName> = Omit<z.input<(typeof stages)[S]['input']>, HeaderField>;
-type HeaderField = keyof import('./envelope.ts').JobHeader;
+type PayloadOf<S extends StageName> = Omit<z.input<(typeof stages)[S]['input']>, HeaderField>;
+type HeaderField = keyof JobHeader;
 
 type ForwardOf<S extends StageName> = {
   [N in NextOf<S>]: { kind: 'forward'; to: N; payload: PayloadOf<N> };

@@ -1,8 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Chunk } from '@vortex/contracts';
+import { type Chunk, idDigits } from '@vortex/contracts';
 import type { Piece } from './chunk-options.ts';
-
-const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
 /**
  * Chunk ids are made of what the chunk is: document, version, place and span. The same group stored twice
@@ -18,7 +16,7 @@ function chunkId(of: { documentId: string; version: number }, piece: Piece): str
   let rest = BigInt(`0x${createHash('sha256').update(name).digest('hex')}`);
   let id = '';
   for (let place = 0; place < 22; place += 1) {
-    id += digits[Number(rest % 62n)];
+    id += idDigits[Number(rest % 62n)];
     rest /= 62n;
   }
   return `chk_${id}`;

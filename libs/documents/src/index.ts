@@ -5,11 +5,5 @@ export { extractText } from './extract-text.ts';
 export { firstHeading } from './markdown-outline.ts';
 export { mediaTypeOf } from './media-type.ts';
 export type { TextMediaType } from './outline.ts';
-export {
-  ContentMissing,
-  type ContentStore,
-  createFileContentStore,
-  createTextStore,
-  type TextStore,
-} from './text-store.ts';
+export { ContentMissing, createTextStore, type TextStore } from './text-store.ts';
 export type { CountTokens } from './token-counter.ts';

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ContentMissing, createFileContentStore, createTextStore } from '../src/index.ts';
+import { ContentMissing, createFileContentStore, createTextStore } from '../src/text-store.ts';
 
 describe('texts as files', () => {
   let folder: string;

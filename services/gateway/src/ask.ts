@@ -7,6 +7,7 @@ import {
   envelopeVersion,
   failures,
   type Hits,
+  maxDeadlineMs,
   newId,
   type QueryResponse,
   stages,
@@ -161,7 +162,7 @@ function resultOf<Result extends Answer | Hits>(
 
 function timedOut(exchange: Exchange, prepared: PreparedJob): HttpProblem {
   return deadlineProblem(
-    `No answer within ${prepared.timeoutMs} ms. The job was cancelled; deadline_ms can allow up to 300,000.`,
+    `No answer within ${prepared.timeoutMs} ms. The job was cancelled; deadline_ms can allow up to ${maxDeadlineMs.toLocaleString('en')}.`,
     timingsOf({}, exchange, prepared),
   );
 }

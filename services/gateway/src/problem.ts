@@ -11,7 +11,7 @@ import { QueueFull, QueueUnavailable } from '@vortex/queue';
  * Everything the gateway refuses or fails at, beside the failure codes of the pipeline (contracts/failure.ts).
  * A code is part of the API: clients branch on it, so one is never renamed or given another status.
  */
-export const gatewayProblems = {
+const gatewayProblems = {
   bad_request: { status: 400, title: 'The request could not be read', retryable: false },
   invalid_json: { status: 400, title: 'The body is not valid JSON', retryable: false },
   not_found: { status: 404, title: 'There is nothing here', retryable: false },

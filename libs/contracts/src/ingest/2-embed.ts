@@ -29,10 +29,8 @@ const groupFields = z.object({
 export const embedInput = jobHeader
   .extend(groupFields.shape)
   .extend({ chunks: z.array(chunk).min(1).max(256) });
-export type EmbedInput = z.infer<typeof embedInput>;
 
-export const embeddedChunk = chunk.extend({ embedding: z.base64().min(4) });
-export type EmbeddedChunk = z.infer<typeof embeddedChunk>;
+const embeddedChunk = chunk.extend({ embedding: z.base64().min(4) });
 
 /** `job:retriever_in:low`: the same chunks with their vectors, to be stored. Storing twice changes nothing. */
 export const storeInput = jobHeader.extend(groupFields.shape).extend({
@@ -41,7 +39,6 @@ export const storeInput = jobHeader.extend(groupFields.shape).extend({
   /** Chunks longer than the model takes: the end of their text is not in their vector. */
   truncated: z.int().min(0).default(0),
 });
-export type StoreInput = z.infer<typeof storeInput>;
 
 export const storeResult = z.object({ stored: z.int().min(0), truncated: z.int().min(0).default(0) });
 export type StoreResult = z.infer<typeof storeResult>;

@@ -10,4 +10,3 @@ export const retrieveInput = encodeInput.extend({
   /** Why the answer may be less than asked for, e.g. `query_truncated`. */
   degraded: z.array(z.string()).default([]),
 });
-export type RetrieveInput = z.infer<typeof retrieveInput>;

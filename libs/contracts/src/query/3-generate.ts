@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { source } from '../answer.ts';
 import { encodeInput } from './1-encode.ts';
 
-export const chatMessage = z.object({ role: z.enum(['system', 'user', 'assistant']), content: z.string() });
+const chatMessage = z.object({ role: z.enum(['system', 'user', 'assistant']), content: z.string() });
 export type ChatMessage = z.infer<typeof chatMessage>;
 
 /** `job:llm_in` or `job:llm_in:<WORKER_NAME>`: the augmented prompt, and what its numbered passages are. */

@@ -15,9 +15,8 @@ const maxParts = 10_000;
 
 /**
  * Refuses large bodies that consist of structure instead of text, before they are parsed. No route takes
- * more than a few nested fields, but 32 MB of `[` or of `{},` would become a gigabyte of
- * objects. Strings are jumped
- * over by `indexOf`, so a document of 32 MB is scanned in some milliseconds.
+ * more than a few nested fields, but 32 MB of `[` or of `{},` would become a gigabyte of objects. Strings are
+ * jumped over by `indexOf`, so a document of 32 MB is scanned in some milliseconds.
  * @throws HttpProblem 400 `invalid_json`
  */
 export function assertModestJson(bytes: Buffer): void {

@@ -1,4 +1,4 @@
-import type { Answer, Completed, QueryResponse } from '@vortex/contracts';
+import { type Answer, type Completed, maxAnswerTokens, type QueryResponse } from '@vortex/contracts';
 import { awaitResult, type PreparedJob, prepare, type Question, queryAnswer } from '../ask.ts';
 import {
   annotationsOf,
@@ -20,8 +20,6 @@ import { jsonBody } from '../openapi-schemas.ts';
 import { gatewayProblem, internalProblem, problemOf } from '../problem.ts';
 import { metered } from '../query-meter.ts';
 import { startAnswer } from '../running-answer.ts';
-
-const mostTokens = 8192;
 
 /** `POST /v1/chat/completions`: a question in OpenAI's words; the official client works unchanged. */
 export function chatCompletionsEndpoint(parts: GatewayParts): Endpoint {
@@ -53,7 +51,7 @@ export function chatCompletionsEndpoint(parts: GatewayParts): Endpoint {
       const question: Question = {
         query: questionOf(request.messages),
         collection: collectionOfModel(request.model),
-        max_tokens: maxTokens == null ? undefined : Math.min(maxTokens, mostTokens),
+        max_tokens: maxTokens == null ? undefined : Math.min(maxTokens, maxAnswerTokens),
       };
       if (request.stream === true) return streamCompletion(parts, exchange, request, question);
       return completeAtOnce(parts, exchange, request.model, question);

@@ -1,4 +1,4 @@
-import { jobStatus } from '@vortex/contracts';
+import { type JobResponse, jobResponse, jobStatus } from '@vortex/contracts';
 import { QueueUnavailable } from '@vortex/queue';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
@@ -38,7 +38,7 @@ async function readHash(parts: GatewayParts, id: string): Promise<Record<string,
 }
 
 /** A hash knows only text: numbers, times and the result are brought back to what they were. */
-export function jobFrom(id: string, fields: Record<string, string>): Record<string, unknown> {
+function jobFrom(id: string, fields: Record<string, string>): JobResponse {
   const progress = Number(fields.progress ?? 0);
   return {
     id: fields.id ?? id,
@@ -67,12 +67,12 @@ function timeOrNull(value: string | undefined): string | null {
   return Number.isFinite(ms) ? new Date(ms).toISOString() : value;
 }
 
-function objectOrNull(value: string | undefined): unknown {
+function objectOrNull(value: string | undefined): JobResponse['result'] {
   if (value === undefined || value === '') return null;
   try {
-    const parsed: unknown = JSON.parse(value);
-    return typeof parsed === 'object' ? parsed : null;
+    return jobResponse.shape.result.safeParse(JSON.parse(value)).data ?? null;
   } catch {
+    // Not JSON: no script of ours wrote it, and the status is worth showing without it.
     return null;
   }
 }
