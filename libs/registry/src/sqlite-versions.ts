@@ -242,6 +242,7 @@ export function versionsOf({ database, now, write }: SqliteSession): Versions {
     async versionState(tenant, documentId, version) {
       if (documentById.get(documentId, tenant) === undefined) return null;
       const row = oneVersion.get(documentId, version);
+      // The column's CHECK lets nothing else in.
       return row === undefined ? null : (text(row, 'state') as VersionState);
     },
 
@@ -252,12 +253,15 @@ export function versionsOf({ database, now, write }: SqliteSession): Versions {
       if (abandoned.get(before, 1) !== undefined) {
         write(() => {
           for (const row of abandoned.all(before, limit)) {
-            setVersionState.run('failed', text(row, 'document_id'), number(row, 'version'));
+            const documentId = text(row, 'document_id');
+            const version = number(row, 'version');
+            setVersionState.run('failed', documentId, version);
+            forgetGroups.run(documentId, version);
             noteError.run(
               'internal',
               'the ingest job vanished; ingest the document again',
               now(),
-              text(row, 'document_id'),
+              documentId,
             );
           }
         });
