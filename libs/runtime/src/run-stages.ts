@@ -13,12 +13,14 @@ import {
   defaultLeaseMs,
   keys,
   type RedisOptions,
+  returnList,
   runScript,
   startBeat,
   startCaretaker,
   texts,
   workerMember,
 } from '@vortex/queue';
+import { createJobTally } from './job-tally.ts';
 import type { StageHandler } from './stage-handler.ts';
 import { createStageLane, type StageLane } from './stage-lane.ts';
 
@@ -62,6 +64,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
   const { redis, log, metrics, replica, leaseMs = defaultLeaseMs, beatMs = defaultBeatMs } = options;
   const wid = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
   const commands = connect(redis, 'worker', log);
+  const tally = createJobTally(metrics);
   const lanes = new Map<StageName, { lane: StageLane; consumer: Consumer; lists: string[] }>();
   const ownList = replica === undefined ? undefined : generatorList(options.workerName);
 
@@ -98,7 +101,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     log,
     leaseMs,
     ...(options.caretakerMs !== undefined && { tickMs: options.caretakerMs }),
-    onEvent: (event, list) => metrics.add('rag_queue_jobs_total', { queue: list, event }),
+    onEvent: (event, list) => tally(returnList(list), event),
   });
 
   // ── lanes ───────────────────────────────────────────────────────────────────────────────────
@@ -132,7 +135,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
       blockSeconds: Math.min(2, leaseMs / 4000),
       isLeaseFresh: () => beat.isFresh(),
       deliver: (delivery) => lane.deliver(delivery),
-      onEvent: (event, list, number) => metrics.add('rag_queue_jobs_total', { queue: list, event }, number),
+      onEvent: (event, list, number) => tally(returnList(list), event, number),
       log,
     });
     const lane = createStageLane<Stage>({
@@ -147,6 +150,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
         runScript(commands, 'mark', [keys.job(id)], [fields]).catch(() => undefined);
       },
       ...(stage === 'generate' && replica && { startLease, replicaUrl: replica.url }),
+      tally,
       log,
       metrics,
     });

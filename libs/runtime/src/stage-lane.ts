@@ -23,6 +23,7 @@ import {
 } from '@vortex/queue';
 import { retryDelayMs } from './backoff.ts';
 import { completedFields, completedText } from './completion-text.ts';
+import type { JobTally } from './job-tally.ts';
 import { listOf, nextElement } from './next-element.ts';
 import { readEnvelope } from './read-envelope.ts';
 import type { StageContext, StageHandler } from './stage-handler.ts';
@@ -60,6 +61,7 @@ export interface StageLaneOptions<Stage extends StageName> {
   startLease?: (id: string, assignedUrl: string | undefined) => void;
   /** Generators: this replica's address. */
   replicaUrl?: string;
+  tally: JobTally;
   log: Logger;
   metrics: Metrics;
 }
@@ -88,8 +90,6 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
   const runs = new Set<Run>();
   let settling = 0;
   let watch: NodeJS.Timeout | undefined;
-
-  const count = (event: string) => metrics.add('rag_queue_jobs_total', { queue, event });
 
   // ── from delivery to handler ────────────────────────────────────────────────────────────────
 
@@ -333,7 +333,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     settled
       .then(
         (answer) => {
-          if (answer === 'OK') count(event);
+          if (answer === 'OK') options.tally(queue, event);
           else log.info({ job_id: id, stage }, 'somebody else owns the job by now; this run is dropped');
         },
         (error: unknown) =>

@@ -82,7 +82,7 @@ async function measureSystem(system: ChainSystem, seconds: number, serverPath?: 
     const gateway = await openGateway(system, server.url);
     try {
       // Compiled code, open connections, loaded scripts: what a running system has.
-      await loop(gateway.ask, system, 16, seconds / 2);
+      await loop(gateway.ask, system, 64, seconds);
       const alone = await figuresOf(probe, () => loop(gateway.ask, system, 1, seconds));
       const many = await figuresOf(probe, () => loop(gateway.ask, system, 64, seconds));
       return { in_flight_1: alone, in_flight_64: many };
