@@ -82,14 +82,15 @@ describe('FLUSHALL', () => {
   });
 });
 
-describe('Redis killed', () => {
-  it('is answered by 503 within a second, and all recovers by itself', async () => {
+describe('Redis frozen, then killed', () => {
+  it('is answered by 503 at once, and all recovers by itself', async () => {
     await stack.freeze('redis');
     try {
-      const began = performance.now();
+      const beganMs = performance.now();
       const { status, body } = await ask('Are you there?');
       expect([status, body.code]).toEqual([503, 'queue_unavailable']);
-      expect(performance.now() - began).toBeLessThan(1_500);
+      // The gateway gives up within a second; the rest is this process, busy with others.
+      expect(performance.now() - beganMs).toBeLessThan(1_500);
       expect((await fetch(`${stack.url}/healthz`)).status).toBe(200);
       await eventually(
         async () => (await fetch(`${stack.url}/readyz`)).status === 503,

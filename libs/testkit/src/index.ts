@@ -1,3 +1,4 @@
-export { type PrivateRedis, type PrivateRedisOptions, startPrivateRedis } from './private-redis.ts';
+export { freePort } from './free-port.ts';
+export { type PrivateRedis, startPrivateRedis } from './private-redis.ts';
 export { openTestRedis, type TestRedis } from './redis.ts';
 export { until } from './until.ts';

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { freePort } from './free-port.ts';
 
 /** A Redis (or Valkey) of a test's own: free loopback port, temporary folder, gone after `stop`. */
 export interface PrivateRedis {
@@ -18,7 +18,7 @@ export interface PrivateRedis {
   stop(): Promise<void>;
 }
 
-export interface PrivateRedisOptions {
+interface PrivateRedisOptions {
   /** Path of the server program; searched in PATH as redis-server, then valkey-server, when absent. */
   serverPath?: string;
   /** Further arguments, e.g. `['--appendonly', 'yes']`. */
@@ -87,6 +87,7 @@ async function answers(url: string, child: ChildProcess): Promise<void> {
   const exited = once(child, 'exit').then(() => {
     throw new Error(`the Redis for ${url} ended before it answered`);
   });
+  // It may also end long after it has answered, when the race is over.
   exited.catch(() => undefined);
   try {
     const late = delay(10_000, undefined, { ref: false }).then(() => {
@@ -96,15 +97,4 @@ async function answers(url: string, child: ChildProcess): Promise<void> {
   } finally {
     client.disconnect();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no free loopback port was given');
-  return address.port;
 }

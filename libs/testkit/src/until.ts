@@ -12,7 +12,7 @@ export async function until<Fact>(
   const end = performance.now() + withinMs;
   for (;;) {
     const fact = await ask();
-    if (fact) return fact as NonNullable<Fact>;
+    if (fact) return fact;
     if (performance.now() > end) throw new Error(`waited ${withinMs} ms in vain for: ${what}`);
     await delay(5);
   }
