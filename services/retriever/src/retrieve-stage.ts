@@ -1,16 +1,10 @@
-import {
-  decodeVector,
-  defaultCollection,
-  failures,
-  type InputOf,
-  type Outcome,
-  type Source,
-} from '@vortex/contracts';
+import { decodeVector, defaultCollection, failures, type InputOf, type Outcome } from '@vortex/contracts';
 import type { Metrics } from '@vortex/observability';
 import type { Registry } from '@vortex/registry';
 import type { StageHandler } from '@vortex/runtime';
 import { DimensionMismatch, type StoreHit, UnknownCollection } from '@vortex/vector-store';
-import { buildPrompt, type Passage } from './prompt.ts';
+import { buildPrompt } from './prompt.ts';
+import { hitsResult, refusalResult, toPassage } from './retrieval-results.ts';
 import type { VisibleSearch } from './visible-search.ts';
 
 /**
@@ -25,8 +19,6 @@ export interface RetrieveDeps {
   metrics: Metrics;
   settings: { topK: number; relevanceFloor: number; promptTokens: number };
 }
-
-const refusalText = 'I found nothing in this collection that answers the question.';
 
 export function createRetrieveStage({
   registry,
@@ -65,30 +57,12 @@ export function createRetrieveStage({
     if (best !== null) metrics.observe('rag_retrieval_top_score', { index: 'dense' }, Math.max(0, best));
     const { degraded } = input;
     if (input.want === 'hits') {
-      return { kind: 'done', result: { hits: found.hits.map(toHit), collection: collection.name, degraded } };
+      return { kind: 'done', result: hitsResult(found.hits, collection.name, degraded) };
     }
     if (best === null || best < floor) {
       metrics.add('rag_retrieval_empty_total', { index: 'dense' });
-      return {
-        kind: 'done',
-        result: {
-          answered: false,
-          answer: refusalText,
-          refusal: { reason: 'no_relevant_context', floor, best },
-          citations: [],
-          sources: found.hits.map((hit, index) => ({
-            ...toSource(hit),
-            rank: index + 1,
-            used_in_prompt: false,
-          })),
-          worker: null,
-          replica: null,
-          model: null,
-          collection: collection.name,
-          degraded,
-          usage: { prompt_tokens: null, completion_tokens: null },
-        },
-      };
+      const result = refusalResult(found.hits, { floor, best }, collection.name, degraded);
+      return { kind: 'done', result };
     }
     const { messages, sources } = buildPrompt(input.query, found.hits.map(toPassage), settings.promptTokens);
     const { query, want, stream, top_k, max_tokens } = input;
@@ -130,18 +104,4 @@ async function findHits(
     }
     throw error;
   }
-}
-
-function toSource({ chunk, score }: StoreHit): Omit<Source, 'rank' | 'used_in_prompt'> {
-  const { chunk_id, document_id, title, heading_path, page, source_span, text } = chunk;
-  return { chunk_id, document_id, title, heading_path, page, source_span, excerpt: text, score };
-}
-
-function toPassage(hit: StoreHit): Passage {
-  return { source: toSource(hit), context: hit.chunk.context, tokens: hit.chunk.tokens };
-}
-
-function toHit({ chunk, score }: StoreHit) {
-  const { document_id, title, chunk_id, text, heading_path, page, source_span } = chunk;
-  return { document_id, title, chunk_id, text, score, heading_path, page, source_span };
 }

@@ -1,5 +1,5 @@
 import type { Collection, Registry } from '@vortex/registry';
-import type { DocumentVersion, StoreHit, VectorStore } from '@vortex/vector-store';
+import { type DocumentVersion, type StoreHit, type VectorStore, versionKey } from '@vortex/vector-store';
 
 /**
  * Searches what may be seen. The store holds rows of versions that are being written, or that a newer
@@ -33,7 +33,6 @@ const maxRounds = 8;
 
 export function createVisibleSearch(deps: { registry: Registry; store: VectorStore }): VisibleSearch {
   const views = new Map<string, CollectionView>();
-  const versionKey = ({ document_id, version }: DocumentVersion) => `${version}:${document_id}`;
 
   function viewOf(tenant: string, name: string): CollectionView {
     const key = JSON.stringify([tenant, name]);
@@ -70,7 +69,7 @@ export function createVisibleSearch(deps: { registry: Registry; store: VectorSto
       const view = viewOf(tenant, name);
       await refresh(view, collection);
       let hits: StoreHit[] = [];
-      for (let round = 0; round < maxRounds; round++) {
+      for (let round = 0; round < maxRounds; round += 1) {
         const found = await deps.store.search(scope, {
           vector,
           limit,
@@ -81,7 +80,7 @@ export function createVisibleSearch(deps: { registry: Registry; store: VectorSto
         for (const hit of found) {
           if (await isVisible(view, tenant, hit.chunk)) hits.push(hit);
           else {
-            invisible++;
+            invisible += 1;
             view.excluded.set(versionKey(hit.chunk), {
               document_id: hit.chunk.document_id,
               version: hit.chunk.version,

@@ -7,10 +7,10 @@ import { openSqliteRegistry, type Registry } from '@vortex/registry';
 import type { StageContext } from '@vortex/runtime';
 import { openVectorStore, type VectorStore } from '@vortex/vector-store';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createPurge } from './purge.ts';
-import { createRetrieveStage } from './retrieve-stage.ts';
-import { createStoreStage } from './store-stage.ts';
-import { createVisibleSearch, type VisibleSearch } from './visible-search.ts';
+import { createPurge } from '../src/purge.ts';
+import { createRetrieveStage } from '../src/retrieve-stage.ts';
+import { createStoreStage } from '../src/store-stage.ts';
+import { createVisibleSearch, type VisibleSearch } from '../src/visible-search.ts';
 
 const model = 'test-model:4';
 let folder: string;
