@@ -25,5 +25,5 @@ export {
   type ModelProgress,
   ModelUnavailable,
 } from './models/model-files.ts';
-export { createThreadEmbedder, ThreadEmbedder, type ThreadEmbedderOptions } from './thread-embedder.ts';
+export { createThreadEmbedder, type ThreadEmbedderOptions } from './thread-embedder.ts';
 export { loadTokenizer, type ModelTokenizer } from './tokenizer.ts';

@@ -13,7 +13,7 @@ import { loadTokenizer } from './tokenizer.ts';
  * per query its pipeline (padding, tensor copies, type checks, pooling) cost as much as a third of the
  * inference itself: 691 against 934 queries/s on one thread (docs/decisions/0003).
  *
- * Rooms are not imported here: a thread gets no `source` condition from a test runner.
+ * Rooms are not imported here: a thread gets no `vortex-source` condition from a test runner.
  */
 export interface ThreadSettings {
   model: string;

@@ -1,6 +1,6 @@
 import { encodeVector, type Outcome } from '@vortex/contracts';
 import type { StageHandler } from '@vortex/runtime';
-import type { EncodeDeps } from './stage.ts';
+import type { EncodeDeps } from './encode-stage.ts';
 
 /**
  * Embed, the low lane. In: a few chunks of one document version. Out: the same chunks with their vectors,

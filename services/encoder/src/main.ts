@@ -4,7 +4,7 @@ import { chooseThreads, createThreadEmbedder, ensureModel } from '@vortex/embedd
 import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
 import { type RunningStages, runStages } from '@vortex/runtime';
 import { createEmbedStage } from './embed-stage.ts';
-import { createEncodeStage } from './stage.ts';
+import { createEncodeStage } from './encode-stage.ts';
 
 const config = readServiceConfig('encoder', { env: process.env, confDir: 'conf' });
 const { name: workerName, drain_budget_ms: drainBudgetMs } = config.worker;
@@ -47,12 +47,12 @@ running = await runStages({
 });
 log.info({ model: embedder.model.fingerprint, ...choice, source: files.source }, 'encoder consumes');
 
-let _stopping: Promise<void> | undefined;
-function stop(): void {
-  _stopping ??= (async () => {
-    await running?.stop();
-    await Promise.all([probes.close(), embedder.close()]);
-  })();
+let stopping = false;
+async function stop(): Promise<void> {
+  if (stopping) return;
+  stopping = true;
+  await running?.stop();
+  await Promise.all([probes.close(), embedder.close()]);
 }
 process.on('SIGTERM', stop);
 process.on('SIGINT', stop);

@@ -1,15 +1,15 @@
 import { type InputOf, retrieveInput, type StageName, stages, storeInput } from '@vortex/contracts';
-import { createThreadEmbedder, type ThreadEmbedder } from '@vortex/embedding';
+import { createThreadEmbedder, type Embedder } from '@vortex/embedding';
 import { createMetrics, silentLogger } from '@vortex/observability';
 import type { StageContext } from '@vortex/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testModel } from '../../../libs/embedding/test/test-models.ts';
 import { createEmbedStage } from '../src/embed-stage.ts';
-import { createEncodeStage } from '../src/stage.ts';
+import { createEncodeStage } from '../src/encode-stage.ts';
 
 // Both stages on the real model: their outcome must be what the next stage's schema takes.
 const metrics = createMetrics('encoder');
-let embedder: ThreadEmbedder;
+let embedder: Embedder;
 beforeAll(async () => {
   embedder = await createThreadEmbedder({ files: await testModel('all-minilm-l6-v2'), threads: 1 });
 }, 240_000);
