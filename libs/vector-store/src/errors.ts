@@ -27,9 +27,11 @@ export class StoreRefused extends VectorStoreError {
 
 export class UnknownCollection extends VectorStoreError {
   constructor(scope: Scope) {
-    super(`tenant ${JSON.stringify(scope.tenant)} has no collection ${JSON.stringify(scope.collection)}`, {
-      mayRetry: false,
-    });
+    super(
+      `tenant ${JSON.stringify(scope.tenant)} has no collection ${JSON.stringify(scope.collection)} in the vector store: ` +
+        'the first group stored makes it',
+      { mayRetry: false },
+    );
   }
 }
 
