@@ -1,7 +1,7 @@
 /**
  * Questions for choosing the relevance floor over Vortex's own documentation: the first list can be
- * answered from it, the second cannot. Half of the second sounds like our field on purpose; a floor that
- * only keeps cooking apart from queues would prove nothing.
+ * answered from it, the others cannot. The third sounds like our field on purpose; a floor that only
+ * keeps cooking apart from queues would prove little.
  */
 export const answerable = [
   'Which Redis list does the retriever read from?',
@@ -46,7 +46,7 @@ export const answerable = [
   'How is llm:load kept correct?',
 ];
 
-export const unanswerable = [
+export const far = [
   'What is the capital of Mongolia?',
   'How long should I boil an egg?',
   'Who won the 1998 football world cup?',
@@ -67,6 +67,9 @@ export const unanswerable = [
   'What was the first novel by Tolstoy?',
   'How is cement made?',
   'What is a good warm-up before running?',
+];
+
+export const near = [
   'How do I set the number of partitions of a Kafka topic?',
   'How do I write a Kubernetes admission webhook?',
   'What is the syntax of a Terraform module?',

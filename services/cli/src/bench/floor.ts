@@ -1,26 +1,34 @@
 import { Pool } from 'undici';
-import { answerable, unanswerable } from './floor-questions.ts';
+import { answerable, far, near } from './floor-questions.ts';
 import { startPrivateStack } from './private-stack.ts';
 
 /**
  * Chooses the default relevance floor: the best cosine of questions that Vortex's documentation answers
- * against that of questions it cannot answer, asked through `POST /search` of a private stack.
+ * against that of questions it cannot answer, asked through `POST /search` of a private stack. A question
+ * refused by mistake is the worse error (past the floor, the model can still say that it does not know),
+ * so a floor must let 95 % of the answerable ones through; `chosen` is the highest that does.
  */
 export interface FloorReport {
-  answerable: number[];
-  unanswerable: number[];
-  /** The floor with the best mean of both rates, and what it does. */
-  best: FloorEffect;
+  questions: { answerable: number; far: number; near: number };
+  /** Best cosines, sorted. */
+  scores: { answerable: number[]; far: number[]; near: number[] };
+  chosen: FloorEffect;
   /** What the configured default does on the same questions. */
   configured: FloorEffect;
+  bounds: { answered_rate_min: number; far_refused_rate_min: number };
+  ok: boolean;
 }
 
 export interface FloorEffect {
   floor: number;
-  /** Share of answerable questions that get past the floor, and of unanswerable ones that are refused. */
+  /** Share of answerable questions that get past the floor. */
   answered_rate: number;
-  refused_rate: number;
+  /** Share refused of the questions from other walks of life, and of those from our own field. */
+  far_refused_rate: number;
+  near_refused_rate: number;
 }
+
+const bounds = { answered_rate_min: 0.95, far_refused_rate_min: 0.95 };
 
 export async function runFloorBench(options: {
   modelsDir: string;
@@ -39,21 +47,32 @@ export async function runFloorBench(options: {
     return reply.hits[0]?.score ?? -1;
   };
   try {
-    const scores = { answerable: [] as number[], unanswerable: [] as number[] };
-    for (const question of answerable) scores.answerable.push(await bestScore(question));
-    for (const question of unanswerable) scores.unanswerable.push(await bestScore(question));
+    const ask = async (questions: readonly string[]) => {
+      const found: number[] = [];
+      for (const question of questions) found.push(await bestScore(question));
+      return found.sort((a, b) => a - b);
+    };
+    const scores = { answerable: await ask(answerable), far: await ask(far), near: await ask(near) };
     const effect = (floor: number): FloorEffect => ({
       floor,
       answered_rate: shareOf(scores.answerable, (score) => score >= floor),
-      refused_rate: shareOf(scores.unanswerable, (score) => score < floor),
+      far_refused_rate: shareOf(scores.far, (score) => score < floor),
+      near_refused_rate: shareOf(scores.near, (score) => score < floor),
     });
-    const candidates = Array.from({ length: 81 }, (_, step) => effect(Math.round(step) / 100));
-    const best = candidates.reduce((winner, candidate) =>
-      candidate.answered_rate + candidate.refused_rate > winner.answered_rate + winner.refused_rate
-        ? candidate
-        : winner,
-    );
-    return { ...scores, best, configured: effect(options.configuredFloor) };
+    const candidates = Array.from({ length: 81 }, (_, step) => effect(step / 100));
+    const chosen =
+      candidates.filter((one) => one.answered_rate >= bounds.answered_rate_min).at(-1) ?? effect(0);
+    const configured = effect(options.configuredFloor);
+    return {
+      questions: { answerable: answerable.length, far: far.length, near: near.length },
+      scores,
+      chosen,
+      configured,
+      bounds,
+      ok:
+        configured.answered_rate >= bounds.answered_rate_min &&
+        configured.far_refused_rate >= bounds.far_refused_rate_min,
+    };
   } finally {
     await pool.close();
     await stack.stop();
