@@ -39,13 +39,11 @@ ${Object.entries(settingsOfTheLauncher)
 
 Redis, Qdrant and a language model of your own:
 
-| you have | you set |
-| --- | --- |
-| a Redis or Valkey | \`REDIS_URL=redis://host:6379\` (must have \`maxmemory-policy noeviction\`) |
-| a second one for caches | \`CACHE_REDIS_URL=redis://host:6380\` |
-| a Qdrant | \`QDRANT_URL=http://host:6333\`, \`QDRANT_API_KEY\` |
-| an Ollama | \`./vortex up --llm ollama\`, \`OLLAMA_URL\`, \`OLLAMA_MODEL\` |
-| an OpenAI-compatible server | \`./vortex up --llm openai\`, \`OPENAI_BASE_URL\`, \`OPENAI_API_KEY\`, \`OPENAI_MODEL\` |
+- a Redis or Valkey: \`REDIS_URL=redis://host:6379\` (it must have \`maxmemory-policy noeviction\`)
+- a second one for caches: \`CACHE_REDIS_URL=redis://host:6380\`
+- a Qdrant: \`QDRANT_URL=http://host:6333\`, \`QDRANT_API_KEY\`
+- an Ollama: \`./vortex up --llm ollama\`, \`OLLAMA_URL\`, \`OLLAMA_MODEL\`
+- an OpenAI-compatible server: \`./vortex up --llm openai\`, \`OPENAI_BASE_URL\`, \`OPENAI_API_KEY\`, \`OPENAI_MODEL\`
 
 Without \`REDIS_URL\`, \`up\` starts a private Redis. When there is no \`redis-server\` or \`valkey-server\` and it
 runs as root, it installs one by the system's package manager. On Debian and Ubuntu that package would start
@@ -59,21 +57,25 @@ const ending = `## Where this table comes from
 
 function sectionText(section: SettingRow['section'], rows: readonly SettingRow[]): string {
   const readers = serviceNames.filter((service: ServiceName) => section in serviceConfigs[service].shape);
-  const lines = rows
+  const cells = rows
     .filter((row) => row.section === section)
-    .map(({ key, environment, default: value, about }) => {
-      const plain = environment.slice(1).map(code).join(', ');
-      return `| ${code(`${section}.${key}`)} | ${value === '(none)' ? '' : code(value)} | ${plain} | ${about} |`;
-    });
-  return [
-    `## ${section}`,
-    '',
-    `Read by ${readers.join(', ')}.`,
-    '',
-    '| setting | default | plain names | what it does |',
-    '| --- | --- | --- | --- |',
-    ...lines,
-  ].join('\n');
+    .map(({ key, environment, default: value, about }) => [
+      code(`${section}.${key}`),
+      value === '(none)' ? '' : code(value),
+      environment.slice(1).map(code).join(', '),
+      about,
+    ]);
+  const shown = markdownTable(['setting', 'default', 'plain names', 'what it does'], cells);
+  return [`## ${section}`, '', `Read by ${readers.join(', ')}.`, '', ...shown].join('\n');
+}
+
+/** Aligned as the formatter aligns it, so that neither undoes the other's work. */
+function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const all = [header, ...rows];
+  const widths = header.map((_, column) => Math.max(3, ...all.map((row) => row[column]?.length ?? 0)));
+  const line = (cells: readonly string[]) =>
+    `| ${widths.map((width, column) => (cells[column] ?? '').padEnd(width)).join(' | ')} |`;
+  return [line(header), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)];
 }
 
 function code(text: string): string {
