@@ -36,7 +36,7 @@ export const sections = {
         .string()
         .regex(/^rediss?:\/\//, 'must start with redis:// or rediss://')
         .default('redis://127.0.0.1:6379'),
-      'Redis or Valkey ≥ 7.0 that carries the queues.',
+      'Redis or Valkey ≥ 7.0 that carries the queues. Also understood: `REDIS_ADDR`, or `REDIS_HOST` and `REDIS_PORT`.',
       { env: ['REDIS_URL'], secret: true },
     ),
   }),
