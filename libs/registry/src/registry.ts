@@ -69,7 +69,6 @@ export interface Registry {
   findDocument(tenant: string, collection: string, externalId: string): Promise<DocumentRecord | null>;
   /** Newest first, at most `limit`; `after` is the id of the last document of the page before. */
   listDocuments(tenant: string, filter?: DocumentFilter): Promise<DocumentRecord[]>;
-  countVisibleDocuments(tenant: string, collection: string): Promise<number>;
 
   /** The document is invisible once this resolves; its rows in the store are then stale. False: no such document. */
   deleteDocument(tenant: string, documentId: string): Promise<boolean>;

@@ -1,17 +1,12 @@
 import { defaultCollection, demoCollection } from '@vortex/contracts';
 import type { Collection, Registry } from './registry.ts';
 import { UnknownCollection } from './registry.ts';
-import { collectionFrom, number, summaryFrom } from './rows.ts';
+import { collectionFrom, summaryFrom } from './rows.ts';
 import type { SqliteSession } from './sqlite-registry.ts';
 
 type Collections = Pick<
   Registry,
-  | 'ensureCollection'
-  | 'getCollection'
-  | 'listCollections'
-  | 'resolveCollection'
-  | 'bindModel'
-  | 'countVisibleDocuments'
+  'ensureCollection' | 'getCollection' | 'listCollections' | 'resolveCollection' | 'bindModel'
 >;
 
 export function collectionsOf({ database, now, write, changeCounter }: SqliteSession): Collections {
@@ -32,9 +27,6 @@ export function collectionsOf({ database, now, write, changeCounter }: SqliteSes
   );
   const anyVisible = database.prepare(
     'SELECT 1 FROM documents WHERE tenant = ? AND collection = ? AND visible_version > 0 LIMIT 1',
-  );
-  const countVisible = database.prepare(
-    'SELECT COUNT(*) AS documents FROM documents WHERE tenant = ? AND collection = ? AND visible_version > 0',
   );
 
   function find(tenant: string, name: string): Collection | null {
@@ -107,10 +99,6 @@ export function collectionsOf({ database, now, write, changeCounter }: SqliteSes
         bind.run(embeddingModel, dimension, now(), tenant, collection);
         return { outcome: 'bound' } as const;
       });
-    },
-
-    async countVisibleDocuments(tenant, collection) {
-      return number(countVisible.get(tenant, collection) ?? {}, 'documents');
     },
   };
 }
