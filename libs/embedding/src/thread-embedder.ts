@@ -28,7 +28,7 @@ import type { ModelFiles } from './models/model-files.ts';
  */
 export interface ThreadEmbedderOptions {
   files: ModelFiles;
-  /** Worker threads; each takes about 80 MB with MiniLM. */
+  /** Worker threads; each takes about 100 MB with MiniLM. */
   threads: number;
   /** Cores one inference may use. One is best unless `chooseThreads` measured otherwise. */
   intraOpThreads?: number;
