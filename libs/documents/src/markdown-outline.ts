@@ -15,14 +15,14 @@ const itemMarks = /^[\s>]*(?:[-+*]|\d{1,9}[.)])[\s>]*(?:\[[ xX]\]\s*)?$/;
  */
 export function markdownOutline(text: string): Segment[] {
   const outline = new OutlineWriter(text);
-  const bom = text.startsWith('\ufeff') ? 1 : 0;
+  const matterStart = text.startsWith('\ufeff') ? 1 : 0;
   const matter = /^---[ \t]*\r?\n(?:[^\n]*\n){0,200}?(?:---|\.\.\.)[ \t]*(?:\r?\n|$)/.exec(
-    text.slice(bom, bom + 65_536),
+    text.slice(matterStart, matterStart + 65_536),
   );
-  let bodyStart = bom;
+  let bodyStart = matterStart;
   if (matter !== null) {
-    bodyStart = bom + matter[0].length;
-    outline.addLines(bom, bodyStart);
+    bodyStart = matterStart + matter[0].length;
+    outline.addLines(matterStart, bodyStart);
   }
   for (const window of markdownWindows(text, bodyStart)) {
     const source = text.slice(window.start, window.end);

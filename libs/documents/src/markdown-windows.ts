@@ -5,7 +5,7 @@
  * anew anyway: before a heading, before an unindented line after a blank one, before a top-level list
  * item; in a text without such places before any line, which at worst makes two paragraphs of one.
  *
- * Fenced code, HTML comments and tables are kept in one window up to `hardLimit`, because the lines in
+ * Fenced code, HTML comments and tables are kept in one window up to `hardLimitCharacters`, because the lines in
  * them mean something else (and a row needs its header).
  */
 export interface MarkdownWindow {
@@ -15,9 +15,9 @@ export interface MarkdownWindow {
   kind: 'markdown' | 'lines';
 }
 
-const softLimit = 2 * 1024;
-const lineLimit = 8 * 1024;
-const hardLimit = 64 * 1024;
+const softLimitCharacters = 2 * 1024;
+const lineLimitCharacters = 8 * 1024;
+const hardLimitCharacters = 64 * 1024;
 
 const fencePattern = /^[ \t]*(?:>[ \t]*)*(`{3,}|~{3,})(.*)$/;
 const headingPattern = /^#{1,6}(?:[ \t]|$)/;
@@ -41,7 +41,7 @@ export function markdownWindows(text: string, from: number): MarkdownWindow[] {
 
   for (let position = from; position < text.length; ) {
     const next = nextLine(text, position);
-    const tooLong = next - position > hardLimit;
+    const tooLong = next - position > hardLimitCharacters;
     const line = tooLong ? '' : text.slice(position, next).replace(/[\r\n]+$/, '');
     const size = position - start;
 
@@ -52,7 +52,7 @@ export function markdownWindows(text: string, from: number): MarkdownWindow[] {
       asLines = fence !== null;
     } else if (fence !== null) {
       const closes = closesFence(line, fence);
-      if (!asLines && size > hardLimit) {
+      if (!asLines && size > hardLimitCharacters) {
         cutBefore(position);
         asLines = true;
       }
@@ -61,12 +61,14 @@ export function markdownWindows(text: string, from: number): MarkdownWindow[] {
       const row = rowPattern.test(line);
       if (
         !(asLines && row) &&
-        (asLines || size > hardLimit || (rawHtmlEnd === null && isPlaceToCut(line, size, afterBlank)))
+        (asLines ||
+          size > hardLimitCharacters ||
+          (rawHtmlEnd === null && isPlaceToCut(line, size, afterBlank)))
       ) {
         cutBefore(position);
         // A table that outgrew its window has lost its header for the parser, which would take the rest for a paragraph.
-        asLines = row && size > hardLimit;
-        if (size > hardLimit) rawHtmlEnd = null;
+        asLines = row && size > hardLimitCharacters;
+        if (size > hardLimitCharacters) rawHtmlEnd = null;
       }
       rawHtmlEnd = rawHtmlAfter(line, rawHtmlEnd);
       if (rawHtmlEnd === null) fence = fencePattern.exec(line)?.[1] ?? null;
@@ -81,9 +83,13 @@ export function markdownWindows(text: string, from: number): MarkdownWindow[] {
 function isPlaceToCut(line: string, size: number, afterBlank: boolean): boolean {
   if (blankPattern.test(line)) return false;
   const unindented = !/^[ \t]/.test(line);
-  if (size > softLimit && unindented && (afterBlank || headingPattern.test(line) || itemPattern.test(line)))
+  if (
+    size > softLimitCharacters &&
+    unindented &&
+    (afterBlank || headingPattern.test(line) || itemPattern.test(line))
+  )
     return true;
-  return size > lineLimit && !rowPattern.test(line) && !/^[=-]+\s*$/.test(line);
+  return size > lineLimitCharacters && !rowPattern.test(line) && !/^[=-]+\s*$/.test(line);
 }
 
 function closesFence(line: string, fence: string): boolean {
@@ -110,7 +116,7 @@ function rawHtmlAfter(line: string, open: RegExp | null): RegExp | null {
 export function nextLine(text: string, position: number): number {
   const feed = text.indexOf('\n', position);
   const end = feed === -1 ? text.length : feed + 1;
-  const carriage = text.slice(position, Math.min(end, position + hardLimit)).indexOf('\r');
+  const carriage = text.slice(position, Math.min(end, position + hardLimitCharacters)).indexOf('\r');
   if (carriage === -1) return end;
   const after = position + carriage + 1;
   return text[after] === '\n' ? after + 1 : after;
