@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually, getJson, postJson, streamEvents } from './http.ts';
 import { type Stack, startStack } from './stack.ts';
 
+/** One piece: starting a stack takes longer than all of these tests, and none of them breaks it for the next. */
 const latencyMs = 250;
 let stack: Stack;
 let redis: Redis;

@@ -20,7 +20,10 @@ import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { type RunningGateway, startGateway } from '../src/start-gateway.ts';
 import { eventsIn } from './gateway-under-test.ts';
 
-/** The real gateway on a real Redis, with the three stages reduced to what the gateway can see of them. */
+/**
+ * The real gateway on a real Redis, with the three stages reduced to what the gateway can see of them. One piece,
+ * because they are started once for all tests.
+ */
 const source: Source = {
   chunk_id: 'chk_1',
   document_id: 'doc_1',

@@ -25,7 +25,8 @@ import { writeTinyTokenizer } from './tiny-tokenizer.ts';
 /**
  * The ingest stage on a real queue, registry, text store and chunker. Encoder and store are two small stages
  * of the test: the encoder gives every chunk the same vector, the store is a map that keeps the store
- * stage's promises (only versions that are wanted, the same row twice is one row).
+ * stage's promises (only versions that are wanted, the same row twice is one row). One piece, because every test needs
+ * all of them.
  */
 const tenant = 'default';
 const fingerprint = 'tiny/2/test';

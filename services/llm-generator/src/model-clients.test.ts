@@ -7,6 +7,10 @@ import { type ModelClient, ModelFailure, type ModelRequest } from './model-clien
 import { createOllamaClient } from './ollama-client.ts';
 import { createOpenaiClient } from './openai-client.ts';
 
+/**
+ * Both protocols against a server that says exactly what a test tells it to. One piece, because nearly every test is
+ * asked of both: what one client survives, the other must.
+ */
 const apiKey = 'sk-secret';
 const opened: { close(): Promise<void> }[] = [];
 afterEach(async () => {

@@ -31,8 +31,8 @@ const drainMs = 1000;
 
 /**
  * Kept-alive connections; twice the slots, because an answered one may still be draining when its slot
- * asks again. undici's own timeouts are off: its defaults give up after 300 s
- * without headers, and a cold model on a CPU may need them; the job's deadline is the only limit.
+ * asks again. undici's own timeouts are off: its defaults give up after 300 s without headers, and a cold
+ * model on a CPU may need them; the job's deadline is the only limit.
  */
 export function modelAgent(slots: number): Agent {
   return new Agent({ connections: 2 * slots, pipelining: 1, headersTimeout: 0, bodyTimeout: 0 });
