@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { until } from '@vortex/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Chunker, ChunkingFailed, createProcessChunker } from '../src/process-chunker.ts';
 import { writeTinyTokenizer } from './tiny-tokenizer.ts';
@@ -60,8 +61,12 @@ describe('chunking in a process of its own', () => {
   it('an idle process is given up and comes back when needed', async () => {
     await chunker.close();
     chunker = createProcessChunker({ model: 'all-minilm-l6-v2', modelsDir, idleMs: 0 });
+    const hasChild = () => process.getActiveResourcesInfo().includes('ProcessWrap');
     for (let round = 0; round < 3; round += 1) {
-      expect(await chunker.chunk(request('A sentence.'), never)).toHaveLength(1);
+      const chunked = chunker.chunk(request('A sentence.'), never);
+      expect(hasChild()).toBe(true);
+      expect(await chunked).toHaveLength(1);
+      await until('the process has ended', () => !hasChild());
     }
   });
 
