@@ -25,9 +25,10 @@ import { atTurnEnd } from './turn-end.ts';
  * Who claims. At most one claim is under way: either a BLMOVE per source (a job arrives the instant it is
  * pushed), or the `claim` script (a backlog, as many as there are free slots). Which one is decided at the
  * end of an event loop's turn, and leaves in the same write as that turn's settles. The script is chosen
- * when jobs were settled in the turn and all slots had been taken, or the last script found something
- * (busy), or else for every eighth job, to notice a backlog: always asking would cost an idle chain six
- * commands per query for nothing. A script that finds nothing is followed by BLMOVE at once.
+ * where a backlog is likely: all slots had been taken, or the last script found something (busy), or fewer
+ * than three scripts in a row were for nothing. Else it is asked once in sixteen jobs: always asking would
+ * cost an idle chain six commands per query, and never asking would fetch a wave of jobs one by one. A
+ * script that finds nothing is followed by BLMOVE at once.
  * Nothing is claimed beyond free slots, and nothing unless the lease is fresh: what a worker without a
  * lease claims, nobody would look after.
  *
@@ -103,7 +104,10 @@ interface Source {
 }
 
 const maxClaim = 64;
-const probeEvery = 8;
+/** So many claims in a row that found nothing, and it is not asked at every occasion any more … */
+const hopefulClaims = 3;
+/** … but once in so many jobs. */
+const probeEvery = 16;
 
 export function createConsumer(options: ConsumerOptions): Consumer {
   const { commands, wid, slots, blockSeconds = defaultBlockSeconds, log } = options;
@@ -125,12 +129,13 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   let beats = 0;
   // Of the present turn:
   let turnEnds = false;
-  let settledInTurn = 0;
+  let movedInTurn = false;
   let wasFull = false;
   // Of the claim script:
   let claiming = false;
   let busy = false;
-  let jobsSinceProbe = 0;
+  let fruitlessClaims = 0;
+  let jobsSinceClaim = 0;
   let lastClaimReply = Number.NEGATIVE_INFINITY;
 
   const emit = (event: ConsumerEvent, list: string, count = 1) => options.onEvent?.(event, list, count);
@@ -149,9 +154,9 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
   function endTurn(): void {
     turnEnds = false;
-    jobsSinceProbe += settledInTurn;
-    const worthAsking = settledInTurn > 0 && (wasFull || busy || jobsSinceProbe >= probeEvery);
-    settledInTurn = 0;
+    const hopeful = wasFull || busy || fruitlessClaims < hopefulClaims || jobsSinceClaim >= probeEvery;
+    const worthAsking = movedInTurn && hopeful;
+    movedInTurn = false;
     wasFull = false;
     if (!mayClaim()) return;
     if (worthAsking && !sources.some((source) => source.blocked)) void claim();
@@ -165,12 +170,13 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
   async function claim(): Promise<void> {
     claiming = true;
-    jobsSinceProbe = 0;
+    jobsSinceClaim = 0;
     try {
       const reply = await runScript(commands, 'claim', claimKeys, [Math.min(slots - taken, maxClaim)]);
       const found = Array.isArray(reply) ? reply : [];
       lastClaimReply = performance.now();
       busy = found.length > 0;
+      fruitlessClaims = busy ? 0 : fruitlessClaims + 1;
       for (let place = 0; place + 1 < found.length; place += 2) {
         const source = sources[Number(found[place])];
         const element = found[place + 1];
@@ -231,6 +237,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       return;
     }
     taken += 1;
+    movedInTurn = true;
+    jobsSinceClaim += 1;
     emit(adopted ? 'adopted' : 'claimed', source.list);
     if (taken >= slots) {
       for (const other of sources) {
@@ -246,7 +254,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   function settled(delivery: Delivery, answer: Promise<SettleWord>): Promise<SettleWord> {
     wasFull ||= taken >= slots;
     taken -= 1;
-    settledInTurn += 1;
+    movedInTurn = true;
     scheduleTurnEnd();
     return released(delivery, answer);
   }

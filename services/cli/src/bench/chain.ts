@@ -2,14 +2,15 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { startPrivateRedis } from '@vortex/testkit/private-redis';
 import { Redis } from 'ioredis';
-import { openGateway } from './chain-gateway.ts';
+import { type ChainGateway, openGateway } from './chain-gateway.ts';
 import { type ChainSystem, chainSystems, payloadBytes } from './chain-payload.ts';
 import { percentile } from './percentile.ts';
 
 /**
  * `vortex bench chain`: three no-op stages on our lists, on BullMQ and on bare BLPOP + RPUSH. One process
- * runs all three stages, this one plays the gateway, a Redis of its own per run. Repeats are interleaved and
- * ratios are taken within a repeat, so that a machine that gets slower does not favour anybody.
+ * runs all three stages, this one plays the gateway; every system has a Redis and a worker of its own, all of
+ * them up, and they are asked in turns of half a second: ratios are taken within a round, so that a machine
+ * that gets slower in between does not favour anybody.
  *
  * Redis CPU is user + system time of the whole server; commands are counted by INFO commandstats, those
  * inside scripts included. Queries carry no replica candidates: BullMQ has nothing to compare a reservation
@@ -38,7 +39,7 @@ export interface ChainReport {
 export interface ChainBenchOptions {
   /** Path of redis-server or valkey-server; searched in PATH when absent. */
   redisBinary?: string;
-  /** Two short repeats instead of five: for a test that the bench runs, not for figures. */
+  /** Three short rounds: for a test that the bench runs, not for figures. */
   quick?: boolean;
   onProgress?: (line: string) => void;
 }
@@ -49,55 +50,77 @@ interface Repeat {
 }
 
 export async function runChainBench(options: ChainBenchOptions = {}): Promise<ChainReport> {
-  const repeats = options.quick ? 2 : 5;
-  const seconds = options.quick ? 0.7 : 2;
+  const repeats = options.quick ? 3 : 15;
+  const windowSeconds = options.quick ? 0.3 : 0.6;
+  const running: RunningSystem[] = [];
   const results: Record<ChainSystem, Repeat[]> = { vortex: [], bullmq: [], bare: [] };
-  for (let repeat = 0; repeat < repeats; repeat += 1) {
-    // Who goes first changes from repeat to repeat.
-    const order = chainSystems.map(
-      (_, place) => chainSystems[(place + repeat) % chainSystems.length] ?? 'vortex',
-    );
-    for (const system of order) {
-      const measured = await measureSystem(system, seconds, options.redisBinary);
-      results[system].push(measured);
-      const { queries_per_s, redis_commands_per_query } = measured.in_flight_64;
-      options.onProgress?.(
-        `${repeat + 1}/${repeats} ${system}: p50 ${measured.in_flight_1.p50_ms.toFixed(2)} ms at 1 in flight, ` +
-          `${queries_per_s.toFixed(0)} queries/s and ${redis_commands_per_query.toFixed(1)} Redis commands each at 64`,
-      );
+  try {
+    for (const system of chainSystems) running.push(await startSystem(system, options.redisBinary));
+    // Compiled code, open connections, loaded scripts: what a running system has.
+    for (const { system, gateway } of running) await loop(gateway.ask, system, 64, windowSeconds * 4);
+    for (let repeat = 0; repeat < repeats; repeat += 1) {
+      // Who goes first changes from repeat to repeat.
+      for (let place = 0; place < running.length; place += 1) {
+        const measured = running[(place + repeat) % running.length];
+        if (measured === undefined) continue;
+        results[measured.system].push(await measure(measured, windowSeconds));
+      }
+      const figures = chainSystems.map((system) => {
+        const last = results[system].at(-1);
+        return `${system} ${last?.in_flight_64.queries_per_s.toFixed(0)}/s and ${last?.in_flight_1.p50_ms.toFixed(2)} ms`;
+      });
+      options.onProgress?.(`${repeat + 1}/${repeats}: ${figures.join(', ')}`);
     }
+  } finally {
+    for (const system of running) await system.stop();
   }
   return reportOf(results, repeats);
 }
 
-async function measureSystem(system: ChainSystem, seconds: number, serverPath?: string): Promise<Repeat> {
+interface RunningSystem {
+  system: ChainSystem;
+  gateway: ChainGateway;
+  probe: Redis;
+  stop(): Promise<void>;
+}
+
+async function startSystem(system: ChainSystem, serverPath?: string): Promise<RunningSystem> {
   const server = await startPrivateRedis(serverPath === undefined ? {} : { serverPath });
-  const worker = fork(
-    new URL(import.meta.url.endsWith('.ts') ? './chain-worker.ts' : './chain-worker.js', import.meta.url),
-    [system, server.url],
-  );
-  const probe = new Redis(server.url);
-  try {
-    await readyOrDead(worker);
-    const gateway = await openGateway(system, server.url);
-    try {
-      // Compiled code, open connections, loaded scripts: what a running system has.
-      await loop(gateway.ask, system, 64, seconds);
-      const alone = await figuresOf(probe, () => loop(gateway.ask, system, 1, seconds));
-      const many = await figuresOf(probe, () => loop(gateway.ask, system, 64, seconds));
-      return { in_flight_1: alone, in_flight_64: many };
-    } finally {
-      await gateway.close();
-    }
-  } finally {
-    probe.disconnect();
+  const script = import.meta.url.endsWith('.ts') ? './chain-worker.ts' : './chain-worker.js';
+  const worker = fork(new URL(script, import.meta.url), [system, server.url]);
+  const stopProcesses = async () => {
     if (worker.exitCode === null && worker.signalCode === null) {
       const gone = once(worker, 'exit');
       worker.kill('SIGKILL');
       await gone;
     }
     await server.stop();
+  };
+  try {
+    await readyOrDead(worker);
+    const gateway = await openGateway(system, server.url);
+    const probe = new Redis(server.url);
+    return {
+      system,
+      gateway,
+      probe,
+      async stop() {
+        probe.disconnect();
+        await gateway.close();
+        await stopProcesses();
+      },
+    };
+  } catch (error) {
+    await stopProcesses();
+    throw error;
   }
+}
+
+async function measure({ system, gateway, probe }: RunningSystem, seconds: number): Promise<Repeat> {
+  return {
+    in_flight_1: await figuresOf(probe, () => loop(gateway.ask, system, 1, seconds)),
+    in_flight_64: await figuresOf(probe, () => loop(gateway.ask, system, 64, seconds)),
+  };
 }
 
 async function readyOrDead(worker: ReturnType<typeof fork>): Promise<void> {
