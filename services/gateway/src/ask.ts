@@ -4,7 +4,6 @@ import {
   type Completion,
   defaultTenant,
   type EncodeInput,
-  envelopeVersion,
   failures,
   type Hits,
   maxDeadlineMs,
@@ -16,6 +15,7 @@ import {
 import type { SubmittedJob } from '@vortex/queue';
 import type { GatewayDependencies } from './dependencies.ts';
 import type { Exchange } from './exchange.ts';
+import { jobHeaderOf } from './job-header.ts';
 import { ClientGone, deadlineProblem, failureProblem, type HttpProblem } from './problem.ts';
 
 /**
@@ -63,12 +63,7 @@ export async function prepare(
   const timeoutMs = question.deadline_ms ?? deps.settings.query_timeout_ms;
   const deadlineAt = exchange.receivedAt + timeoutMs;
   const envelope: Partial<EncodeInput> = {
-    id,
-    v: envelopeVersion,
-    tenant: defaultTenant,
-    deadline_at: deadlineAt,
-    attempt: 1,
-    traceparent: exchange.traceparent,
+    ...jobHeaderOf(exchange, id, deadlineAt),
     query: question.query,
   };
   if (question.collection !== undefined) envelope.collection = question.collection;

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { type Answer, citation, refusal, source, timingsMs } from '@vortex/contracts';
+import { type Answer, queryResponse } from '@vortex/contracts';
 
 const usage = z.object({
   prompt_tokens: z.int(),
@@ -18,20 +18,7 @@ const annotation = z.object({
 });
 
 /** What OpenAI's shape has no place for; clients that do not know it pass it by. */
-const ragDetails = z.object({
-  id: z.string(),
-  request_id: z.string(),
-  collection: z.string(),
-  answered: z.boolean(),
-  refusal: refusal.nullable(),
-  citations: z.array(citation),
-  sources: z.array(source),
-  worker: z.string().nullable(),
-  replica: z.string().nullable(),
-  model: z.string().nullable(),
-  degraded: z.array(z.string()),
-  timings_ms: timingsMs,
-});
+const ragDetails = queryResponse.omit({ answer: true, attempt: true, usage: true });
 export type RagDetails = z.infer<typeof ragDetails>;
 
 export const chatCompletion = z

@@ -1,14 +1,8 @@
-import {
-  defaultDeadlineMs,
-  defaultTenant,
-  envelopeVersion,
-  type IngestInput,
-  newId,
-  stages,
-} from '@vortex/contracts';
+import { defaultDeadlineMs, type IngestInput, newId, stages } from '@vortex/contracts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { jsonAnswer } from '../exchange.ts';
+import { jobHeaderOf } from '../job-header.ts';
 import { readJson } from '../middleware/json-body.ts';
 import { jsonBody, jsonContent, schemas } from '../openapi-schemas.ts';
 
@@ -40,15 +34,7 @@ export function ingestEndpoint(parts: GatewayParts): Endpoint {
       const id = newId('job');
       exchange.jobId = id;
       const deadlineAt = exchange.receivedAt + defaultDeadlineMs.low;
-      const envelope: Partial<IngestInput> = {
-        id,
-        v: envelopeVersion,
-        tenant: defaultTenant,
-        deadline_at: deadlineAt,
-        attempt: 1,
-        traceparent: exchange.traceparent,
-        ...document,
-      };
+      const envelope: Partial<IngestInput> = { ...jobHeaderOf(exchange, id, deadlineAt), ...document };
       await parts.submitter.enqueue({
         list: stages.ingest.list,
         lane: stages.ingest.lane,
