@@ -1,9 +1,4 @@
 export { describeSettings, maskSecrets, type SettingRow } from './describe.ts';
-export {
-  type ConfigProblem,
-  type ConfigSources,
-  InvalidConfiguration,
-  readServiceConfig,
-} from './read-config.ts';
-export { type SectionName, sections } from './sections.ts';
+export { type ConfigProblem, InvalidConfiguration, readServiceConfig } from './read-config.ts';
+export { sections } from './sections.ts';
 export { type ServiceConfig, type ServiceName, serviceConfigs, serviceNames } from './services.ts';

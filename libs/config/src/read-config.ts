@@ -27,7 +27,7 @@ export class InvalidConfiguration extends Error {
   }
 }
 
-export interface ConfigSources {
+interface ConfigSources {
   env: NodeJS.ProcessEnv;
   /** Folder with `<service>.yaml`; a missing file is fine. */
   confDir?: string;

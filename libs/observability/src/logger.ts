@@ -6,7 +6,7 @@ export type Logger = Pick<PinoLogger, 'trace' | 'debug' | 'info' | 'warn' | 'err
   child(bindings: Record<string, unknown>): Logger;
 };
 
-export interface LoggerOptions {
+interface LoggerOptions {
   service: string;
   workerName?: string;
   level?: string;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { defaultCollection, type IngestInput } from '@vortex/contracts';
-import { extractText, firstHeading, mediaTypeOf } from '@vortex/documents';
+import { extractText, firstHeading, mediaTypeOf, type TextMediaType } from '@vortex/documents';
 import { assertBound, type Collection } from '@vortex/registry';
 import type { IngestDeps } from './stage.ts';
 
@@ -15,7 +15,7 @@ export interface DocumentPlan {
   title: string;
   /** What is embedded in front of each chunk: a title somebody gave. A heading stands in the path anyway. */
   givenTitle: string;
-  mediaType: 'text/plain' | 'text/markdown';
+  mediaType: TextMediaType;
   metadata: Record<string, unknown>;
   content: string;
   contentHash: string;
