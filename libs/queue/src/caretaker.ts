@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import { defaultLeaseMs } from './beat.ts';
 import type { QueueLog } from './connect.ts';
 import { deadLetterText } from './dead-letter.ts';
-import { changeHeader, type ElementHeader, readElementHeader } from './element.ts';
+import { changeHeader, derivedId, type ElementHeader, headerOf, parseObject } from './element.ts';
 import { type Failure, failureFields, failureText } from './failure-text.ts';
 import {
   inFlightPattern,
@@ -118,7 +118,7 @@ export function startCaretaker(options: CaretakerOptions): Caretaker {
 
   async function reapOne(member: string, list: string, inFlight: string, bytes: Buffer): Promise<void> {
     const text = isUtf8(bytes) ? bytes.toString('utf8') : null;
-    const header = text === null ? null : readElementHeader(text);
+    const header = text === null ? null : headerOn(list, text);
     const redelivered = (header?.redelivered ?? 0) + 1;
     if (header !== null && redelivered >= maxDeliveries) {
       await buryPoison(member, list, inFlight, bytes, header);
@@ -128,7 +128,7 @@ export function startCaretaker(options: CaretakerOptions): Caretaker {
     const target = returnList(list);
     const moved = target !== list || list === keys.sharedGeneratorList;
     const replica = header?.replica;
-    const changes = moved ? { redelivered, replica: undefined } : { redelivered };
+    const changes = { id: header?.id, redelivered, ...(moved && { replica: undefined }) };
     const [leases, load] =
       moved && replica !== undefined
         ? [keys.leases(replica.url), keys.load(replica.url)]
@@ -270,4 +270,13 @@ export function startCaretaker(options: CaretakerOptions): Caretaker {
 function laneOf(list: string): Lane {
   const stage = stageOfList(list);
   return stage === null ? 'interactive' : stages[stage].lane;
+}
+
+/** Null when it cannot be read. A body without an id gets the one its stage derives, or it would never count as poison. */
+function headerOn(list: string, element: string): ElementHeader | null {
+  const fields = parseObject(element);
+  if (fields === null) return null;
+  const stage = stageOfList(list);
+  const derives = stage !== null && 'idFromBytes' in stages[stage] && fields.id === undefined;
+  return headerOf(derives ? { ...fields, id: derivedId(element) } : fields);
 }

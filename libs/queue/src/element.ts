@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 /**
  * What delivery itself must read of an element, leniently: everything else of the envelope is the
  * stages' business. Used where a job is moved or ended by somebody who does not run it.
@@ -17,6 +19,14 @@ export interface ElementHeader {
 export function readElementHeader(element: string): ElementHeader | null {
   const fields = parseObject(element);
   return fields === null ? null : headerOf(fields);
+}
+
+/**
+ * The id of an element that brings none and whose stage allows that: 128 bits of the SHA-256 of its bytes,
+ * so that every delivery of the same bytes is the same job.
+ */
+export function derivedId(element: string): string {
+  return `job_${createHash('sha256').update(element).digest('hex').slice(0, 32)}`;
 }
 
 export function headerOf(fields: Record<string, unknown>): ElementHeader | null {

@@ -10,7 +10,14 @@ export {
   type Delivery,
 } from './consumer.ts';
 export { type DeadLetter, deadLetterText } from './dead-letter.ts';
-export { changeHeader, type ElementHeader, headerOf, parseObject, readElementHeader } from './element.ts';
+export {
+  changeHeader,
+  derivedId,
+  type ElementHeader,
+  headerOf,
+  parseObject,
+  readElementHeader,
+} from './element.ts';
 export { isRefusal, QueueFull, QueueUnavailable } from './errors.ts';
 export { type Failure, failureFields, failureText } from './failure-text.ts';
 export { createInspector, type QueueInspector, type QueueState, type ReplicaState } from './inspector.ts';

@@ -47,7 +47,10 @@ export const scriptTable = {
     args: ['url'],
     eachArg: { per: 'member', names: ['member'] },
   },
-  'start-lease': { keys: ['leases', 'load', 'other leases', 'other load'], args: ['id', 'lease_ms'] },
+  'start-lease': {
+    keys: ['leases', 'load', 'other leases', 'other load', 'completion'],
+    args: ['id', 'lease_ms'],
+  },
   'renew-leases': { keys: ['leases'], args: ['lease_ms'], eachArg: { per: 'job', names: ['id'] } },
   'sweep-replica': {
     keys: ['replicas', 'replica', 'leases', 'load', 'own list', 'shared list'],

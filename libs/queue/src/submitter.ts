@@ -3,6 +3,7 @@ import type { AnswerFrame } from '@vortex/contracts';
 import { blockSeconds, createBlockingClient } from './blocking-client.ts';
 import { type CaretakerOptions, startCaretaker } from './caretaker.ts';
 import { connect, type QueueLog, type RedisOptions } from './connect.ts';
+import { parseObject } from './element.ts';
 import { QueueFull, QueueUnavailable } from './errors.ts';
 import { keys, type Lane } from './keys.ts';
 import { runScript, word } from './scripts.ts';
@@ -34,6 +35,8 @@ export interface SubmittedJob {
 export interface SubmitOptions {
   signal?: AbortSignal;
   onFrame?: (frame: AnswerFrame) => void;
+  /** Redis has taken the job (or has it already). */
+  onAdmitted?: () => void;
 }
 
 /**
@@ -247,7 +250,9 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
   }
 
   subscriber.on('message', (_channel: string, text: string) => {
-    const frame = JSON.parse(text) as AnswerFrame;
+    // Anyone may publish here; what is no object must not end the process.
+    const frame = parseObject(text) as AnswerFrame | null;
+    if (frame === null) return;
     const wait = waits.get(frame.id) ?? lateCallers.get(frame.id);
     for (const caller of wait?.callers ?? []) caller.onFrame?.(frame);
   });
@@ -261,7 +266,7 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
       void readInbox();
       scheduleCheck();
     },
-    submit(job, { signal, onFrame } = {}) {
+    submit(job, { signal, onFrame, onAdmitted } = {}) {
       if (!started) throw new Error('start() the submitter before submit()');
       return new Promise((resolve, reject) => {
         const wait = waits.get(job.id) ?? { job, since: performance.now(), callers: new Set<Caller>() };
@@ -285,7 +290,7 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
         signal?.addEventListener('abort', abort, { once: true });
         wait.callers.add(caller);
         waits.set(job.id, wait);
-        admit(job, name).catch((error) => {
+        admit(job, name).then(onAdmitted, (error) => {
           leave();
           reject(error);
         });

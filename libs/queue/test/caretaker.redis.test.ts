@@ -84,6 +84,21 @@ test('poison: after three deliveries without an end a job is buried, and who wai
   expect(await redis.client.zcard('job:live')).toBe(0);
 });
 
+test('a body without an id gets one that stays, or it could never be taken for poison', async () => {
+  const documents = 'ingestion_queue';
+  await redis.client.rpush(keys.inFlight(documents, 'dead'), '{"document_id":"d","content":"text"}');
+  for (const redelivered of [1, 2]) {
+    await lapse(documents);
+    await caretaker.tick();
+    const [element] = await read(documents);
+    expect(element).toMatchObject({ id: expect.stringMatching(/^job_[0-9a-f]{32}$/), redelivered });
+    await redis.client.lmove(documents, keys.inFlight(documents, 'dead'), 'LEFT', 'RIGHT');
+  }
+  await lapse(documents);
+  await caretaker.tick();
+  expect(await read(keys.dead(documents))).toMatchObject([{ code: 'poison', stage: 'ingest' }]);
+});
+
 test("a dead replica's job goes to the shared list, unassigned, and its lease is gone", async () => {
   const own = 'job:llm_in:llm_1';
   const url = 'http://r1';

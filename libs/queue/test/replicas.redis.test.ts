@@ -153,11 +153,24 @@ test('a run takes the lease on the replica that runs it from the one it had been
   const started = await runScript(
     redis.client,
     'start-lease',
-    [keys.leases(mine), keys.load(mine), keys.leases(other), keys.load(other)],
+    [keys.leases(mine), keys.load(mine), keys.leases(other), keys.load(other), keys.completion('q')],
     ['q', 10_000],
   );
   expect(word(started)).toBe('OK');
   expect(await redis.client.mget(keys.load(mine), keys.load(other))).toEqual(['1', '0']);
+});
+
+test('a run that has ended takes no lease any more, however late its start arrives', async () => {
+  const url = urlOf(0);
+  await redis.client.set(keys.completion('q'), '{}');
+  const late = await runScript(
+    redis.client,
+    'start-lease',
+    [keys.leases(url), keys.load(url), keys.none, keys.none, keys.completion('q')],
+    ['q', 10_000],
+  );
+  expect(word(late)).toBe('ENDED');
+  expect(await redis.client.exists(keys.leases(url))).toBe(0);
 });
 
 test('renewing extends what is held and never revives what has ended', async () => {

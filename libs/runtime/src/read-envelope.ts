@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   envelopeVersion,
   type FailureCode,
@@ -8,7 +7,7 @@ import {
   type StageRow,
   stages,
 } from '@vortex/contracts';
-import { type ElementHeader, headerOf, readElementHeader } from '@vortex/queue';
+import { derivedId, type ElementHeader, headerOf, readElementHeader } from '@vortex/queue';
 
 /** An element as its stage sees it, or why it cannot be read. Never throws: the worker goes on. */
 export type ReadEnvelope<Stage extends StageName> =
@@ -38,7 +37,7 @@ export function readEnvelope<Stage extends StageName>(
     const reason = `version ${JSON.stringify(fields.v)} is unknown; this worker reads ${envelopeVersion}`;
     return unreadable('unsupported_version', reason, headerOf(fields));
   }
-  if (row.idFromBytes && fields.id === undefined) fields.id = idOf(element);
+  if (row.idFromBytes && fields.id === undefined) fields.id = derivedId(element);
 
   const parsed = row.input.safeParse(fields);
   if (parsed.success) return { kind: 'readable', input: parsed.data as InputOf<Stage> };
@@ -67,9 +66,4 @@ function parse(element: string): { fields: Record<string, unknown> | null; probl
     const problem = `the element is not JSON: ${error instanceof Error ? error.message : String(error)}`;
     return { fields: null, problem };
   }
-}
-
-/** The same bytes always give the same job id: 128 bits of their SHA-256. */
-function idOf(element: string): string {
-  return `job_${createHash('sha256').update(element).digest('hex').slice(0, 32)}`;
 }

@@ -117,6 +117,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
         keys.load(replica.url),
         other === undefined ? keys.none : keys.leases(other),
         other === undefined ? keys.none : keys.load(other),
+        keys.completion(id),
       ],
       [id, leaseMs],
     ).catch((error) => log.debug({ job_id: id, err: error }, 'could not take a lease; the next beat does'));

@@ -219,6 +219,8 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     // A generator's next try may be on another replica, so its lease and its assignment end here.
     const isGenerator = options.replicaUrl !== undefined;
     const element = changeHeader(delivery.element, {
+      // A body pushed without an id has one derived from its bytes, which this changes.
+      id: job.id,
       attempt,
       deadline_at: job.deadline_at,
       enqueued_at: Date.now() + delayMs,
