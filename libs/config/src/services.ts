@@ -6,11 +6,11 @@ const { redis, cache, http, worker, log, data, embedding, store, retrieval, llm,
 
 /** Which sections a service reads. The launcher validates all of them before it starts anything. */
 export const serviceConfigs = {
-  gateway: z.strictObject({ redis, cache, http, worker, log, data, retrieval, llm, gateway, ingest }),
+  gateway: z.strictObject({ redis, cache, http, worker, log, data, gateway }),
   encoder: z.strictObject({ redis, http, worker, log, data, embedding }),
-  retriever: z.strictObject({ redis, cache, http, worker, log, data, embedding, store, retrieval, ingest }),
-  'llm-generator': z.strictObject({ redis, http, worker, log, data, llm }),
-  ingest: z.strictObject({ redis, http, worker, log, data, embedding, ingest, gateway }),
+  retriever: z.strictObject({ redis, http, worker, log, data, store, retrieval }),
+  'llm-generator': z.strictObject({ redis, http, worker, log, llm }),
+  ingest: z.strictObject({ redis, http, worker, log, data, embedding, ingest }),
   'mock-llm': z.strictObject({ http, worker, log, mock_llm }),
 } as const;
 

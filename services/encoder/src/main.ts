@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { readServiceConfig } from '@vortex/config';
+import { maskSecrets, readServiceConfig } from '@vortex/config';
 import { chooseThreads, createThreadEmbedder, ensureModel } from '@vortex/embedding';
 import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
 import { type RunningStages, runStages } from '@vortex/runtime';
@@ -9,6 +9,7 @@ import { createEncodeStage } from './encode-stage.ts';
 const config = readServiceConfig('encoder', { env: process.env, confDir: 'conf' });
 const { name: workerName, drain_budget_ms: drainBudgetMs } = config.worker;
 const log = createLogger({ service: 'encoder', workerName, ...config.log });
+log.info({ config: maskSecrets(config) }, 'starting with this configuration');
 const metrics = createMetrics('encoder');
 
 let running: RunningStages | undefined;

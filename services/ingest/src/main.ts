@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { readServiceConfig } from '@vortex/config';
+import { maskSecrets, readServiceConfig } from '@vortex/config';
 import { createTextStore } from '@vortex/documents';
 import { catalogueModel, fingerprintOf } from '@vortex/embedding';
 import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
@@ -16,6 +16,7 @@ const config = readServiceConfig('ingest', { env: process.env, confDir: 'conf' }
 const { name: workerName, drain_budget_ms: drainBudgetMs } = config.worker;
 const { redis } = config;
 const log = createLogger({ service: 'ingest', workerName, ...config.log });
+log.info({ config: maskSecrets(config) }, 'starting with this configuration');
 const metrics = createMetrics('ingest');
 const dataDir = resolve(config.data.dir);
 const model = catalogueModel(config.embedding.model);

@@ -1,4 +1,4 @@
-import { readServiceConfig } from '@vortex/config';
+import { maskSecrets, readServiceConfig } from '@vortex/config';
 import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
 import { type RunningStages, runStages } from '@vortex/runtime';
 import { createModelClient, slotsOf } from './backend.ts';
@@ -7,6 +7,7 @@ import { createGenerateStage } from './stage.ts';
 const config = readServiceConfig('llm-generator', { env: process.env, confDir: 'conf' });
 const { name: workerName, drain_budget_ms: drainBudgetMs } = config.worker;
 const log = createLogger({ service: 'llm-generator', workerName, ...config.log });
+log.info({ config: maskSecrets(config) }, 'starting with this configuration');
 const metrics = createMetrics('llm-generator');
 const model = createModelClient(config.llm);
 const slots = slotsOf(config.llm);

@@ -1,10 +1,11 @@
-import { readServiceConfig } from '@vortex/config';
+import { maskSecrets, readServiceConfig } from '@vortex/config';
 import { createLogger, createMetrics, probeRoutes, startProbes } from '@vortex/observability';
 import { createMockLlm } from './app.ts';
 import { type Listener, listen } from './listeners.ts';
 
 const config = readServiceConfig('mock-llm', { env: process.env, confDir: 'conf' });
 const log = createLogger({ service: 'mock-llm', workerName: config.worker.name, ...config.log });
+log.info({ config: maskSecrets(config) }, 'starting with this configuration');
 const metrics = createMetrics('mock-llm');
 
 const { ports, latency_ms, tokens_per_second, model } = config.mock_llm;

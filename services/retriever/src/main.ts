@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { readServiceConfig } from '@vortex/config';
+import { maskSecrets, readServiceConfig } from '@vortex/config';
 import { createLogger, createMetrics, startProbes } from '@vortex/observability';
 import { openSqliteRegistry } from '@vortex/registry';
 import { runStages } from '@vortex/runtime';
@@ -11,6 +11,7 @@ import { createVisibleSearch } from './visible-search.ts';
 
 const config = readServiceConfig('retriever', { env: process.env, confDir: 'conf' });
 const log = createLogger({ service: 'retriever', workerName: config.worker.name, ...config.log });
+log.info({ config: maskSecrets(config) }, 'starting with this configuration');
 const metrics = createMetrics('retriever');
 const dataDir = resolve(config.data.dir);
 
