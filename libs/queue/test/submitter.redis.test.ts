@@ -187,3 +187,22 @@ test('redis that was never there, is stopped, hangs and comes back', async () =>
   await submitter.close();
   await server.stop();
 });
+
+test('what is published by hand and is no frame harms nobody', async () => {
+  const submitter = await startSubmitter();
+  await until('ready', () => submitter.isReady());
+  const admitted = Promise.withResolvers<void>();
+  const frames: unknown[] = [];
+  const wait = submitter.submit(job('p1'), {
+    onFrame: (frame) => frames.push(frame),
+    onAdmitted: admitted.resolve,
+  });
+  await admitted.promise;
+  for (const text of ['{"id":', 'null', '"p1"', '{"id":"p1","kind":"delta"}']) {
+    await redis.client.publish(keys.framesChannel(submitter.name), text);
+  }
+  await redis.client.rpush(keys.inbox(submitter.name), completion('p1'));
+  expect(await wait).toBe(completion('p1'));
+  expect(frames).toEqual([{ id: 'p1', kind: 'delta' }]);
+  await redis.client.del('job:encoder_in', keys.live('interactive'));
+});
