@@ -40,7 +40,7 @@ export type SearchResponse = z.infer<typeof searchResponse>;
 export const ingestRequest = z.strictObject({
   user_id: documentFields.shape.user_id,
   document_id: documentFields.shape.document_id,
-  content: documentFields.shape.content,
+  content: documentFields.shape.content.regex(/\S/, 'must have text'),
   collection: documentFields.shape.collection,
   title: documentFields.shape.title,
 });

@@ -13,7 +13,8 @@ export type AnswerEvent =
  *
  *   - `sources` comes before the first `delta`; deltas that arrive without sources are held back;
  *   - the deltas since the start or the last `restart`, joined, are exactly the final answer;
- *   - every citation of the final answer is sent once after that point.
+ *   - every citation of the final answer is sent once, after the last delta: `sources` has already told what
+ *     a mark in the text stands for, and only the finished text fixes its `answer_span`.
  *
  *            frame of the same run             frame of a later run, text sent: `restart`
  *   waiting ───────────────────────► telling ─────────────────────────────────────────────► telling
@@ -30,12 +31,10 @@ export function createAnswerEvents(): AnswerEvents {
   let run = { attempt: 0, redelivered: 0 };
   let sourcesSent = false;
   let text = '';
-  let cited = new Set<string>();
 
   function startOver(): void {
     sourcesSent = false;
     text = '';
-    cited = new Set();
   }
 
   function enterRunOf(frame: AnswerFrame): AnswerEvent[] | 'overtaken' {
@@ -46,13 +45,6 @@ export function createAnswerEvents(): AnswerEvents {
     if (text === '') return [];
     startOver();
     return [{ event: 'restart', data: { reason: 'redelivered' } }];
-  }
-
-  function cite(citation: Citation): AnswerEvent[] {
-    const key = `${citation.marker} ${citation.chunk_id} ${citation.answer_span.join()}`;
-    if (cited.has(key)) return [];
-    cited.add(key);
-    return [{ event: 'citation', data: citation }];
   }
 
   function tellSources(sources: Source[]): AnswerEvent[] {
@@ -69,9 +61,7 @@ export function createAnswerEvents(): AnswerEvents {
       const events = enterRunOf(frame);
       if (events === 'overtaken') return [];
       if (frame.kind === 'sources') events.push(...tellSources(frame.sources));
-      else if (!sourcesSent) return events;
-      else if (frame.kind === 'citation') events.push(...cite(frame.citation));
-      else if (frame.text !== '') {
+      else if (frame.kind === 'delta' && sourcesSent && frame.text !== '') {
         text += frame.text;
         events.push({ event: 'delta', data: { text: frame.text } });
       }
@@ -86,7 +76,7 @@ export function createAnswerEvents(): AnswerEvents {
       events.push(...tellSources(answer.sources));
       const missing = answer.answer.slice(text.length);
       if (missing !== '') events.push({ event: 'delta', data: { text: missing } });
-      for (const citation of answer.citations) events.push(...cite(citation));
+      for (const citation of answer.citations) events.push({ event: 'citation', data: citation });
       text = answer.answer;
       return events;
     },

@@ -12,7 +12,7 @@ import {
   stages,
   type TimingsMs,
 } from '@vortex/contracts';
-import type { SubmittedJob } from '@vortex/queue';
+import type { SubmitOptions, SubmittedJob } from '@vortex/queue';
 import type { GatewayDependencies } from './dependencies.ts';
 import type { Exchange } from './exchange.ts';
 import { jobHeaderOf } from './job-header.ts';
@@ -105,7 +105,7 @@ export async function awaitResult<Result extends Answer | Hits>(
   deps: GatewayDependencies,
   exchange: Exchange,
   prepared: PreparedJob,
-  onFrame?: (frame: unknown) => void,
+  hear: Pick<SubmitOptions, 'onFrame' | 'onAdmitted'> = {},
 ): Promise<Completed<Result>> {
   const { job, timeoutMs } = prepared;
   const { submitter, log } = deps;
@@ -116,10 +116,7 @@ export async function awaitResult<Result extends Answer | Hits>(
   const timer = setTimeout(giveUp, timeoutMs + deadlineGraceMs - exchange.elapsedMs());
   gone.addEventListener('abort', giveUp, { once: true });
   try {
-    const completion = await submitter.submit(job, {
-      signal: waiting.signal,
-      ...(onFrame !== undefined && { onFrame }),
-    });
+    const completion = await submitter.submit(job, { ...hear, signal: waiting.signal });
     return resultOf<Result>(completion, job.id, exchange, prepared);
   } catch (error) {
     if (!waiting.signal.aborted) throw error;

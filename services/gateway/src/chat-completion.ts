@@ -17,6 +17,8 @@ const annotation = z.object({
   }),
 });
 
+const finishReason = z.enum(['stop', 'length']);
+
 /** What OpenAI's shape has no place for; clients that do not know it pass it by. */
 const ragDetails = queryResponse.omit({ answer: true, attempt: true, usage: true });
 export type RagDetails = z.infer<typeof ragDetails>;
@@ -37,7 +39,7 @@ export const chatCompletion = z
           annotations: z.array(annotation),
         }),
         logprobs: z.null(),
-        finish_reason: z.literal('stop'),
+        finish_reason: finishReason,
       }),
     ),
     usage,
@@ -67,7 +69,7 @@ export function chatCompletionOf(
           annotations: annotationsOf(answer),
         },
         logprobs: null,
-        finish_reason: 'stop',
+        finish_reason: finishReasonOf(answer),
       },
     ],
     usage: usageOf(answer),
@@ -85,6 +87,11 @@ export function annotationsOf(answer: Answer): z.infer<typeof annotation>[] {
       url: `/api/documents/${one.document_id}/text`,
     },
   }));
+}
+
+/** `length`: the caller's `max_tokens` or the model's own limit cut the answer off. */
+export function finishReasonOf(answer: Answer): z.infer<typeof finishReason> {
+  return answer.degraded.includes('answer_truncated') ? 'length' : 'stop';
 }
 
 /** OpenAI's counts are numbers; a backend that does not count tokens reads as 0. */

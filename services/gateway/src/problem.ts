@@ -91,7 +91,8 @@ export function failureProblem(error: FailedCompletion['error'], timingsMs?: Tim
     detail: error.message,
     code: error.code,
     stage: error.stage,
-    retryable: error.retryable,
+    // The job must not be run again, its deadline being over; the client may well ask again.
+    retryable: error.retryable || error.code === 'deadline_exceeded',
     ...(timingsMs !== undefined && { timings_ms: timingsMs }),
   });
 }

@@ -8,10 +8,11 @@ import { ClientGone } from './problem.ts';
 import { failedOutcome } from './query-meter.ts';
 
 /**
- * How long the head of a stream waits for news of its job. A refusal by Redis (full, away) comes within
- * this and is then a proper status; later it can only be an `error` event behind a 200.
+ * A stream's status is decided when Redis has taken its job: a refusal (full, away, frozen) is then a proper
+ * status, where later it could only be an `error` event behind a 200. So long the head then still waits for
+ * a failure that comes at once.
  */
-const admissionWaitMs = 50;
+const firstNewsMs = 50;
 
 /** An answer under way, of which the client shall hear while it is made. */
 export interface RunningAnswer {
@@ -34,6 +35,7 @@ export async function startAnswer(
   const missed: AnswerEvent[] = [];
   let deliver = (event: AnswerEvent): void => void missed.push(event);
   const firstFrame = Promise.withResolvers<void>();
+  const admission = Promise.withResolvers<void>();
   let firstToken = false;
 
   const onFrame = (frame: unknown) => {
@@ -52,8 +54,11 @@ export async function startAnswer(
     // Once the stream has begun its status is out; what is known to fail must fail before that.
     if (!parts.submitter.isReady()) throw new QueueUnavailable('redis does not answer');
     const prepared = await prepare(parts, exchange, { ...question, stream: true });
-    const result = awaitResult<Answer>(parts, exchange, prepared, onFrame);
-    await admitted(result, firstFrame.promise);
+    const result = awaitResult<Answer>(parts, exchange, prepared, {
+      onFrame,
+      onAdmitted: admission.resolve,
+    });
+    await decided(result, firstFrame.promise, admission.promise);
     return {
       prepared,
       async tell(onEvent) {
@@ -78,12 +83,19 @@ export async function startAnswer(
   }
 }
 
-/** Resolves at the first frame, the result, or after a short while; rejects when the job fails before that. */
-async function admitted(result: Promise<unknown>, firstFrame: Promise<void>): Promise<void> {
+/** Resolves at the first frame, the result, or a short while after admission; rejects when the job fails before. */
+async function decided(
+  result: Promise<unknown>,
+  firstFrame: Promise<void>,
+  admission: Promise<void>,
+): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  const longEnough = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, admissionWaitMs);
-  });
+  const longEnough = admission.then(
+    () =>
+      new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, firstNewsMs);
+      }),
+  );
   try {
     await Promise.race([firstFrame, result, longEnough]);
   } finally {

@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import type { Logger } from '@vortex/observability';
 import type { GatewayApp } from './app.ts';
 import { maxDrainedBytes } from './middleware/drain-unread.ts';
-import { type GatewayProblemCode, gatewayProblem, internalProblem } from './problem.ts';
+import { type GatewayProblemCode, gatewayProblem, type HttpProblem, internalProblem } from './problem.ts';
 import { isRefused, markRefused } from './refused-connections.ts';
 
 /**
@@ -47,10 +48,19 @@ export async function startServer(options: ServerOptions): Promise<GatewayServer
       headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
       connectionsCheckingInterval: Math.min(2000, requestTimeoutMs),
       keepAliveTimeout: 30_000,
+      // Node's own refusal has no body.
+      requireHostHeader: false,
     },
-    listener,
+    (incoming, outgoing) => {
+      const hostMissing = incoming.headers.host === undefined && incoming.httpVersion === '1.1';
+      if (hostMissing) refuseConnection(new Error('no Host header'), incoming.socket);
+      else void listener(incoming, outgoing);
+    },
   );
   server.on('clientError', refuseConnection);
+  server.on('connect', (_request, socket) => answerOnSocket(socket, noTunnel));
+  // An expectation we do not know may be ignored (RFC 9110, 10.1.1); Node would answer 417 without a body.
+  server.on('checkExpectation', listener);
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => {
     sockets.add(socket);
@@ -135,13 +145,25 @@ function refuseConnection(error: NodeJS.ErrnoException, stream: unknown): void {
     socket.destroy();
     return;
   }
-  const { problem } = gatewayProblem(codeOfParserError[error.code ?? ''] ?? 'bad_request', {
-    detail: detailOf(error.code),
-  });
+  answerOnSocket(
+    socket,
+    gatewayProblem(codeOfParserError[error.code ?? ''] ?? 'bad_request', { detail: detailOf(error.code) }),
+  );
+}
+
+const noTunnel = gatewayProblem('method_not_allowed', {
+  detail: 'This is no proxy: it takes GET, HEAD, POST and OPTIONS, not CONNECT.',
+  headers: { Allow: 'GET, HEAD, POST, OPTIONS' },
+});
+
+/** Answers a connection that Node has no response object for, and ends it. */
+function answerOnSocket(socket: Duplex, { problem, headers }: HttpProblem): void {
   const body = JSON.stringify(problem);
+  const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(
     `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: application/problem+json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n${body}`,
+      `Content-Length: ${Buffer.byteLength(body)}\r\nX-Content-Type-Options: nosniff\r\n${more.join('')}` +
+      `Connection: close\r\n\r\n${body}`,
   );
   const cut = setTimeout(() => socket.destroy(), refusedForMs);
   cut.unref();
@@ -153,5 +175,6 @@ function detailOf(code: string | undefined): string {
     return 'The request was not complete in time. Is its Content-Length larger than its body?';
   }
   if (code === 'HPE_HEADER_OVERFLOW') return 'Send fewer or shorter headers.';
+  if (code === undefined) return 'Name this server in the header Host.';
   return 'This is not HTTP/1.1, or a length in its headers does not fit what was sent.';
 }

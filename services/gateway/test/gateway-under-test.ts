@@ -93,6 +93,8 @@ export class ScriptedQueue implements Submitter, QueueInspector {
   readonly cancelled: string[] = [];
   readonly jobs = new Map<string, Record<string, string>>();
   ready = true;
+  /** False: a submitted job's admission is not confirmed, as by a Redis that is frozen. */
+  confirms = true;
   states: ReplicaState[] = [
     { url: 'http://r1', worker_name: 'llm_generator_1', load: 0, slots: 20, state: 'up' },
     { url: 'http://r2', worker_name: 'llm_generator_2', load: 2, slots: 20, state: 'up' },
@@ -103,6 +105,7 @@ export class ScriptedQueue implements Submitter, QueueInspector {
 
   async submit(job: SubmittedJob, options: SubmitOptions = {}): Promise<string> {
     this.submitted.push(job);
+    if (this.confirms) options.onAdmitted?.();
     const aborted = new Promise<never>((_resolve, reject) => {
       options.signal?.addEventListener('abort', () => reject(new DOMException('gave up', 'AbortError')));
     });

@@ -86,6 +86,17 @@ describe('the official openai client', () => {
     expect(chunks.slice(0, -1).every(({ usage }) => usage === null)).toBe(true);
   });
 
+  it('says so when the answer was cut at max_tokens', async () => {
+    const { openai, queue } = await client();
+    queue.script = async ({ id }) => completed(id, { ...sampleAnswer, degraded: ['answer_truncated'] });
+    const completion = await openai.chat.completions.create(ask);
+    expect(completion.choices[0]?.finish_reason).toBe('length');
+    const stream = await openai.chat.completions.create({ ...ask, stream: true });
+    const reasons = [];
+    for await (const { choices } of stream) reasons.push(choices[0]?.finish_reason);
+    expect(reasons.at(-1)).toBe('length');
+  });
+
   it('streams through its helper without usage', async () => {
     const { openai } = await client();
     const final = await openai.chat.completions.stream({ ...ask, stream: true }).finalChatCompletion();

@@ -168,6 +168,23 @@ describe('bodies on the wire', () => {
     expect(problem.parse(answers[0]?.body)).toMatchObject({ status: 400, code: 'bad_request' });
   });
 
+  it.each([
+    ['a request that names no Host', 'GET /healthz HTTP/1.1', 400, 'bad_request'],
+    ['a tunnel', 'CONNECT vortex:80 HTTP/1.1\r\nHost: vortex:80', 405, 'method_not_allowed'],
+  ])('answers %s with a problem', async (_name, lines, status, code) => {
+    const { port } = await served();
+    const { answers } = await talk(port, async (write) => write(`${lines}\r\n\r\n`));
+    expect(problem.parse(answers[0]?.body)).toMatchObject({ status, code });
+  });
+
+  it('ignores an expectation it does not know', async () => {
+    const { port } = await served();
+    const { answers } = await talk(port, async (write) =>
+      write(`${head(['Expect: tea', 'Content-Length: 13', 'Connection: close'])}{"query":"a"}`),
+    );
+    expect(answers.map(({ status }) => status)).toEqual([200]);
+  });
+
   it('refuses headers without end', async () => {
     const { port } = await served();
     const { answers } = await talk(port, async (write) => write(head([`X-Long: ${'x'.repeat(40_000)}`])));

@@ -1,6 +1,6 @@
 import { problem, queryResponse } from '@vortex/contracts';
-import { QueueFull } from '@vortex/queue';
-import { describe, expect, it, vi } from 'vitest';
+import { QueueFull, QueueUnavailable } from '@vortex/queue';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { completed, eventsIn, failed, frame, gatewayUnderTest, sampleAnswer } from './gateway-under-test.ts';
 
 const { sources, citations, answer } = sampleAnswer;
@@ -20,8 +20,8 @@ describe('POST /query with stream', () => {
     queue.script = async ({ id }, { onFrame }) => {
       onFrame?.(frame(id, { kind: 'sources', sources }));
       onFrame?.(frame(id, { kind: 'delta', text: answer.slice(0, 10) }));
-      onFrame?.(frame(id, { kind: 'delta', text: answer.slice(10) }));
       onFrame?.(frame(id, { kind: 'citation', citation }));
+      onFrame?.(frame(id, { kind: 'delta', text: answer.slice(10) }));
       return completed(id);
     };
     const response = await post('/query', { query: 'a', stream: true });
@@ -92,7 +92,6 @@ describe('POST /query with stream', () => {
       'start',
       'sources',
       'delta',
-      'citation',
       'restart',
       'sources',
       'delta',
@@ -118,6 +117,19 @@ describe('POST /query with stream', () => {
       status: 502,
       instance: '/query',
     });
+  });
+
+  it('holds the head back until Redis has taken the job, however long that takes', async () => {
+    const { post, queue } = await gatewayUnderTest();
+    const refusal = Promise.withResolvers<string>();
+    queue.confirms = false;
+    queue.script = () => refusal.promise;
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const answering = post('/query', { query: 'a', stream: true });
+    await vi.advanceTimersByTimeAsync(800);
+    refusal.reject(new QueueUnavailable('redis does not answer'));
+    expect((await answering).status).toBe(503);
   });
 
   it('answers with a status, not a stream, when the job is not admitted', async () => {

@@ -5,6 +5,7 @@ import {
   chatCompletion,
   chatCompletionOf,
   createPrefixKeeper,
+  finishReasonOf,
   type RagDetails,
   usageOf,
 } from '../chat-completion.ts';
@@ -91,7 +92,7 @@ async function streamCompletion(
   return eventStream(
     exchange,
     async (send) => {
-      const chunk = (delta: object, finishReason: 'stop' | null = null, more: object = {}) =>
+      const chunk = (delta: object, finishReason: 'stop' | 'length' | null = null, more: object = {}) =>
         send(
           JSON.stringify({
             ...head,
@@ -106,7 +107,7 @@ async function streamCompletion(
         if (!complete) throw textWasTakenBack();
         const answer = queryAnswer(completion, exchange, running.prepared);
         chunk({ annotations: annotationsOf(answer) }, null, { x_rag: detailsOf(answer) });
-        chunk({}, 'stop');
+        chunk({}, finishReasonOf(answer));
         if (withUsage) send(JSON.stringify({ ...head, choices: [], usage: usageOf(answer) }));
         send('[DONE]');
       } catch (error) {

@@ -119,7 +119,16 @@ export function pageEndpoints(parts: Pick<GatewayParts, 'log'>): Endpoint[] {
       tag: 'pages',
       summary: 'Files of the API page',
       request: pathFile(['initializer.js', ...packageFiles.keys()]),
-      responses: { 200: textContent('text/javascript', 'Script, style sheet or icon.') },
+      responses: {
+        200: {
+          description: 'Script, style sheet or icon.',
+          content: {
+            'text/javascript': { schema: { type: 'string' } },
+            'text/css': { schema: { type: 'string' } },
+            'image/png': { schema: { type: 'string', format: 'binary' } },
+          },
+        },
+      },
       problems: [404],
       async handle(context, exchange) {
         const file = context.req.param('file') ?? '';
