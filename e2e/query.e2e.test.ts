@@ -213,7 +213,8 @@ describe('a document', () => {
 describe('a stream', () => {
   it('shows sources first, spreads its deltas, and ends with the answer', async () => {
     const events = await streamEvents(`${stack.url}/query`, {
-      query: 'How are replicas chosen?',
+      query: 'What happens when a worker dies?',
+      collection: 'vortex-docs',
       stream: true,
     });
     const names = events.map(({ event }) => event);
@@ -231,7 +232,7 @@ describe('a stream', () => {
     await expectIdle();
     await streamEvents(
       `${stack.url}/query`,
-      { query: 'How are replicas chosen?', collection: 'vortex-docs', stream: true },
+      { query: 'What happens when a worker dies?', collection: 'vortex-docs', stream: true },
       ({ event }) => event === 'delta',
     );
     await eventually(

@@ -120,7 +120,7 @@ export const sections = {
   retrieval: z.strictObject({
     top_k: field(count.max(50).default(6), 'Chunks looked for when the request does not say.'),
     relevance_floor: field(
-      z.coerce.number().min(-1).max(1).default(0.28),
+      z.coerce.number().min(-1).max(1).default(0.26),
       'Best cosine under which a question is refused as having no relevant context.',
     ),
     prompt_tokens: field(count.default(2000), 'Budget of the augmented prompt, in tokens.'),

@@ -70,7 +70,9 @@ export function buildProgram(): Command {
     });
 
   instanceCommand('bench', 'measure; exits 1 when a bound is missed')
-    .addArgument(program.createArgument('<kind>', 'what to measure').choices(['chain', 'encoder', 'query']))
+    .addArgument(
+      program.createArgument('<kind>', 'what to measure').choices(['chain', 'encoder', 'query', 'floor']),
+    )
     .option('--dataset <folder>', 'query: a folder in BEIR format')
     .option('--json', 'figures for programs', false)
     .action(async (kind, options) => {

@@ -1,10 +1,11 @@
+import { readServiceConfig } from '@vortex/config';
 import { defaultModel } from '@vortex/embedding';
 import { isThere, modelCacheDir, prepareModel } from './prepare-model.ts';
 import { CommandProblem } from './problem.ts';
 import { ensureRedis } from './redis/install-redis.ts';
 import type { Terminal } from './terminal.ts';
 
-export type BenchKind = 'chain' | 'encoder' | 'query';
+export type BenchKind = 'chain' | 'encoder' | 'query' | 'floor';
 
 /** What every bench is given; each takes what it needs. All start servers of their own and stop them. */
 export interface BenchOptions {
@@ -52,6 +53,12 @@ async function load(kind: BenchKind): Promise<(options: BenchOptions) => Promise
     case 'encoder': {
       const { runEncoderBench } = await import('./bench/encoder.ts');
       return async (options) => ({ ...(await runEncoderBench(options)) });
+    }
+    case 'floor': {
+      const { runFloorBench } = await import('./bench/floor.ts');
+      const configuredFloor = readServiceConfig('retriever', { env: process.env, confDir: 'conf' }).retrieval
+        .relevance_floor;
+      return async (options) => ({ ...(await runFloorBench({ ...options, configuredFloor })) });
     }
     case 'query': {
       const { runQueryBench } = await import('./bench/query.ts');
