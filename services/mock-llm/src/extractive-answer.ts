@@ -33,7 +33,10 @@ function answerFrom(passages: readonly Passage[], question: string): string {
   for (const passage of passages) {
     const { sentences, stems } = sentencesOf(passage.text);
     const headingStems = new Set(stemsOf(passage.heading));
-    for (const sentence of sentences) candidates.push({ passage, sentence, stems, headingStems });
+    for (const sentence of sentences) {
+      // Documentation that shows how to ask the very question (a line of curl) does not answer it.
+      if (!echoes(sentence.text, question)) candidates.push({ passage, sentence, stems, headingStems });
+    }
   }
   const first = candidates[0];
   if (first === undefined) return 'The passages I was given have no text.';
@@ -55,6 +58,10 @@ function answerFrom(passages: readonly Passage[], question: string): string {
   // Nothing in common by words: retrieval thought the first passage closest, so its opening is quoted.
   if (chosen.length === 0) chosen.push(first);
   return chosen.map(({ passage, sentence }) => `${closed(sentence.text)} [${passage.number}].`).join(' ');
+}
+
+function echoes(sentence: string, question: string): boolean {
+  return question.length > 10 && sentence.toLowerCase().includes(question.toLowerCase());
 }
 
 /** Inverse document frequency of each question stem over the candidate sentences. */
