@@ -1,2 +1,3 @@
+export { createReleaseStack, type ReleaseStack } from './release-stack.ts';
 export { type RunningStages, type RunStagesOptions, runStages } from './run-stages.ts';
 export type { StageContext, StageHandler } from './stage-handler.ts';

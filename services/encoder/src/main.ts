@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 import { maskSecrets, readServiceConfig } from '@vortex/config';
 import { chooseThreads, createThreadEmbedder, ensureModel } from '@vortex/embedding';
 import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
-import { type RunningStages, runStages } from '@vortex/runtime';
+import { createReleaseStack, type RunningStages, runStages } from '@vortex/runtime';
 import { createEmbedStage } from './embed-stage.ts';
 import { createEncodeStage } from './encode-stage.ts';
 
@@ -11,6 +11,8 @@ const { name: workerName, drain_budget_ms: drainBudgetMs } = config.worker;
 const log = createLogger({ service: 'encoder', workerName, ...config.log });
 log.info({ config: maskSecrets(config) }, 'starting with this configuration');
 const metrics = createMetrics('encoder');
+const parts = createReleaseStack(log);
+parts.releaseOnSignals();
 
 let running: RunningStages | undefined;
 const readiness = (): Readiness => {
@@ -20,6 +22,7 @@ const readiness = (): Readiness => {
   return { ready: false, reasons: [...reasons, 'no inference thread is alive'] };
 };
 const probes = await startProbes({ ...config.http, readiness, metrics, log });
+parts.push('probes', () => probes.close());
 
 const files = await ensureModel({
   model: config.embedding.model,
@@ -32,6 +35,7 @@ const files = await ensureModel({
 const asked = config.embedding.threads;
 const choice = asked > 0 ? { threads: asked, intraOpThreads: 1 } : await chooseThreads({ files, log });
 const embedder = await createThreadEmbedder({ files, ...choice, log });
+parts.push('inference threads', () => embedder.close());
 
 running = await runStages({
   service: 'encoder',
@@ -46,14 +50,5 @@ running = await runStages({
   },
   drainBudgetMs,
 });
+parts.push('stages', () => running?.stop());
 log.info({ model: embedder.model.fingerprint, ...choice, source: files.source }, 'encoder consumes');
-
-let stopping = false;
-async function stop(): Promise<void> {
-  if (stopping) return;
-  stopping = true;
-  await running?.stop();
-  await Promise.all([probes.close(), embedder.close()]);
-}
-process.on('SIGTERM', stop);
-process.on('SIGINT', stop);

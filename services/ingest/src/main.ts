@@ -7,7 +7,7 @@ import { catalogueModel, fingerprintOf } from '@vortex/embedding';
 import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
 import { createSubmitter } from '@vortex/queue';
 import { openSqliteRegistry } from '@vortex/registry';
-import { type RunningStages, runStages } from '@vortex/runtime';
+import { createReleaseStack, type RunningStages, runStages } from '@vortex/runtime';
 import { createProcessChunker } from './process-chunker.ts';
 import { createGroupSender } from './send-groups.ts';
 import { createIngestStage } from './stage.ts';
@@ -20,17 +20,21 @@ log.info({ config: maskSecrets(config) }, 'starting with this configuration');
 const metrics = createMetrics('ingest');
 const dataDir = resolve(config.data.dir);
 const model = catalogueModel(config.embedding.model);
+const parts = createReleaseStack(log);
+parts.releaseOnSignals();
 
 const registry = openSqliteRegistry({ file: join(dataDir, 'registry.db') });
+parts.push('registry', () => registry.close());
 const chunker = createProcessChunker({
   model: model.id,
   modelsDir: config.embedding.models_dir ?? join(dataDir, 'models'),
 });
+parts.push('chunker', () => chunker.close());
 const submitter = createSubmitter({ redis, name: `${workerName}-${randomBytes(6).toString('hex')}`, log });
 await submitter.start();
+parts.push('submitter', () => submitter.close());
 
 let stages: RunningStages | undefined;
-let stopping = false;
 const readiness = (): Readiness => {
   if (stages === undefined)
     return { ready: false, reasons: ['the tokenizer of the embedding model is not here yet'] };
@@ -40,19 +44,10 @@ const readiness = (): Readiness => {
     : { ready: false, reasons: [...reasons, 'the inbox is not read'] };
 };
 const probes = await startProbes({ ...config.http, readiness, metrics, log });
-
-async function stop(): Promise<void> {
-  if (stopping) return;
-  stopping = true;
-  await stages?.stop();
-  await Promise.all([submitter.close(), chunker.close(), probes.close()]);
-  await registry.close();
-}
-process.on('SIGTERM', stop);
-process.on('SIGINT', stop);
+parts.push('probes', () => probes.close());
 
 // The encoder brings the model's files; on a first start it may still be fetching them.
-for (let told = false; !stopping; told = true) {
+for (let told = false; ; told = true) {
   const missing = await chunker.warmUp().then(
     () => null,
     (error: Error) => error,
@@ -63,27 +58,26 @@ for (let told = false; !stopping; told = true) {
 }
 
 const { chunk_size: chunkSize, chunk_overlap: chunkOverlap, group_size: groupSize } = config.ingest;
-if (!stopping) {
-  stages = await runStages({
-    service: 'ingest',
-    workerName,
-    redis,
-    log,
-    metrics,
-    lanes: {
-      ingest: {
-        handler: createIngestStage({
-          registry,
-          chunker,
-          metrics,
-          texts: createTextStore(join(dataDir, 'texts')),
-          groups: createGroupSender({ submitter, groupSize, groupsInFlight: config.ingest.groups_in_flight }),
-          model: { ...model, fingerprint: fingerprintOf(model) },
-          settings: { chunkSize, chunkOverlap, groupSize },
-        }),
-        slots: config.ingest.slots,
-      },
+stages = await runStages({
+  service: 'ingest',
+  workerName,
+  redis,
+  log,
+  metrics,
+  lanes: {
+    ingest: {
+      handler: createIngestStage({
+        registry,
+        chunker,
+        metrics,
+        texts: createTextStore(join(dataDir, 'texts')),
+        groups: createGroupSender({ submitter, groupSize, groupsInFlight: config.ingest.groups_in_flight }),
+        model: { ...model, fingerprint: fingerprintOf(model) },
+        settings: { chunkSize, chunkOverlap, groupSize },
+      }),
+      slots: config.ingest.slots,
     },
-    drainBudgetMs,
-  });
-}
+  },
+  drainBudgetMs,
+});
+parts.push('stages', () => stages?.stop());

@@ -1,6 +1,6 @@
 import { maskSecrets, readServiceConfig } from '@vortex/config';
 import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
-import { type RunningStages, runStages } from '@vortex/runtime';
+import { createReleaseStack, type RunningStages, runStages } from '@vortex/runtime';
 import { createModelClient, slotsOf } from './backend.ts';
 import { createGenerateStage } from './stage.ts';
 
@@ -9,13 +9,17 @@ const { name: workerName, drain_budget_ms: drainBudgetMs } = config.worker;
 const log = createLogger({ service: 'llm-generator', workerName, ...config.log });
 log.info({ config: maskSecrets(config) }, 'starting with this configuration');
 const metrics = createMetrics('llm-generator');
+const parts = createReleaseStack(log);
+parts.releaseOnSignals();
 const model = createModelClient(config.llm);
+parts.push('model client', () => model.close());
 const slots = slotsOf(config.llm);
 
 // The address comes first: it names this replica in its leases and in every answer.
 let running: RunningStages | undefined;
 const readiness = (): Readiness => running?.readiness() ?? { ready: false, reasons: ['starting'] };
 const probes = await startProbes({ ...config.http, readiness, metrics, log });
+parts.push('probes', () => probes.close());
 const replicaUrl = config.http.url ?? probes.url;
 
 running = await runStages({
@@ -40,11 +44,5 @@ running = await runStages({
   replica: { url: replicaUrl, slots },
   drainBudgetMs,
 });
+parts.push('stages', () => running?.stop());
 log.info({ replica: replicaUrl, provider: model.provider, model: model.model, slots }, 'generator consumes');
-
-async function stop(): Promise<void> {
-  await running?.stop();
-  await Promise.all([probes.close(), model.close()]);
-}
-process.once('SIGTERM', stop);
-process.once('SIGINT', stop);

@@ -1,8 +1,8 @@
 import { join, resolve } from 'node:path';
 import { maskSecrets, readServiceConfig } from '@vortex/config';
-import { createLogger, createMetrics, startProbes } from '@vortex/observability';
+import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
 import { openSqliteRegistry } from '@vortex/registry';
-import { runStages } from '@vortex/runtime';
+import { createReleaseStack, type RunningStages, runStages } from '@vortex/runtime';
 import { openVectorStore } from '@vortex/vector-store';
 import { createPurge } from './purge.ts';
 import { createRetrieveStage } from './retrieve-stage.ts';
@@ -14,8 +14,17 @@ const log = createLogger({ service: 'retriever', workerName: config.worker.name,
 log.info({ config: maskSecrets(config) }, 'starting with this configuration');
 const metrics = createMetrics('retriever');
 const dataDir = resolve(config.data.dir);
+const parts = createReleaseStack(log);
+parts.releaseOnSignals();
+
+let running: RunningStages | undefined;
+const readiness = (): Readiness =>
+  running?.readiness() ?? { ready: false, reasons: ['the store is being opened'] };
+const probes = await startProbes({ ...config.http, readiness, metrics, log });
+parts.push('probes', () => probes.close());
 
 const registry = openSqliteRegistry({ file: join(dataDir, 'registry.db') });
+parts.push('registry', () => registry.close());
 const { qdrant_url: qdrantUrl, qdrant_api_key: apiKey, exact_below: exactBelow } = config.store;
 const store = await openVectorStore(
   qdrantUrl === null
@@ -23,12 +32,14 @@ const store = await openVectorStore(
     : { kind: 'qdrant', url: qdrantUrl, apiKey },
   { exactBelow, log },
 );
+parts.push('vector store', () => store.close());
 const visibleSearch = createVisibleSearch({ registry, store });
 const purge = createPurge({ registry, store, visibleSearch, log });
 purge.start(2_000);
+parts.push('purge', () => purge.stop());
 
 const { top_k: topK, relevance_floor: relevanceFloor, prompt_tokens: promptTokens, slots } = config.retrieval;
-const stages = await runStages({
+running = await runStages({
   service: 'retriever',
   workerName: config.worker.name,
   redis: config.redis,
@@ -48,20 +59,4 @@ const stages = await runStages({
   },
   drainBudgetMs: config.worker.drain_budget_ms,
 });
-const probes = await startProbes({ ...config.http, readiness: () => stages.readiness(), metrics, log });
-
-let stopping = false;
-async function stop(): Promise<void> {
-  if (stopping) return;
-  stopping = true;
-  await stages.stop();
-  await purge.stop();
-  await store.close();
-  await registry.close();
-  await probes.close();
-  // A running index build of the store would keep the process for up to a minute; what it has not committed
-  // is safely dropped.
-  process.exit(0);
-}
-process.on('SIGTERM', stop);
-process.on('SIGINT', stop);
+parts.push('stages', () => running?.stop());
