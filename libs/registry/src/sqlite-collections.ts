@@ -2,7 +2,7 @@ import { defaultCollection, demoCollection } from '@vortex/contracts';
 import type { Collection, Registry } from './registry.ts';
 import { UnknownCollection } from './registry.ts';
 import { collectionFrom, summaryFrom } from './rows.ts';
-import type { SqliteSession } from './sqlite-registry.ts';
+import type { SqliteSession } from './sqlite-session.ts';
 
 type Collections = Pick<
   Registry,

@@ -1,6 +1,6 @@
 import type { Registry } from './registry.ts';
 import { documentFrom } from './rows.ts';
-import type { SqliteSession } from './sqlite-registry.ts';
+import type { SqliteSession } from './sqlite-session.ts';
 
 type Documents = Pick<Registry, 'getDocument' | 'findDocument' | 'listDocuments' | 'deleteDocument'>;
 

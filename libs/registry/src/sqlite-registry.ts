@@ -1,19 +1,10 @@
-import type { DatabaseSync } from 'node:sqlite';
 import type { Registry } from './registry.ts';
 import { number } from './rows.ts';
 import { collectionsOf } from './sqlite-collections.ts';
 import { inTransaction, openDatabase } from './sqlite-database.ts';
 import { documentsOf } from './sqlite-documents.ts';
+import type { SqliteSession } from './sqlite-session.ts';
 import { versionsOf } from './sqlite-versions.ts';
-
-/** What the parts of the adapter share. */
-export interface SqliteSession {
-  database: DatabaseSync;
-  now(): number;
-  /** Runs `work` in one write transaction and moves the change counter. */
-  write<Result>(work: () => Result): Result;
-  changeCounter(): number;
-}
 
 /**
  * The embedded adapter: one SQLite file, shared by the processes of a host.

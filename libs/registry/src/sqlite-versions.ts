@@ -2,7 +2,7 @@ import { newId } from '@vortex/contracts';
 import type { BegunVersion, NewVersion, Publication, Registry, VersionState } from './registry.ts';
 import { UnknownCollection } from './registry.ts';
 import { number, type Row, text } from './rows.ts';
-import type { SqliteSession } from './sqlite-registry.ts';
+import type { SqliteSession } from './sqlite-session.ts';
 
 type Versions = Pick<
   Registry,

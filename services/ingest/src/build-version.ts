@@ -2,7 +2,7 @@ import { identifyChunks } from '@vortex/documents';
 import type { BegunVersion, Publication } from '@vortex/registry';
 import type { StageContext } from '@vortex/runtime';
 import type { ChunkLimits, DocumentPlan } from './document-plan.ts';
-import type { IngestDeps } from './stage.ts';
+import type { IngestDeps } from './ingest-deps.ts';
 
 /**
  * Builds a begun version and switches to it: text to the text store, chunks through encoder and store, then

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { defaultCollection, type IngestInput } from '@vortex/contracts';
 import { extractText, firstHeading, mediaTypeOf, type TextMediaType } from '@vortex/documents';
 import { assertBound, type Collection } from '@vortex/registry';
-import type { IngestDeps } from './stage.ts';
+import type { IngestDeps } from './ingest-deps.ts';
 
 /** Goes up when the chunker cuts the same text differently: what is visible is then built anew. */
 const chunkerEdition = 1;

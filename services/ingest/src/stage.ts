@@ -1,12 +1,8 @@
 import { type Outcome, StageFailure, stages } from '@vortex/contracts';
-import type { TextStore } from '@vortex/documents';
-import type { Metrics } from '@vortex/observability';
-import type { Registry } from '@vortex/registry';
 import type { StageContext, StageHandler } from '@vortex/runtime';
 import { buildVersion } from './build-version.ts';
 import { assertModel, chunkLimits, planOf, settingsHash } from './document-plan.ts';
-import type { Chunker } from './process-chunker.ts';
-import type { GroupSender } from './send-groups.ts';
+import type { IngestDeps } from './ingest-deps.ts';
 
 /**
  * In: a document whose text is in the envelope. Out: the document, visible as a whole, with its id and the
@@ -19,26 +15,6 @@ import type { GroupSender } from './send-groups.ts';
  * Every step can be repeated: the job's version is remembered, texts are named by their content, chunk and
  * group ids are made of what they name. A version given up is listed as stale, and the retriever purges it.
  */
-export interface IngestDeps {
-  registry: Pick<
-    Registry,
-    | 'ensureCollection'
-    | 'beginVersion'
-    | 'versionState'
-    | 'storedGroups'
-    | 'noteStoredGroup'
-    | 'publishVersion'
-    | 'failVersion'
-  >;
-  texts: TextStore;
-  chunker: Chunker;
-  groups: GroupSender;
-  /** The encoder's model: what it takes at most, and what the collection must have been built with. */
-  model: { fingerprint: string; dimension: number; maxTokens: number };
-  settings: { chunkSize: number; chunkOverlap: number; groupSize: number };
-  metrics: Metrics;
-}
-
 export function createIngestStage(deps: IngestDeps): StageHandler<'ingest'> {
   const { registry, metrics } = deps;
 
