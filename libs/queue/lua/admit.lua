@@ -39,7 +39,9 @@ end
 
 if KEYS[4] ~= '' then
   redis.call('HSET', KEYS[4], unpack(cjson.decode(ARGV[5])))
-  redis.call('EXPIRE', KEYS[4], 3600)
+  -- A document may wait for hours behind others; its status must not be forgotten before its end.
+  local remaining = math.ceil((tonumber(ARGV[2]) - now_ms()) / 1000)
+  redis.call('EXPIRE', KEYS[4], math.max(3600, remaining + 60))
 end
 local pushed = redis.pcall('RPUSH', KEYS[2], '{' .. fragment .. ARGV[4])
 if type(pushed) == 'table' and pushed.err then

@@ -52,6 +52,24 @@ test('admit: once, and again without effect', async () => {
   expect(await redis.client.zcard('job:live')).toBe(1);
 });
 
+test("a tracked job's hash outlives its deadline, and its end by an hour", async () => {
+  const key = keys.job('a');
+  await runScript(
+    redis.client,
+    'admit',
+    [keys.live('low'), list, keys.sharedGeneratorList, key],
+    ['a', Date.now() + 24 * 3_600_000, 10, '"id":"a"}', '["id","a","status","queued"]'],
+  );
+  const mark = (fields: object) => runScript(redis.client, 'mark', [key], [JSON.stringify(fields)]);
+  await mark({ status: 'processing' });
+  expect(await redis.client.ttl(key)).toBeGreaterThan(24 * 3600);
+  await mark({ status: 'completed', completed_at: 'now' });
+  expect(await redis.client.ttl(key)).toBeLessThanOrEqual(3600);
+  await redis.client.del(key);
+  await mark({ status: 'processing' });
+  expect(await redis.client.ttl(key)).toBeGreaterThan(3500);
+});
+
 test('admit: at the cap newcomers are refused, and who is in already is told so', async () => {
   await admit('a', 1);
   expect(word(await admit('b', 1))).toBe('FULL');

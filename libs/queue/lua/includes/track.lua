@@ -1,6 +1,8 @@
--- Writes fields (JSON object) of the hash that tells the world about a tracked job, and keeps it another hour.
+-- Writes fields (JSON object) of the hash that tells the world about a tracked job. An ended job is kept an
+-- hour; one under way as long as admit has granted, which is beyond its deadline, and at least an hour.
 local function track(job, fields)
   if job == '' then return end
-  for name, value in pairs(cjson.decode(fields)) do redis.call('HSET', job, name, value) end
-  redis.call('EXPIRE', job, 3600)
+  local changes = cjson.decode(fields)
+  for name, value in pairs(changes) do redis.call('HSET', job, name, value) end
+  if changes.completed_at or redis.call('TTL', job) < 3600 then redis.call('EXPIRE', job, 3600) end
 end

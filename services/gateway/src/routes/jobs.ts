@@ -6,7 +6,7 @@ import { jsonAnswer } from '../exchange.ts';
 import { jsonContent, pathId, schemas } from '../openapi-schemas.ts';
 import { gatewayProblem } from '../problem.ts';
 
-/** `GET /api/jobs/{id}`: the hash `job:<id>`, kept for an hour by the scripts that move the job. */
+/** `GET /api/jobs/{id}`: the hash `job:<id>`, kept by the scripts that move the job until an hour after its end. */
 export function jobEndpoint(parts: GatewayParts): Endpoint {
   return {
     method: 'get',
