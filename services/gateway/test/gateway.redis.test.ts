@@ -242,6 +242,15 @@ describe('on a real Redis', () => {
     await until('the slot is free', async () => (await loads(urls)).every((load) => (load ?? '0') === '0'));
   });
 
+  it('is not ready from the moment Redis freezes, but alive', async () => {
+    const gateway = await start(redis.url);
+    await until('the gateway is ready', () => ready(gateway));
+    await redis.client.client('PAUSE', 1500);
+    expect(await ready(gateway)).toBe(false);
+    expect((await fetch(`${gateway.url}/healthz`)).ok).toBe(true);
+    await until('the gateway is ready again', () => ready(gateway));
+  });
+
   it('queues a document as one envelope and shows it as a job', async () => {
     const gateway = await start(redis.url);
     await until('the gateway is ready', () => ready(gateway));

@@ -27,8 +27,10 @@ const overview = z
 
 /**
  * `/healthz` says that this process lives, nothing else: an outage of Redis must not restart every gateway.
- * `/readyz` says that it takes questions: Redis answers and the inbox loop has proven itself. Workers are not
- * part of it, for a question asked while they restart is kept and answered. `/health` is for people.
+ * `/readyz` says that it takes questions: Redis answers and the inbox loop has proven itself. It asks Redis
+ * itself (0.8 s at most): the inbox notices a frozen Redis after 5 s only, while questions are refused from the
+ * first. Workers are not part of it, for a question asked while they restart is kept and answered. `/health` is
+ * for people.
  */
 export function probeEndpoints(parts: GatewayParts): Endpoint[] {
   const startedAt = performance.now();
@@ -52,8 +54,9 @@ export function probeEndpoints(parts: GatewayParts): Endpoint[] {
         200: jsonContent(readiness, 'They are.'),
         503: jsonContent(readiness, 'They are not, for these reasons.'),
       },
-      handle(_context, exchange) {
+      async handle(_context, exchange) {
         const reasons = notReady(parts);
+        if (!reasons.includes(silentRedis) && !(await parts.inspector.ping())) reasons.push(silentRedis);
         return jsonAnswer(
           exchange,
           { ready: reasons.length === 0, reasons },
@@ -100,9 +103,11 @@ export function probeEndpoints(parts: GatewayParts): Endpoint[] {
   ];
 }
 
+const silentRedis = 'redis does not answer, or the inbox is not being read';
+
 function notReady(parts: GatewayParts): string[] {
   const reasons: string[] = [];
   if (parts.isDraining()) reasons.push('the gateway is stopping');
-  if (!parts.submitter.isReady()) reasons.push('redis does not answer, or the inbox is not being read');
+  if (!parts.submitter.isReady()) reasons.push(silentRedis);
   return reasons;
 }
