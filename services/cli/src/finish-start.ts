@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { createClient } from '@vortex/client';
 import { demoCollection } from '@vortex/contracts';
 import { readDemoDocuments, sendDemoDocuments } from './demo-documents.ts';
@@ -78,7 +79,9 @@ export async function sayWhereItIs(
     `Data      ${paths.data}    (logs in ${paths.logs})`,
     '',
     'Try it:',
-    `  ${launcher} ask "What does Vortex do when a worker dies?" --collection ${demoCollection}${data}`,
+    existsSync(paths.demoFile)
+      ? `  ${launcher} ask "What does Vortex do when a worker dies?" --collection ${demoCollection}${data}`
+      : `  ${launcher} ingest FOLDER --collection notes${data}`,
     `  ${launcher} status${data}`,
     `  ${launcher} down${data}`,
     ...(notice.length > 0 ? ['', ...notice] : []),
