@@ -115,7 +115,8 @@ export function problemOf(error: unknown): HttpProblem | null {
   }
   if (error instanceof QueueUnavailable) {
     return gatewayProblem('queue_unavailable', {
-      detail: 'Redis is down, slow or full. Nothing was queued; try again after the time given.',
+      // Not "nothing was queued": a Redis that was only frozen may still find the command in its socket.
+      detail: 'Redis is down, slow or full. Try again after the time given; sending the same again is safe.',
       ...retryAfter(2000),
     });
   }
