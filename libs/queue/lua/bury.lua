@@ -19,7 +19,7 @@ redis.call('RPUSH', KEYS[2], ARGV[2])
 redis.call('LTRIM', KEYS[2], -1000, -1)
 if ARGV[3] ~= '' then
   if redis.call('SET', KEYS[3], ARGV[4], 'NX', 'EX', 60) then
-    if KEYS[5] ~= '' and redis.call('RPUSH', KEYS[5], ARGV[4]) == 1 then redis.call('EXPIRE', KEYS[5], 60) end
+    if KEYS[5] ~= '' and redis.call('RPUSH', KEYS[5], ARGV[4]) == 1 then redis.call('EXPIRE', KEYS[5], 15) end
     track(KEYS[6], ARGV[5])
   end
   redis.call('ZREM', KEYS[4], ARGV[3])

@@ -2,8 +2,10 @@
 -- finish: ends jobs for good and tells who waits for them.
 -- Takes the jobs of one lane and one submitter that a worker finishes in one turn of its event loop. The
 -- completion key is the truth (60 s, first writer wins); the inbox carries the same text so that the
--- submitter needs no second read, and may be lost without harm. Fenced like handoff: what was written
--- before the fence is taken back. `inbox`, `job` and the replica's keys are empty when there are none.
+-- submitter needs no second read, and may be lost without harm: it goes after 15 s, so that a killed
+-- submitter leaves nothing behind; one frozen for longer finds the keys (its check of every second).
+-- Fenced like handoff: what was written before the fence is taken back. `inbox`, `job` and the replica's
+-- keys are empty when there are none.
 -- KEYS: inflight, live, inbox, leases, load, then per job: completion, job
 -- ARGV: then per job: old, id, value, fields
 -- Returns: OK, or when one was FENCED a word per job: OK | FENCED
@@ -19,7 +21,7 @@ for job = 1, jobs do
   if stored[job] then messages[#messages + 1] = value end
 end
 if KEYS[3] ~= '' and #messages > 0 and redis.call('RPUSH', KEYS[3], unpack(messages)) == #messages then
-  redis.call('EXPIRE', KEYS[3], 60)
+  redis.call('EXPIRE', KEYS[3], 15)
 end
 local words, ended, fenced = {}, {}, false
 for job = 1, jobs do
