@@ -111,7 +111,10 @@ function normalise(vector: Float32Array): Float32Array {
 
 async function answer(id: number, text: string): Promise<void> {
   try {
-    reply({ kind: 'embedded', id, embedding: await embed(text) });
+    const embedding = await embed(text);
+    port?.postMessage({ kind: 'embedded', id, embedding } satisfies ThreadReply, [
+      embedding.vector.buffer as ArrayBuffer,
+    ]);
   } catch (error) {
     reply({ kind: 'failed', id, message: error instanceof Error ? error.message : String(error) });
   }

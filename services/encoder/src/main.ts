@@ -44,7 +44,7 @@ running = await runStages({
   log,
   metrics,
   lanes: {
-    // A thread holds two questions; as many again are on their way from and to Redis.
+    // A thread holds three questions; some more are on their way from and to Redis.
     encode: { handler: createEncodeStage({ embedder, metrics }), slots: 4 * choice.threads + 2 },
     embed: { handler: createEmbedStage({ embedder, metrics }), slots: 2 },
   },
