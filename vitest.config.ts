@@ -23,9 +23,6 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'redis',
-          // Real processes with real deadlines: one run in three on two busy cores had a late one. A test that
-          // fails twice fails.
-          retry: 1,
           include: ['libs/**/*.redis.test.ts', 'services/**/*.redis.test.ts'],
           globalSetup: ['libs/testkit/src/redis-global-setup.ts'],
           testTimeout: 30_000,
@@ -44,7 +41,6 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'e2e',
-          retry: 1,
           include: ['e2e/**/*.e2e.test.ts'],
           fileParallelism: false,
           testTimeout: 180_000,
