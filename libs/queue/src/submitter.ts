@@ -46,7 +46,7 @@ export interface SubmitOptions {
  * of the completion inline). The completion key is the truth, so once a second one pipelined check asks
  * for every waiting id whether it is live and whether it has ended. Neither: Redis has lost it (a wipe, a
  * failover), and it is admitted again under the same id. While Redis is away, waits wait: the deadline
- * belongs to the caller.
+ * belongs to the caller. One piece: inbox, check and admission are the three writers of one map of waits.
  */
 export interface Submitter {
   readonly name: string;

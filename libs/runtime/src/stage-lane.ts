@@ -36,6 +36,8 @@ import type { StageContext, StageHandler } from './stage-handler.ts';
  * budget, a cancellation, the end of a drain. Whoever concludes first settles; the rest is ignored. When it
  * was not the handler, the signal has fired and the slot stays taken until the handler returns: work
  * that ignores its signal must not be joined by more of its kind.
+ *
+ * One piece, long as it is: all these endings race for one mark, and its writers are seen side by side.
  */
 export interface StageLane {
   deliver(delivery: Delivery): void;
