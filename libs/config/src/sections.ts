@@ -123,6 +123,10 @@ export const sections = {
       z.coerce.number().min(-1).max(1).default(0.26),
       'Best cosine under which a question is refused as having no relevant context.',
     ),
+    mode: field(
+      z.enum(['dense', 'sparse', 'hybrid']).default('hybrid'),
+      'How chunks are looked for when the request does not say: by vectors, by words (BM25), by both.',
+    ),
     prompt_tokens: field(count.default(2000), 'Budget of the augmented prompt, in tokens.'),
     slots: field(count.default(16), 'Questions one retriever works on at a time.'),
   }),
@@ -181,7 +185,15 @@ export const sections = {
       'Documents waiting or worked on; one more is answered 503.',
     ),
     max_body_bytes: field(count.default(1024 * 1024), 'Largest body of a query or search.'),
-    max_ingest_bytes: field(count.default(32 * 1024 * 1024), 'Largest body of `POST /ingest`.'),
+    max_ingest_bytes: field(
+      count.default(32 * 1024 * 1024),
+      'Largest body of `POST /ingest` and of `POST /api/documents`.',
+    ),
+    max_upload_bytes: field(
+      count.default(512 * 1024 * 1024),
+      'Largest file of `POST /api/documents/upload`; a larger one is answered 413.',
+    ),
+    max_upload_files: field(count.max(1000).default(100), 'Files in one upload request.'),
   }),
   ingest: z.strictObject({
     chunk_size: field(
@@ -194,7 +206,51 @@ export const sections = {
     ),
     group_size: field(count.max(256).default(16), 'Chunks embedded and stored as one unit.'),
     groups_in_flight: field(count.max(64).default(4), 'Groups of one document under way at a time.'),
-    slots: field(count.default(2), 'Documents one ingest worker works on at a time.'),
+    slots: field(count.default(4), 'Documents one ingest worker works on at a time.'),
+    chunking_strategy: field(
+      z.enum(['structure', 'sentence', 'fixed']).default('structure'),
+      'Where texts are cut: at headings, paragraphs and sentences; at sentences only; by tokens only.',
+    ),
+    parser_memory_mb: field(
+      count.min(128).default(1536),
+      'Memory (RSS) of the process that parses one document; above it, it is ended and the document fails.',
+    ),
+    parser_timeout_ms: field(milliseconds.default(600_000), 'Longest time one document may be parsed.'),
+    max_pages: field(count.default(20_000), 'Pages (slides, sheets) of one document.'),
+    max_text_characters: field(
+      count.default(256 * 1024 * 1024),
+      'Characters of one document’s extracted text.',
+    ),
+    max_expanded_bytes: field(
+      count.default(1024 * 1024 * 1024),
+      'What the entries of a compressed format (DOCX, EPUB …) may unpack to.',
+    ),
+    max_archive_entries: field(count.default(20_000), 'Entries of a compressed format.'),
+    sweep_ms: field(
+      milliseconds.default(5000),
+      'How often jobs that the queue has lost are looked for and queued again.',
+    ),
+    job_history_days: field(count.default(30), 'How long ended jobs are listed.'),
+  }),
+  registry: z.strictObject({
+    database_url: field(
+      optionalText.default(null),
+      'PostgreSQL for the registry (`postgres://…`); SQLite in the data folder when empty.',
+      { env: ['DATABASE_URL'], secret: true },
+    ),
+  }),
+  webhooks: z.strictObject({
+    allow: field(
+      z
+        .preprocess(
+          (value) => (typeof value === 'string' ? value.split(',').filter(Boolean) : value),
+          z.array(z.string().trim().min(1)),
+        )
+        .default([]),
+      'Hosts, addresses or networks (`10.0.0.0/8`) that webhooks may go to although they are not public, comma-separated. They may also be http.',
+    ),
+    max_attempts: field(count.max(100).default(12), 'Attempts before a delivery is given up.'),
+    timeout_ms: field(milliseconds.default(15_000), 'How long one delivery may take.'),
   }),
 } as const;
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { timingsMs } from './envelope.ts';
 import { failureCodes } from './failure.ts';
+import { searchMode } from './query/1-encode.ts';
 
 /** `[start, end)` into the document's extracted text, in UTF-16 code units: `text.slice(start, end)`. */
 export const sourceSpan = z.tuple([z.int().min(0), z.int().min(0)]);
@@ -63,19 +64,49 @@ export const answer = z.object({
 });
 export type Answer = z.infer<typeof answer>;
 
-export const hit = z.object({
-  document_id: z.string(),
-  title: z.string(),
+/** Where one way of searching put a chunk. */
+const scorePart = z.object({ score: z.number(), rank: z.int().min(1) });
+
+const neighbour = z.object({
   chunk_id: z.string(),
   text: z.string(),
-  score: z.number(),
-  heading_path: z.array(z.string()),
   page: z.int().min(1).nullable(),
   source_span: sourceSpan,
 });
 
+export const hit = z.object({
+  document_id: z.string(),
+  version: z.int().min(1),
+  title: z.string(),
+  chunk_id: z.string(),
+  text: z.string(),
+  /** What the hits are ordered by: cosine (dense), BM25 (sparse) or the fused score (hybrid). */
+  score: z.number(),
+  /** Null: that way of searching was not asked, or did not find this chunk among its candidates. */
+  scores: z.object({
+    dense: scorePart.nullable(),
+    sparse: scorePart.nullable(),
+    /** Sum of 1 / (60 + rank) over the ways of searching; null outside of hybrid. */
+    fused: z.number().nullable(),
+  }),
+  heading_path: z.array(z.string()),
+  /** Embedded and shown to the model in front of the text. */
+  context: z.string(),
+  page: z.int().min(1).nullable(),
+  source_span: sourceSpan,
+  metadata: z.record(z.string(), z.unknown()),
+  /** Of the same document version, nearest last before and nearest first behind; absent when not asked for. */
+  neighbours: z.object({ before: z.array(neighbour), after: z.array(neighbour) }).optional(),
+});
+export type Hit = z.infer<typeof hit>;
+
 /** The result of a `want: "hits"` query. */
-export const hits = z.object({ hits: z.array(hit), collection: z.string(), degraded: z.array(z.string()) });
+export const hits = z.object({
+  hits: z.array(hit),
+  collection: z.string(),
+  mode: searchMode,
+  degraded: z.array(z.string()),
+});
 export type Hits = z.infer<typeof hits>;
 
 const jobError = z.object({

@@ -23,6 +23,17 @@ export const failures = {
   attempts_exhausted: { status: 502, mayRetry: true, title: 'The job failed on every attempt' },
   generator_failed: { status: 502, mayRetry: true, title: 'The language model did not answer' },
   empty_document: { status: 422, mayRetry: false, title: 'The document has no text' },
+  no_text_layer: { status: 422, mayRetry: false, title: 'The document is a picture of text, without text' },
+  encrypted_document: { status: 422, mayRetry: false, title: 'The document is locked by a password' },
+  encrypted_pdf: { status: 422, mayRetry: false, title: 'The PDF is locked by a password' },
+  corrupt_file: { status: 422, mayRetry: false, title: 'The file is damaged or not what its name says' },
+  unsupported_type: { status: 415, mayRetry: false, title: 'Files of this type are not read' },
+  parse_limits_exceeded: {
+    status: 422,
+    mayRetry: false,
+    title: 'Reading the document takes more than one document may',
+  },
+  original_missing: { status: 500, mayRetry: false, title: 'The uploaded file is no longer there' },
   internal: { status: 500, mayRetry: true, title: 'Something went wrong inside Vortex' },
 } as const satisfies Record<string, { status: number; mayRetry: boolean; title: string }>;
 

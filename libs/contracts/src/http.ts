@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { answer, hits } from './answer.ts';
 import { collectionName, timingsMs } from './envelope.ts';
+import { webhookUrl } from './http-webhooks.ts';
 import { documentFields } from './ingest/1-document.ts';
-import { questionFields } from './query/1-encode.ts';
+import { metadataFilter } from './metadata-filter.ts';
+import { questionFields, searchMode } from './query/1-encode.ts';
 
 /** The public HTTP shapes. Unknown fields are refused: a misspelt option must not be ignored in silence. */
 
@@ -12,10 +14,14 @@ export const maxDeadlineMs = 300_000;
 export const queryRequest = z.strictObject({
   query: questionFields.shape.query,
   collection: collectionName.optional(),
-  top_k: questionFields.shape.top_k,
+  top_k: z.int().min(1).max(50).optional(),
   stream: z.boolean().optional(),
   async: z.boolean().optional(),
   deadline_ms: z.int().min(1).max(maxDeadlineMs).optional(),
+  mode: searchMode.optional(),
+  filter: metadataFilter.optional(),
+  /** With `async`: `query.completed` or `query.failed` is sent there. */
+  webhook_url: webhookUrl.optional(),
 });
 export type QueryRequest = z.infer<typeof queryRequest>;
 
@@ -31,6 +37,10 @@ export const searchRequest = z.strictObject({
   query: questionFields.shape.query,
   collection: collectionName.optional(),
   top_k: questionFields.shape.top_k,
+  mode: searchMode.optional(),
+  filter: metadataFilter.optional(),
+  /** So many chunks before and behind each hit come with it. */
+  neighbours: questionFields.shape.neighbours,
 });
 export type SearchRequest = z.infer<typeof searchRequest>;
 
@@ -54,32 +64,6 @@ export const ingestResponse = z.object({
   job_id: z.string(),
 });
 export type IngestResponse = z.infer<typeof ingestResponse>;
-
-export const jobAccepted = z.object({
-  job_id: z.string(),
-  status: z.literal('queued'),
-  status_url: z.string(),
-});
-export type JobAccepted = z.infer<typeof jobAccepted>;
-
-export const jobStatus = z.enum(['queued', 'processing', 'retrying', 'completed', 'failed', 'cancelled']);
-
-/** The hash `job:<id>` as the API shows it. */
-export const jobResponse = z.object({
-  id: z.string(),
-  type: z.string(),
-  status: jobStatus,
-  progress: z.number().min(0).max(100),
-  message: z.string().nullable(),
-  result: z.record(z.string(), z.unknown()).nullable(),
-  error: z.string().nullable(),
-  error_code: z.string().nullable(),
-  created_at: z.string().nullable(),
-  updated_at: z.string().nullable(),
-  started_at: z.string().nullable(),
-  completed_at: z.string().nullable(),
-});
-export type JobResponse = z.infer<typeof jobResponse>;
 
 export const problem = z.object({
   type: z.string(),

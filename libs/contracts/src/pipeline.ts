@@ -2,8 +2,9 @@ import type { z } from 'zod';
 import type { Answer, Hits } from './answer.ts';
 import type { JobHeader } from './envelope.ts';
 import type { FailureCode } from './failure.ts';
-import { type IngestResult, ingestInput } from './ingest/1-document.ts';
+import { type IngestResult, ingestInput, uploadInput } from './ingest/1-document.ts';
 import { embedInput, type StoreResult, storeInput } from './ingest/2-embed.ts';
+import { type AuditReport, auditInput } from './ingest/3-audit.ts';
 import { encodeInput } from './query/1-encode.ts';
 import { retrieveInput } from './query/2-retrieve.ts';
 import { generateInput } from './query/3-generate.ts';
@@ -14,7 +15,8 @@ import { generateInput } from './query/3-generate.ts';
  * dashboards derive from it.
  *
  *   query:   encode ──► retrieve ──► generate          (retrieve may end early: refusal, or ranked hits)
- *   ingest:  ingest  (chunks, then sends groups down:)  embed ──► store
+ *   ingest:  ingest ──► upload  (parses, chunks, then sends groups down:)  embed ──► store
+ *   audit:   audit  (the store's owner compares it with the registry)
  *
  * `embed` and `store` are the low lanes of the encoder and the retriever. A lane has slots of its own,
  * so documents never take a question's place in a worker.
@@ -47,11 +49,20 @@ export const stages = {
   ingest: {
     list: 'ingestion_queue',
     input: ingestInput,
-    next: [],
+    next: ['upload'],
     lane: 'low',
-    budgetMs: 6 * 3_600_000,
+    budgetMs: 120_000,
     maxAttempts: 5,
     idFromBytes: true,
+  },
+  upload: {
+    list: 'queue:document_upload',
+    input: uploadInput,
+    next: [],
+    lane: 'low',
+    budgetMs: 24 * 3_600_000,
+    maxAttempts: 5,
+    elements: 'ids',
   },
   embed: {
     list: 'job:encoder_in:low',
@@ -69,6 +80,14 @@ export const stages = {
     budgetMs: 120_000,
     maxAttempts: 5,
   },
+  audit: {
+    list: 'job:retriever_audit',
+    input: auditInput,
+    next: [],
+    lane: 'low',
+    budgetMs: 3_600_000,
+    maxAttempts: 1,
+  },
 } as const satisfies Record<string, StageRow>;
 
 export interface StageRow {
@@ -82,6 +101,11 @@ export interface StageRow {
   maxAttempts: number;
   /** An envelope without `id` gets one derived from its bytes, so that a redelivery keeps it. */
   idFromBytes?: boolean;
+  /**
+   * The list's elements are bare job ids, not envelopes: what the job is stands in the registry, which
+   * also counts its tries and deliveries.
+   */
+  elements?: 'ids';
 }
 
 export type StageName = keyof typeof stages;
@@ -96,8 +120,10 @@ interface Results {
   retrieve: Answer | Hits;
   generate: Answer;
   ingest: IngestResult;
+  upload: IngestResult;
   embed: never;
   store: StoreResult;
+  audit: AuditReport;
 }
 
 /** The runtime carries the header (id, deadline, tenant, timings …) from stage to stage; a stage gives the rest. */

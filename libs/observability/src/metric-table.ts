@@ -109,8 +109,48 @@ export const metricTable = {
     labels: ['type', 'outcome'],
     help: 'Documents by type and outcome.',
   },
-  rag_ingest_bytes_total: { kind: 'counter', labels: ['type'], help: 'Bytes of text taken in.' },
-  rag_ingest_chunks_total: { kind: 'counter', labels: ['type'], help: 'Chunks stored.' },
+  rag_ingest_bytes_total: {
+    kind: 'counter',
+    labels: ['type', 'outcome'],
+    help: 'Bytes of the originals whose ingest ended, by type and outcome.',
+  },
+  rag_ingest_pages_total: {
+    kind: 'counter',
+    labels: ['type', 'outcome'],
+    help: 'Pages of documents whose ingest ended, by type and outcome.',
+  },
+  rag_ingest_chunks_total: {
+    kind: 'counter',
+    labels: ['type', 'outcome'],
+    help: 'Chunks of documents whose ingest ended, by type and outcome.',
+  },
+  rag_ingest_freshness_seconds: {
+    kind: 'histogram',
+    labels: ['type'],
+    buckets: [0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600],
+    help: 'From the acceptance of a document to the moment it can be found.',
+  },
+  rag_ingest_stage_duration_seconds: {
+    kind: 'histogram',
+    labels: ['stage'],
+    buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 15, 30, 60, 120, 300, 600, 1800],
+    help: 'Time a document spent being parsed and chunked, embedded and stored, published.',
+  },
+  rag_ingest_open_jobs: {
+    kind: 'gauge',
+    labels: [],
+    help: 'Documents accepted and not ended, by the registry.',
+  },
+  rag_ingest_swept_total: {
+    kind: 'counter',
+    labels: [],
+    help: 'Jobs that the queue had lost and the sweeper queued again.',
+  },
+  rag_webhook_deliveries_total: {
+    kind: 'counter',
+    labels: ['outcome'],
+    help: 'Webhook deliveries tried, by outcome (delivered, retried, failed, blocked).',
+  },
 } as const satisfies Record<string, MetricRow>;
 
 export type MetricTable = typeof metricTable;

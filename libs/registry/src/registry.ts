@@ -1,4 +1,7 @@
-import { StageFailure } from '@vortex/contracts';
+import { type ChunkingStrategy, StageFailure } from '@vortex/contracts';
+import type { AcceptanceRegistry } from './acceptance.ts';
+import type { JobRegistry } from './jobs.ts';
+import type { WebhookRegistry } from './webhooks.ts';
 
 /**
  * The registry: which collections and documents exist, and which version of a document may be found.
@@ -6,8 +9,12 @@ import { StageFailure } from '@vortex/contracts';
  *
  * Every method returns a Promise although SQLite answers at once: PostgreSQL is the second adapter of
  * this port, and `conformance.ts` is the contract of both. Times are epoch milliseconds. `tenant` is a
- * required argument: nothing is ever looked up by id alone. (`staleVersions` is the exception: it is
- * house-keeping across tenants, and names the tenant in each row.)
+ * required argument: nothing is ever looked up by id alone. (The exceptions are house-keeping across tenants,
+ * `staleVersions`, `claimJob`, `openJobs`, `claimDeliveries` …, whose answers name the tenant in each row.)
+ *
+ * Three parts have files of their own: how a document comes in (`acceptance.ts`), jobs (`jobs.ts`), webhooks
+ * (`webhooks.ts`). A change of a document and what it means for its job and for webhooks is one transaction:
+ * nobody reads `completed` of a document that cannot be found, and no event of a change that was taken back.
  *
  * The life of a version:
  *
@@ -20,11 +27,29 @@ import { StageFailure } from '@vortex/contracts';
  * At most one version of a document is visible, and the switch is one transaction: a search sees the old
  * one or the new one, never both and never neither.
  */
-export interface Registry {
-  /** Creates the collection when it is missing; an existing one is returned as it is. */
+export interface Registry extends AcceptanceRegistry, JobRegistry, WebhookRegistry {
+  /**
+   * Creates the collection when it is missing; an existing one is returned as it is.
+   * @throws CollectionDeleting while one of that name is being removed.
+   */
   ensureCollection(input: NewCollection): Promise<Collection>;
+  /** Null: there is one of that name (also while it is being deleted). */
+  createCollection(input: NewCollection): Promise<Collection | null>;
+  /** Changes what is given (null: back to the default) and moves the revision. Null: no such collection. */
+  updateCollection(tenant: string, name: string, changes: CollectionChanges): Promise<Collection | null>;
+  /**
+   * Hides the collection and all its documents at once (their jobs are cancelled, `document.deleted` is said of
+   * each visible one); its rows and its name are free when `forgetCollection` has been called. Null: no such collection.
+   */
+  deleteCollection(tenant: string, name: string): Promise<{ documents: number } | null>;
+  /** Collections whose rows must leave the store as a whole. */
+  staleCollections(): Promise<{ tenant: string; name: string }[]>;
+  /** To be called when a stale collection's rows are gone: removes it with its documents and versions, ends their jobs. */
+  forgetCollection(tenant: string, name: string): Promise<Unreferenced>;
+  /** Null also while it is being deleted. */
   getCollection(tenant: string, name: string): Promise<Collection | null>;
   listCollections(tenant: string): Promise<CollectionSummary[]>;
+  summarizeCollection(tenant: string, name: string): Promise<CollectionSummary | null>;
 
   /**
    * The collection that a read of `name` means: `default` means `vortex-docs` as long as it has no visible
@@ -40,12 +65,6 @@ export interface Registry {
   bindModel(input: ModelOfCollection): Promise<ModelBinding>;
 
   /**
-   * Opens a version for this content, creating the document when its external id is new. The same job
-   * asking again gets the version it began. Nothing becomes visible by this.
-   */
-  beginVersion(input: NewVersion): Promise<BegunVersion>;
-
-  /**
    * Notes that a group of chunks of a version being built stands in the store. Noting it twice is once; of
    * a version that is not being built any more nothing is noted.
    */
@@ -55,13 +74,21 @@ export interface Registry {
   /** What has been noted of a version being built, by place; empty for any other. */
   storedGroups(tenant: string, documentId: string, version: number): Promise<StoredGroup[]>;
 
+  /** Notes what parsing has found out about a version being built; of any other nothing is noted. */
+  noteParsed(input: ParsedVersion): Promise<void>;
+
   /**
    * The switch: makes the version the document's visible one, in one transaction with all that describes
-   * it. Publishing twice is the same as once.
+   * it, the end of its job (`completed`, 100 %) and the event `document.ready`. Publishing twice is the same as
+   * once. The job is completed also when the version was overtaken (`superseded`).
    */
   publishVersion(input: FinishedVersion): Promise<Publication>;
 
-  /** Gives a version up. A visible older version stays visible and the document `ready`, with the error noted. */
+  /**
+   * Gives a version up and ends its job as `failed`, with the event `document.failed`; a job whose cancellation
+   * was asked for stays open until the version is forgotten, and is `cancelled` then. A visible older version
+   * stays visible and the document `ready`, with the error noted.
+   */
   failVersion(input: FailedVersion): Promise<void>;
 
   /** Null when there is none, when it belongs to another tenant, or once its deletion has begun. */
@@ -70,7 +97,13 @@ export interface Registry {
   /** Newest first, at most `limit`; `after` is the id of the last document of the page before. */
   listDocuments(tenant: string, filter?: DocumentFilter): Promise<DocumentRecord[]>;
 
-  /** The document is invisible once this resolves; its rows in the store are then stale. False: no such document. */
+  /** How many fit, `limit` and `after` aside. */
+  countDocuments(tenant: string, filter?: DocumentFilter): Promise<number>;
+
+  /**
+   * The document is invisible once this resolves; its rows in the store are then stale, jobs that were building
+   * versions of it are asked to stop, `document.deleted` is said. False: no such document.
+   */
   deleteDocument(tenant: string, documentId: string): Promise<boolean>;
 
   /** Everything a search in this collection may return. Cache it and ask again when the collection's `revision` moves. */
@@ -85,7 +118,13 @@ export interface Registry {
    */
   staleVersions(options?: { limit?: number; abandonedBefore?: number }): Promise<StaleVersion[]>;
   /** To be called when a stale version's rows are gone. The last one of a deleted document takes the document along. */
-  forgetVersion(tenant: string, documentId: string, version: number): Promise<void>;
+  forgetVersion(tenant: string, documentId: string, version: number): Promise<Unreferenced>;
+
+  /** Every version of every document of the tenant (one collection's, if named), for the audit; read as one moment saw it. */
+  auditVersions(tenant: string, collection?: string): Promise<AuditedVersion[]>;
+  /** Which of these content names (SHA-256) some version of any tenant owns as its original or its text. */
+  ownedContents(kind: ContentKind, hashes: readonly string[]): Promise<Set<string>>;
+  listTenants(): Promise<string[]>;
 
   /**
    * A number that moves whenever anything in the registry may have changed, by this process or another.
@@ -103,7 +142,24 @@ export interface NewCollection {
   /** Tokens. */
   chunkSize?: number;
   chunkOverlap?: number;
+  chunkingStrategy?: ChunkingStrategy;
+  /** Binds the collection from the start. */
+  model?: { embeddingModel: string; dimension: number };
 }
+
+export interface CollectionChanges {
+  relevanceFloor?: number | null;
+  chunkSize?: number | null;
+  chunkOverlap?: number | null;
+  chunkingStrategy?: ChunkingStrategy | null;
+}
+
+/** Contents that no version owns any more, by this call: their files may go (after asking `ownedContents` again). */
+export interface Unreferenced {
+  originals: string[];
+  texts: string[];
+}
+export type ContentKind = 'original' | 'text';
 
 export interface Collection {
   tenant: string;
@@ -115,6 +171,7 @@ export interface Collection {
   relevanceFloor: number | null;
   chunkSize: number | null;
   chunkOverlap: number | null;
+  chunkingStrategy: ChunkingStrategy | null;
   /** Moves whenever what a search may return, or how, has changed. */
   revision: number;
   createdAt: number;
@@ -142,32 +199,6 @@ export type ModelBinding =
 export type VersionState = 'building' | 'visible' | 'superseded' | 'failed';
 export type DocumentState = 'pending' | 'processing' | 'ready' | 'failed' | 'deleting';
 
-export interface NewVersion {
-  tenant: string;
-  collection: string;
-  /** The caller's id of the document, unique in its collection. */
-  externalId: string;
-  title: string;
-  mediaType: string;
-  /** Free JSON of the caller; `user_id` of the seeds lives in it. */
-  metadata?: Record<string, unknown>;
-  jobId: string;
-  /** SHA-256 of the original bytes, and of everything else that shapes the chunks (title, sizes, model …). */
-  contentHash: string;
-  settingsHash: string;
-  /** The job was delivered before: a version of it that lost to a newer one stays lost. Default false. */
-  resume?: boolean;
-}
-
-/**
- * `begun`: build it (`resumed`: an earlier delivery of the same job began it, perhaps stored some of it).
- * `unchanged`: the same content with the same settings is visible already; nothing is to be done.
- * `superseded`: this job was done or overtaken in an earlier delivery; nothing is to be done.
- */
-export type BegunVersion =
-  | { outcome: 'begun'; documentId: string; version: number; resumed: boolean }
-  | { outcome: 'unchanged' | 'superseded'; documentId: string; version: number; chunks: number };
-
 export interface StoredGroup {
   /** Ordinal of the group's first chunk. */
   firstOrdinal: number;
@@ -180,9 +211,37 @@ export interface FinishedVersion {
   version: number;
   /** Name of the extracted text in the text store. */
   textHash: string;
-  bytes: number;
   chunks: number;
   tokens: number;
+  /** What the job says at its end; the ids and the number of chunks are added to it. */
+  result: Record<string, unknown>;
+}
+
+export interface ParsedVersion {
+  tenant: string;
+  documentId: string;
+  version: number;
+  textHash: string;
+  /** Null where the format has none. */
+  pages: number | null;
+  chunks: number;
+  tokens: number;
+  /** The document's own title, for versions that were given none. */
+  title: string | null;
+  mediaType: string;
+}
+
+export interface AuditedVersion {
+  collection: string;
+  documentId: string;
+  version: number;
+  state: VersionState;
+  /** The document is being deleted. */
+  deleting: boolean;
+  chunks: number;
+  /** Null for versions of before originals were kept. */
+  originalHash: string | null;
+  textHash: string | null;
 }
 
 /**
@@ -210,13 +269,17 @@ export interface DocumentRecord {
   /** Null only while deleting. */
   externalId: string | null;
   title: string;
+  filename: string | null;
   mediaType: string;
   state: DocumentState;
   /** The visible version; 0 when nothing of the document can be found yet. */
   version: number;
   bytes: number;
+  /** Null where the format has none. */
+  pages: number | null;
   chunks: number;
   tokens: number;
+  /** SHA-256 of the visible version's original bytes; also the name of the original. */
   contentHash: string | null;
   textHash: string | null;
   metadata: Record<string, unknown>;
@@ -228,6 +291,9 @@ export interface DocumentRecord {
 export interface DocumentFilter {
   collection?: string;
   state?: DocumentState;
+  ids?: readonly string[];
+  /** A part of title, file name or external id, whatever its case. */
+  q?: string;
   after?: string;
   /** Default 50, at most 1000. */
   limit?: number;
@@ -238,6 +304,7 @@ export interface VisibleVersion {
   version: number;
   title: string;
   chunks: number;
+  metadata: Record<string, unknown>;
 }
 
 export interface StaleVersion {
@@ -255,6 +322,16 @@ export class UnknownCollection extends StageFailure {
       `tenant ${tenant} has no collection ${collection}; it is created by the first ingest into it`,
     );
     this.name = 'UnknownCollection';
+  }
+}
+
+/** A collection of that name is being removed; soon its name is free again. */
+export class CollectionDeleting extends StageFailure {
+  constructor(collection: string) {
+    super('collection_not_found', `collection ${collection} is being deleted; try again in a few seconds`, {
+      mayRetry: true,
+    });
+    this.name = 'CollectionDeleting';
   }
 }
 

@@ -19,6 +19,13 @@ export const documentFields = z.object({
 export const ingestInput = jobHeader.extend(documentFields.shape).extend({ id: jobId });
 export type IngestInput = z.infer<typeof ingestInput>;
 
+/**
+ * `queue:document_upload`: the element is the job's id and nothing else. The header is made by whoever
+ * claims it, from the job's row in the registry.
+ */
+export const uploadInput = jobHeader;
+export type UploadInput = z.infer<typeof uploadInput>;
+
 export const ingestResult = z.object({
   document_id: z.string(),
   external_id: z.string(),

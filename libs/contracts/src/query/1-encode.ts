@@ -1,5 +1,10 @@
 import { z } from 'zod';
 import { collectionName, jobHeader } from '../envelope.ts';
+import { metadataFilter } from '../metadata-filter.ts';
+
+/** Vectors, BM25, or both fused by reciprocal rank. */
+export const searchMode = z.enum(['dense', 'sparse', 'hybrid']);
+export type SearchMode = z.infer<typeof searchMode>;
 
 /** Most tokens a caller may ask an answer to have. */
 export const maxAnswerTokens = 8192;
@@ -8,7 +13,12 @@ export const maxAnswerTokens = 8192;
 export const questionFields = z.object({
   query: z.string().trim().min(1, 'must not be empty').max(8000, 'must be at most 8,000 characters'),
   collection: collectionName.optional(),
-  top_k: z.int().min(1).max(50).optional(),
+  top_k: z.int().min(1).max(200).optional(),
+  /** The retriever's setting when absent. */
+  mode: searchMode.optional(),
+  filter: metadataFilter.optional(),
+  /** Hits only: chunks before and behind each hit that come with it. */
+  neighbours: z.int().min(0).max(5).optional(),
   /** `hits` ends after retrieval: ranked chunks, no model call. */
   want: z.enum(['answer', 'hits']).default('answer'),
   /** Publish sources and token deltas while the answer is made. */

@@ -6,7 +6,7 @@ const chatMessage = z.object({ role: z.enum(['system', 'user', 'assistant']), co
 export type ChatMessage = z.infer<typeof chatMessage>;
 
 /** `job:llm_in` or `job:llm_in:<WORKER_NAME>`: the augmented prompt, and what its numbered passages are. */
-export const generateInput = encodeInput.extend({
+export const generateInput = encodeInput.omit({ mode: true, filter: true, neighbours: true }).extend({
   collection: z.string(),
   messages: z.array(chatMessage).min(1),
   /** The passages of the prompt in its order: marker [n] is `sources[n - 1]`. */

@@ -1,0 +1,62 @@
+import type { ChunkSettings, Piece } from '@vortex/documents';
+
+/**
+ * The port between the ingest stage and what parses and cuts documents: files in, files out, so that neither side
+ * holds more of a document than it works on. What is written below `outDir` is finished when `read` resolves, and a
+ * second `read` into the same folder answers from it without reading the document again.
+ */
+export interface DocumentReader {
+  /**
+   * @throws StageFailure `empty_document`, `no_text_layer`, `encrypted_pdf`, `encrypted_document`, `corrupt_file`,
+   * `unsupported_type`, `parse_limits_exceeded` (no retry helps), or another error (one may); AbortError when the
+   * signal fires, and nothing works on the document any more then.
+   */
+  read(
+    request: ReadRequest,
+    hooks: { signal: AbortSignal; onProgress: (progress: ReadProgress) => void },
+  ): Promise<ReadDocument>;
+  /** Resolves when the tokenizer's files are there. @throws the reason why not. */
+  warmUp(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ReadRequest {
+  /** The original. */
+  file: string;
+  /** As the gateway sniffed it. */
+  mediaType: string;
+  filename: string | null;
+  /** A title somebody gave; it stands in front of every chunk. Null: none. */
+  title: string | null;
+  chunking: ChunkSettings;
+  /** Made when missing. */
+  outDir: string;
+}
+
+/** Work done of the work there is; `total` is null while it is not known. */
+export interface ReadProgress {
+  stage: 'parse' | 'chunk';
+  done: number;
+  total: number | null;
+  unit: 'bytes' | 'pages' | 'characters' | 'entries';
+}
+
+export interface ReadDocument {
+  /** UTF-8, synced. */
+  textFile: string;
+  /** SHA-256 of its bytes, the text's name in the text store. */
+  textHash: string;
+  /** UTF-16 code units, which offsets count. */
+  characters: number;
+  /** Null where the format has none. */
+  pages: number | null;
+  /** The document's own title (its metadata, or first heading); null when it has none. */
+  title: string | null;
+  pieces: number;
+  tokens: number;
+  /** One piece per line, JSON; see `readPieces`. */
+  piecesFile: string;
+}
+
+/** The pieces of a read document from ordinal `from` on, without holding more than a few. */
+export type ReadPieces = (piecesFile: string, from?: number) => AsyncIterable<Piece>;
