@@ -11,10 +11,12 @@ export {
 } from './consumer.ts';
 export { type DeadLetter, deadLetterText } from './dead-letter.ts';
 export {
+  bareId,
   changeHeader,
   derivedId,
   type ElementHeader,
   headerOf,
+  holdsIds,
   parseObject,
   readElementHeader,
 } from './element.ts';
@@ -22,6 +24,7 @@ export { isRefusal, QueueFull, QueueUnavailable } from './errors.ts';
 export { type Failure, failureFields, failureText } from './failure-text.ts';
 export { createInspector, type QueueInspector, type QueueState, type ReplicaState } from './inspector.ts';
 export { keys, type Lane, readWorkerMember, returnList, workerMember } from './keys.ts';
+export { createLiveView, firstFields, type LiveView, type ShownProgress } from './live-view.ts';
 export { checkRedis, type RedisVerdict } from './redis-check.ts';
 export { runScript, type ScriptName, scriptTable, texts, word } from './scripts.ts';
 export type { BuryOrder, FinishOrder, RetryOrder, SettleWord } from './settler.ts';
@@ -32,4 +35,5 @@ export {
   type SubmittedJob,
   type Submitter,
   type SubmitterOptions,
+  type TrackedAs,
 } from './submitter.ts';

@@ -6,6 +6,7 @@ import { connect, type QueueLog, type RedisOptions } from './connect.ts';
 import { parseObject } from './element.ts';
 import { QueueFull, QueueUnavailable } from './errors.ts';
 import { keys, type Lane } from './keys.ts';
+import { firstFields } from './live-view.ts';
 import { runScript, word } from './scripts.ts';
 
 /** A generator replica a query may be assigned to. */
@@ -22,14 +23,24 @@ export interface SubmittedJob {
   id: string;
   /** Epoch milliseconds. */
   deadlineAt: number;
-  /** The stage's fields, and header fields such as tenant or traceparent; id, deadline, times and address are filled in. */
-  envelope: Record<string, unknown>;
+  /**
+   * The stage's fields, and header fields such as tenant or traceparent; id, deadline, times and address are
+   * filled in. `bare`: the list holds ids (`elements: 'ids'`), and the id is all that is pushed.
+   */
+  envelope: Record<string, unknown> | 'bare';
   /** Replicas to choose the least loaded from; absent or none free: any replica takes it when it has a slot. */
   candidates?: ReplicaCandidate[];
   /** As many jobs of the lane may be in the chain at once. */
   cap: number;
-  /** Keep status and result in the hash `job:<id>` for an hour. */
-  track?: { type: string };
+  /** Show it in the live view: the hash `job:<id>` until an hour after its end, `jobs:active`, `jobs:recent`. */
+  track?: TrackedAs;
+}
+
+export interface TrackedAs {
+  type: string;
+  /** What was asked for, as `payload` shows it. Not the document itself. */
+  payload?: Record<string, unknown>;
+  maxRetries?: number;
 }
 
 export interface SubmitOptions {
@@ -62,6 +73,8 @@ export interface Submitter {
   enqueue(job: SubmittedJob): Promise<void>;
   /** Asks for a job to be dropped wherever it is; its completion then says `cancelled`. @throws QueueUnavailable */
   cancel(id: string): Promise<void>;
+  /** Which of these ids are in the chain: admitted and not ended. @throws QueueUnavailable */
+  areLive(lane: Lane, ids: readonly string[]): Promise<boolean[]>;
   /** Redis answers, and the inbox has been popped within five seconds. */
   isReady(): boolean;
   /** Waits that are open. */
@@ -110,15 +123,8 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
 
   async function admit(job: SubmittedJob, replyTo: string | undefined): Promise<void> {
     const candidates = shuffled(job.candidates ?? []);
-    const element = JSON.stringify({
-      id: job.id,
-      v: 1,
-      ...job.envelope,
-      deadline_at: job.deadlineAt,
-      enqueued_at: Date.now(),
-      ...(replyTo !== undefined && { reply_to: replyTo }),
-      ...(job.track && { track: true }),
-    });
+    const bare = job.envelope === 'bare';
+    const element = bare ? job.id : envelopeText(job, replyTo);
     let answer: string;
     try {
       const reply = await runScript(
@@ -129,14 +135,17 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
           job.list,
           keys.sharedGeneratorList,
           job.track === undefined ? keys.none : keys.job(job.id),
+          keys.active,
+          keys.recent,
           ...candidates.flatMap(({ url }) => [keys.leases(url), keys.load(url), keys.replica(url)]),
         ],
         [
           job.id,
           job.deadlineAt,
           job.cap,
-          element.slice(1),
-          job.track === undefined ? '' : queuedFields(job.id, job.track.type),
+          bare ? '' : '{',
+          bare ? element : element.slice(1),
+          job.track === undefined ? '' : queuedFields(job.id, job.track),
           ...candidates.flatMap(({ slots, url, workerName }) => [
             slots,
             `"replica":${JSON.stringify({ worker_name: workerName, url })},`,
@@ -304,6 +313,14 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
         throw new QueueUnavailable('the cancellation could not be sent: Redis is down or slow', error);
       }
     },
+    async areLive(lane, ids) {
+      if (ids.length === 0) return [];
+      try {
+        return (await commands.zmscore(keys.live(lane), ...ids)).map((deadline) => deadline !== null);
+      } catch (error) {
+        throw new QueueUnavailable('could not ask what is in the chain: Redis is down or slow', error);
+      }
+    },
     isReady: () =>
       commands.status === 'ready' && (inbox.lastReturnAgeMs() ?? Number.POSITIVE_INFINITY) < 5000,
     waiting: () => waits.size,
@@ -319,11 +336,22 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
   };
 }
 
+function envelopeText(job: SubmittedJob, replyTo: string | undefined): string {
+  return JSON.stringify({
+    id: job.id,
+    v: 1,
+    ...(job.envelope as Record<string, unknown>),
+    deadline_at: job.deadlineAt,
+    enqueued_at: Date.now(),
+    ...(replyTo !== undefined && { reply_to: replyTo }),
+    ...(job.track && { track: true }),
+  });
+}
+
 /** Fields of a tracked job's hash when it enters, as a flat JSON list for HSET. */
-function queuedFields(id: string, type: string): string {
-  const at = new Date().toISOString();
+function queuedFields(id: string, { type, payload, maxRetries }: TrackedAs): string {
   return JSON.stringify(
-    Object.entries({ id, type, status: 'queued', progress: '0', created_at: at, updated_at: at }).flat(),
+    Object.entries(firstFields(id, type, { status: 'queued', payload, maxRetries })).flat(),
   );
 }
 

@@ -18,8 +18,8 @@ const admit = (id: string, cap = 10) =>
   runScript(
     redis.client,
     'admit',
-    [keys.live('interactive'), list, keys.sharedGeneratorList, keys.none],
-    [id, Date.now() + 5000, cap, `"id":"${id}"}`, ''],
+    [keys.live('interactive'), list, keys.sharedGeneratorList, keys.none, keys.active, keys.recent],
+    [id, Date.now() + 5000, cap, '{', `"id":"${id}"}`, ''],
   );
 const claim = (want: number) => runScript(redis.client, 'claim', [list, proc], [want]);
 type Ending = [old: string, id: string, value?: string];
@@ -33,6 +33,7 @@ const finish = (endings: Ending[], inbox = keys.inbox('gw')) =>
       inbox,
       keys.none,
       keys.none,
+      keys.active,
       ...endings.flatMap(([, id]) => [keys.completion(id), keys.none]),
     ],
     endings.flatMap(([old, id, value = 'done']) => [old, id, value, '']),
@@ -57,17 +58,14 @@ test("a tracked job's hash outlives its deadline, and its end by an hour", async
   await runScript(
     redis.client,
     'admit',
-    [keys.live('low'), list, keys.sharedGeneratorList, key],
-    ['a', Date.now() + 24 * 3_600_000, 10, '"id":"a"}', '["id","a","status","queued"]'],
+    [keys.live('low'), list, keys.sharedGeneratorList, key, keys.active, keys.recent],
+    ['a', Date.now() + 24 * 3_600_000, 10, '{', '"id":"a"}', '["id","a","status","queued"]'],
   );
   const mark = (fields: object) => runScript(redis.client, 'mark', [key], [JSON.stringify(fields)]);
   await mark({ status: 'processing' });
   expect(await redis.client.ttl(key)).toBeGreaterThan(24 * 3600);
   await mark({ status: 'completed', completed_at: 'now' });
   expect(await redis.client.ttl(key)).toBeLessThanOrEqual(3600);
-  await redis.client.del(key);
-  await mark({ status: 'processing' });
-  expect(await redis.client.ttl(key)).toBeGreaterThan(3500);
 });
 
 test('admit: at the cap newcomers are refused, and who is in already is told so', async () => {
@@ -87,14 +85,17 @@ test('admit: a push that fails leaves neither live entry nor lease nor job hash'
       list,
       keys.sharedGeneratorList,
       keys.job('a'),
+      keys.active,
+      keys.recent,
       keys.leases(replicaUrl),
       keys.load(replicaUrl),
       keys.replica(replicaUrl),
     ],
-    ['a', Date.now() + 5000, 10, '"id":"a"}', '["status","queued"]', 4, '"replica":1,'],
+    ['a', Date.now() + 5000, 10, '{', '"id":"a"}', '["status","queued"]', 4, '"replica":1,'],
   );
   await expect(attempt).rejects.toThrow('WRONGTYPE');
-  expect(await redis.client.exists('job:live', keys.job('a'), keys.leases(replicaUrl))).toBe(0);
+  const traces = ['job:live', keys.job('a'), keys.leases(replicaUrl), keys.active, keys.recent];
+  expect(await redis.client.exists(...traces)).toBe(0);
   expect(await redis.client.get(keys.load(replicaUrl))).toBe('0');
 });
 
@@ -214,6 +215,7 @@ test('finish: leases end with their jobs, and the load says so', async () => {
       keys.none,
       keys.leases(replicaUrl),
       keys.load(replicaUrl),
+      keys.active,
       keys.completion('a'),
       keys.none,
       keys.completion('b'),
@@ -261,6 +263,7 @@ test('bury: the letter, the completion and the inbox; the dead list keeps a thou
         keys.none,
         keys.none,
         keys.workers,
+        keys.active,
       ],
       ['bad', 'the letter', 'a', 'failed', '', ''],
     );
@@ -318,7 +321,7 @@ test('expire-one: not early, once, and never over a completion', async () => {
       await runScript(
         redis.client,
         'expire-one',
-        [keys.live('interactive'), keys.completion(id), keys.none],
+        [keys.live('interactive'), keys.completion(id), keys.none, keys.active],
         [id, 'late', '', 100],
       ),
     );
@@ -349,16 +352,16 @@ test('a full Redis refuses to admit, and still drains', async () => {
     await runScript(
       client,
       'admit',
-      ['job:live', list, 'job:llm_in', ''],
-      ['a', Date.now() + 9000, 10, '"id":"a"}', ''],
+      ['job:live', list, 'job:llm_in', '', keys.active, keys.recent],
+      ['a', Date.now() + 9000, 10, '{', '"id":"a"}', ''],
     );
     await runScript(client, 'claim', [list, proc], [1]);
     await client.config('SET', 'maxmemory', '1');
     const refused = runScript(
       client,
       'admit',
-      ['job:live', list, 'job:llm_in', ''],
-      ['b', 1, 10, '"id":"b"}', ''],
+      ['job:live', list, 'job:llm_in', '', keys.active, keys.recent],
+      ['b', 1, 10, '{', '"id":"b"}', ''],
     );
     await expect(refused).rejects.toThrow('OOM');
     const handed = await runScript(client, 'handoff', [proc, next], ['{"id":"a"}', 'new']);
