@@ -7,9 +7,11 @@ export {
   createContentStore,
   incomingFolder,
 } from './content-store.ts';
+export { type DocumentMediaType, documentMediaTypes } from './document-media-types.ts';
 export { extractText } from './extract-text.ts';
 export { firstHeading } from './markdown-outline.ts';
 export { mediaTypeOf } from './media-type.ts';
 export type { TextMediaType } from './outline.ts';
 export { type ChunkSettings, chunkSettings, documentEdition, settingsHash } from './settings-hash.ts';
+export { sniffDocument } from './sniff.ts';
 export { createTextStore, type TextStore } from './text-store.ts';
