@@ -14,10 +14,20 @@ import { QueueFull, QueueUnavailable } from '@vortex/queue';
 const gatewayProblems = {
   bad_request: { status: 400, title: 'The request could not be read', retryable: false },
   invalid_json: { status: 400, title: 'The body is not valid JSON', retryable: false },
+  invalid_multipart: { status: 400, title: 'The body is not valid multipart/form-data', retryable: false },
   not_found: { status: 404, title: 'There is nothing here', retryable: false },
   model_not_found: { status: 404, title: 'There is no such model', retryable: false },
   method_not_allowed: { status: 405, title: 'This route does not take that method', retryable: false },
   request_timeout: { status: 408, title: 'The request did not arrive in time', retryable: true },
+  collection_exists: { status: 409, title: 'There is a collection of that name', retryable: false },
+  document_exists: { status: 409, title: 'There is a document of that name', retryable: false },
+  idempotency_conflict: {
+    status: 409,
+    title: 'The idempotency key was used for another request',
+    retryable: false,
+  },
+  job_ended: { status: 409, title: 'The job has ended', retryable: false },
+  job_not_retryable: { status: 409, title: 'The job cannot be run again', retryable: false },
   body_too_large: { status: 413, title: 'The body is too large', retryable: false },
   unsupported_media_type: {
     status: 415,
@@ -28,6 +38,7 @@ const gatewayProblems = {
   headers_too_large: { status: 431, title: 'The request headers are too large', retryable: false },
   stream_restarted: { status: 502, title: 'The answer changed after a part of it was sent', retryable: true },
   queue_unavailable: { status: 503, title: 'The queue is out of reach', retryable: true },
+  registry_unavailable: { status: 503, title: 'The registry is out of reach', retryable: true },
   queue_full: { status: 503, title: 'Too many jobs are waiting', retryable: true },
 } as const satisfies Record<string, { status: number; title: string; retryable: boolean }>;
 
