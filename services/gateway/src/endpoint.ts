@@ -11,7 +11,7 @@ export interface Endpoint {
   method: 'get' | 'post' | 'patch' | 'delete';
   /** Parameters as OpenAPI writes them: `/api/jobs/{id}`. */
   path: string;
-  tag: 'queries' | 'documents' | 'jobs' | 'openai' | 'operations' | 'pages';
+  tag: 'queries' | 'documents' | 'jobs' | 'webhooks' | 'openai' | 'operations' | 'pages';
   summary: string;
   description?: string;
   request?: RouteConfig['request'];
