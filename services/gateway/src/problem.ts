@@ -6,6 +6,7 @@ import {
   type TimingsMs,
 } from '@vortex/contracts';
 import { QueueFull, QueueUnavailable } from '@vortex/queue';
+import { isRegistryUnavailable } from '@vortex/registry';
 
 /**
  * Everything the gateway refuses or fails at, beside the failure codes of the pipeline (contracts/failure.ts).
@@ -40,6 +41,7 @@ const gatewayProblems = {
   queue_unavailable: { status: 503, title: 'The queue is out of reach', retryable: true },
   registry_unavailable: { status: 503, title: 'The registry is out of reach', retryable: true },
   queue_full: { status: 503, title: 'Too many jobs are waiting', retryable: true },
+  storage_full: { status: 507, title: 'The disk is full', retryable: true },
 } as const satisfies Record<string, { status: number; title: string; retryable: boolean }>;
 
 export type GatewayProblemCode = keyof typeof gatewayProblems;
@@ -130,6 +132,15 @@ export function problemOf(error: unknown): HttpProblem | null {
       detail: 'Redis is down, slow or full. Try again after the time given; sending the same again is safe.',
       ...retryAfter(2000),
     });
+  }
+  if (isRegistryUnavailable(error)) {
+    return gatewayProblem('registry_unavailable', {
+      detail: 'The registry is locked or out of reach. Try again after the time given.',
+      ...retryAfter(2000),
+    });
+  }
+  if (error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')) {
+    return gatewayProblem('storage_full', { detail: 'The data folder has no room for this. Nothing was kept.' });
   }
   if (error instanceof StageFailure) {
     return failureProblem({

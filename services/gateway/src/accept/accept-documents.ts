@@ -9,18 +9,15 @@ import {
   type UploadFields,
 } from '@vortex/contracts';
 import { type ChunkSettings, chunkSettings, settingsHash } from '@vortex/documents';
-import { catalogueModel } from '@vortex/embedding';
 import {
   type Acceptance,
-  derivedWebhookSecret,
-  formRefusal,
   type IdempotencyKey,
   type NewDocument,
 } from '@vortex/registry';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Exchange } from '../exchange.ts';
 import { idempotencyConflict } from '../idempotency.ts';
-import { gatewayProblem } from '../problem.ts';
+import { assertWebhookAddress, secretOfAddress } from '../webhook-address.ts';
 
 /**
  * How documents come in, whatever they came as:
@@ -46,14 +43,15 @@ export interface ArrivedDocument {
 }
 
 export interface AcceptedDocument {
+  outcome: Acceptance['outcome'];
   status: 200 | 202;
   answer: UploadAccepted;
 }
 
 /**
  * One answer per document, in their order.
- * @throws HttpProblem 409 (the key's, or `document_exists` for a single document), 422 for the webhook's address;
- * QueueFull, QueueUnavailable; CollectionDeleting; errors of disk and registry. Nothing is kept then.
+ * @throws HttpProblem 409 `idempotency_conflict`, 422 for the webhook's address; QueueFull, QueueUnavailable;
+ * CollectionDeleting; errors of disk and registry. Nothing is kept then.
  */
 export async function acceptDocuments(
   parts: GatewayParts,
@@ -62,23 +60,18 @@ export async function acceptDocuments(
   fields: UploadFields,
   idempotency: IdempotencyKey | null,
 ): Promise<AcceptedDocument[]> {
-  assertWebhookAllowed(parts, fields.webhook_url);
+  const { webhook_url: webhookUrl } = fields;
+  if (webhookUrl !== undefined) assertWebhookAddress(parts.webhookRules, webhookUrl, '/webhook_url');
   const { settings: chunking, notes } = await chunkingOf(parts, fields);
   const planned = documents.map((document) => plannedDocument(parts, exchange, document, fields, chunking));
   const accepted = await parts.registry.acceptDocuments(planned, idempotency ?? undefined);
   if (accepted.outcome === 'conflict') throw idempotencyConflict();
-  const secret = await webhookSecret(parts, fields.webhook_url);
+  const secret = webhookUrl === undefined ? undefined : await secretOfAddress(parts, webhookUrl);
   const answers = accepted.documents.map((acceptance, place) =>
     answerFor(acceptance, planned[place], notes, secret),
   );
   if (accepted.outcome === 'accepted') {
     await queueAccepted(parts, documents, planned, accepted.documents, idempotency?.key);
-  }
-  const [only] = accepted.documents;
-  if (accepted.documents.length === 1 && only?.outcome === 'exists' && fields.if_exists === 'error') {
-    throw gatewayProblem('document_exists', {
-      detail: `${planned[0]?.externalId} is document ${only.documentId} of this collection already; if_exists says what to do then.`,
-    });
   }
   exchange.jobId = accepted.documents.find(({ jobId }) => jobId !== null)?.jobId ?? undefined;
   return answers;
@@ -137,7 +130,7 @@ async function undo(
 ): Promise<void> {
   const { registry, originals, submitter, log } = parts;
   // What Redis has taken already is dropped by its worker, which finds no such job; the mark only saves it the look.
-  for (const id of queued) await submitter.cancel(id).catch(() => undefined);
+  await Promise.allSettled([...queued].map((id) => submitter.cancel(id)));
   const jobs = acceptances.flatMap((one) => (one.outcome === 'accepted' ? [one.jobId] : []));
   try {
     const left = await registry.undoAcceptance(defaultTenant, jobs, key);
@@ -193,7 +186,7 @@ async function chunkingOf(
     defaultTenant,
     fields.collection ?? defaultCollection,
   );
-  const { chunking, embeddingModel } = parts;
+  const { chunking, model } = parts;
   const defaults: ChunkSettings = {
     strategy: collection?.chunkingStrategy ?? chunking.strategy,
     maxTokens: collection?.chunkSize ?? chunking.maxTokens,
@@ -204,7 +197,7 @@ async function chunkingOf(
     ...(fields.chunk_overlap !== undefined && { overlapTokens: fields.chunk_overlap }),
     ...(fields.chunking_strategy !== undefined && { strategy: fields.chunking_strategy }),
   };
-  return chunkSettings(asked, defaults, catalogueModel(embeddingModel).maxTokens);
+  return chunkSettings(asked, defaults, model.maxTokens);
 }
 
 function answerFor(
@@ -224,6 +217,7 @@ function answerFor(
     exists: { status: 'skipped', message: `${what} is there already; it was left as it is (if_exists).` },
   } as const;
   return {
+    outcome,
     status: outcome === 'accepted' ? 202 : 200,
     answer: {
       job_id: jobId,
@@ -237,21 +231,4 @@ function answerFor(
       ...(secret !== undefined && outcome === 'accepted' && { webhook_secret: secret }),
     },
   };
-}
-
-export function assertWebhookAllowed(parts: GatewayParts, url: string | undefined): void {
-  const refusal = url === undefined ? null : formRefusal(url, parts.webhookRules);
-  if (refusal === null) return;
-  throw gatewayProblem('validation', {
-    detail: `Nothing can be sent to this webhook_url: ${refusal}. The setting webhooks.allow lists more addresses.`,
-    errors: [{ pointer: '/webhook_url', message: refusal }],
-  });
-}
-
-export async function webhookSecret(
-  parts: GatewayParts,
-  url: string | undefined,
-): Promise<string | undefined> {
-  if (url === undefined) return undefined;
-  return derivedWebhookSecret(await parts.registry.signingKey(), defaultTenant, url);
 }
