@@ -1,6 +1,6 @@
 export * from './acceptance.ts';
-export * from './jobs.ts';
 export { isRegistryUnavailable } from './is-registry-unavailable.ts';
+export * from './jobs.ts';
 export { openRegistry, type RegistryOptions } from './open-registry.ts';
 export * from './records.ts';
 export type { Registry } from './registry.ts';

@@ -26,6 +26,7 @@ export function idempotencyOf(key: string, request: readonly unknown[]): Idempot
 
 export function idempotencyConflict(): HttpProblem {
   return gatewayProblem('idempotency_conflict', {
-    detail: 'This Idempotency-Key came with another request within the last day. Take a new key for a new request.',
+    detail:
+      'This Idempotency-Key came with another request within the last day. Take a new key for a new request.',
   });
 }

@@ -140,7 +140,9 @@ export function problemOf(error: unknown): HttpProblem | null {
     });
   }
   if (error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')) {
-    return gatewayProblem('storage_full', { detail: 'The data folder has no room for this. Nothing was kept.' });
+    return gatewayProblem('storage_full', {
+      detail: 'The data folder has no room for this. Nothing was kept.',
+    });
   }
   if (error instanceof StageFailure) {
     return failureProblem({

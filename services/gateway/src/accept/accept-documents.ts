@@ -1,19 +1,15 @@
 import {
+  type DocumentJobPayload,
   defaultCollection,
   defaultDeadlineMs,
   defaultTenant,
-  type DocumentJobPayload,
   newId,
   stages,
   type UploadAccepted,
   type UploadFields,
 } from '@vortex/contracts';
 import { type ChunkSettings, chunkSettings, settingsHash } from '@vortex/documents';
-import {
-  type Acceptance,
-  type IdempotencyKey,
-  type NewDocument,
-} from '@vortex/registry';
+import type { Acceptance, IdempotencyKey, NewDocument } from '@vortex/registry';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Exchange } from '../exchange.ts';
 import { idempotencyConflict } from '../idempotency.ts';
@@ -63,7 +59,7 @@ export async function acceptDocuments(
   const { webhook_url: webhookUrl } = fields;
   if (webhookUrl !== undefined) assertWebhookAddress(parts.webhookRules, webhookUrl, '/webhook_url');
   const { settings: chunking, notes } = await chunkingOf(parts, fields);
-  const planned = documents.map((document) => plannedDocument(parts, exchange, document, fields, chunking));
+  const planned = documents.map((document) => plannedDocument(exchange, document, fields, chunking));
   const accepted = await parts.registry.acceptDocuments(planned, idempotency ?? undefined);
   if (accepted.outcome === 'conflict') throw idempotencyConflict();
   const secret = webhookUrl === undefined ? undefined : await secretOfAddress(parts, webhookUrl);
@@ -143,7 +139,6 @@ async function undo(
 }
 
 function plannedDocument(
-  parts: GatewayParts,
   exchange: Exchange,
   document: ArrivedDocument,
   fields: UploadFields,

@@ -109,7 +109,10 @@ export function createJobWatch({ registry, inspector, log, tickMs = 100 }: JobWa
   /** Until the next look, or until somebody comes who waits for the first one. */
   async function rest(): Promise<void> {
     const enough = new AbortController();
-    await Promise.race([delay(tickMs, undefined, { signal: enough.signal }).catch(() => undefined), woken.promise]);
+    await Promise.race([
+      delay(tickMs, undefined, { signal: enough.signal }).catch(() => undefined),
+      woken.promise,
+    ]);
     enough.abort();
   }
 

@@ -8,10 +8,7 @@ import {
   type UpdateCollectionRequest,
 } from '@vortex/contracts';
 import { fingerprintOf } from '@vortex/embedding';
-import {
-  type CollectionChanges,
-  type CollectionSummary,
-} from '@vortex/registry';
+import type { CollectionChanges, CollectionSummary } from '@vortex/registry';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
@@ -64,7 +61,8 @@ export function collectionEndpoints(parts: GatewayParts): Endpoint[] {
       path: '/api/collections/{name}',
       tag: 'documents',
       summary: 'Change a collection’s settings',
-      description: 'What is absent stays; null goes back to the configuration’s default. Documents keep their chunks.',
+      description:
+        'What is absent stays; null goes back to the configuration’s default. Documents keep their chunks.',
       request: { ...named, ...jsonBody(schemas.updateCollectionRequest, { relevance_floor: 0.3 }) },
       responses: { 200: jsonContent(schemas.collection, 'As it is now.') },
       problems: [400, 404, 413, 415, 422, 503],
@@ -92,7 +90,12 @@ async function createCollection(
   const request = await readJson(context, schemas.createCollectionRequest, parts.settings.max_body_bytes);
   assertEncoders(parts, request);
   const { model } = parts;
-  const { relevance_floor: floor, chunk_size: size, chunk_overlap: overlap, chunking_strategy: strategy } = request;
+  const {
+    relevance_floor: floor,
+    chunk_size: size,
+    chunk_overlap: overlap,
+    chunking_strategy: strategy,
+  } = request;
   const created = await parts.registry.createCollection({
     tenant: defaultTenant,
     name: request.name,
@@ -115,7 +118,10 @@ async function createCollection(
 }
 
 /** A collection for vectors that this encoder does not make could never be filled or searched. */
-function assertEncoders({ model }: GatewayParts, { name, model: asked, dimension }: CreateCollectionRequest): void {
+function assertEncoders(
+  { model }: GatewayParts,
+  { name, model: asked, dimension }: CreateCollectionRequest,
+): void {
   const fingerprint = fingerprintOf(model);
   const fits = asked === undefined || asked === model.id || asked === fingerprint;
   if (fits && (dimension === undefined || dimension === model.dimension)) return;
@@ -143,7 +149,12 @@ async function updateCollection(
 }
 
 function changesOf(request: UpdateCollectionRequest): CollectionChanges {
-  const { relevance_floor: floor, chunk_size: size, chunk_overlap: overlap, chunking_strategy: strategy } = request;
+  const {
+    relevance_floor: floor,
+    chunk_size: size,
+    chunk_overlap: overlap,
+    chunking_strategy: strategy,
+  } = request;
   return {
     ...(floor !== undefined && { relevanceFloor: floor }),
     ...(size !== undefined && { chunkSize: size }),
@@ -166,7 +177,8 @@ async function deleteCollection(
     open.filter(({ status }) => !endedStatuses.has(status)).map(({ id }) => submitter.cancel(id)),
   );
   const missed = cancelled.filter(({ status }) => status === 'rejected').length;
-  if (missed > 0) log.warn({ collection: name, missed }, 'cancellations did not reach redis; workers find them noted');
+  if (missed > 0)
+    log.warn({ collection: name, missed }, 'cancellations did not reach redis; workers find them noted');
   const message = 'No search finds anything of it any more; its rows are being removed.';
   return jsonAnswer(exchange, { name, deleted: true, documents: deleted.documents, message });
 }

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
-import { type ChunkPage, type ChunksPage, newId, stages } from '@vortex/contracts';
-import { askChain } from '../ask.ts';
+import type { ChunkPage } from '@vortex/contracts';
+import { askForChunks } from '../ask-for-chunks.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
@@ -107,18 +107,21 @@ async function extractedText(
 
 async function chunks(parts: GatewayParts, context: GatewayContext, exchange: Exchange): Promise<Response> {
   const { after, limit } = readQuery(context, chunksQuery);
-  const { documentId: id, version, collection, chunks: count } = await findDocument(parts, context);
-  if (version === 0) throw nothingYet();
   const from = after === undefined ? 0 : Number(after) + 1;
-  if (from >= count) return jsonAnswer(exchange, { chunks: [], next: null } satisfies ChunkPage);
-  const page = await askChain<ChunksPage>(parts, exchange, {
-    stage: stages.chunks,
-    id: newId('qry'),
-    envelope: { collection, document_id: id, version, from, limit },
-  });
-  const last = page.chunks.at(-1)?.ordinal;
+  const document = await findDocument(parts, context);
+  let { version, chunks: count } = document;
+  if (version === 0) throw nothingYet();
+  let page = from < count ? await askForChunks(parts, exchange, document, from, limit) : [];
+  if (page.length === 0 && from < count) {
+    // Replaced between the two questions: the new version's chunks are meant then.
+    const now = await findDocument(parts, context);
+    ({ version, chunks: count } = now);
+    if (from < count && version !== document.version)
+      page = await askForChunks(parts, exchange, now, from, limit);
+  }
+  const last = page.at(-1)?.ordinal;
   const next = last === undefined || last + 1 >= count ? null : String(last);
-  return jsonAnswer(exchange, { chunks: page.chunks, next } satisfies ChunkPage);
+  return jsonAnswer(exchange, { chunks: page, next } satisfies ChunkPage);
 }
 
 /** RFC 6266 with RFC 8187: the plain name for old clients, the true one for all others. */

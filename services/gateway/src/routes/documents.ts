@@ -57,7 +57,8 @@ export function documentEndpoints(parts: GatewayParts): Endpoint[] {
       path: '/api/documents/{id}',
       tag: 'documents',
       summary: 'Delete a document',
-      description: 'No search finds it any more once this is answered; what was stored of it is removed after that.',
+      description:
+        'No search finds it any more once this is answered; what was stored of it is removed after that.',
       request: documentId,
       responses: { 200: jsonContent(schemas.documentDeleted, 'It is invisible from now on.') },
       problems: [404, 503],
@@ -107,7 +108,10 @@ async function deleteDocument(parts: GatewayParts, id: string): Promise<boolean>
   for (const job of jobs.filter(({ status }) => !endedStatuses.has(status))) {
     // The registry has asked them to stop already; this makes a running one hear it at once.
     await submitter.cancel(job.id).catch((error: unknown) => {
-      log.warn({ err: error, job_id: job.id }, 'the cancellation did not reach redis; the worker finds it noted');
+      log.warn(
+        { err: error, job_id: job.id },
+        'the cancellation did not reach redis; the worker finds it noted',
+      );
     });
   }
   return true;

@@ -11,8 +11,8 @@ import { admitUpload } from '../accept/accept-documents.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
-import { hasEnded, jobOfRecord, viewJob } from '../jobs/job-view.ts';
 import { awaitEnd } from '../jobs/await-end.ts';
+import { hasEnded, jobOfRecord, viewJob } from '../jobs/job-view.ts';
 import { readQuery } from '../middleware/query-parameters.ts';
 import { jsonContent, pathId, schemas } from '../openapi-schemas.ts';
 import { gatewayProblem, type HttpProblem } from '../problem.ts';
@@ -126,7 +126,11 @@ async function jobWhenAsked(
   return (await viewJob(parts, id))?.job ?? view.job;
 }
 
-async function cancelJob(parts: GatewayParts, context: GatewayContext, exchange: Exchange): Promise<Response> {
+async function cancelJob(
+  parts: GatewayParts,
+  context: GatewayContext,
+  exchange: Exchange,
+): Promise<Response> {
   const { registry, submitter, log } = parts;
   const id = context.req.param('id') ?? '';
   exchange.jobId = id;
@@ -169,7 +173,10 @@ async function retryJob(parts: GatewayParts, context: GatewayContext, exchange: 
   const job = await registry.getJob(defaultTenant, id);
   if (job !== null) {
     await admitUpload(parts, id, job).catch((error: unknown) => {
-      log.warn({ err: error, job_id: id }, 'a job that runs again is not in the queue yet; the sweeper puts it there');
+      log.warn(
+        { err: error, job_id: id },
+        'a job that runs again is not in the queue yet; the sweeper puts it there',
+      );
     });
   }
   return accepted(parts, exchange, id, 'The job is queued again.');
@@ -189,7 +196,8 @@ async function accepted(
 
 export function noSuchJob(): HttpProblem {
   return gatewayProblem('not_found', {
-    detail: 'There is no such job, or it was forgotten: documents’ jobs are kept 30 days, questions’ an hour.',
+    detail:
+      'There is no such job, or it was forgotten: documents’ jobs are kept 30 days, questions’ an hour.',
   });
 }
 

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { z } from '@hono/zod-openapi';
 import {
   type DocumentRequest,
   documentSettings,
@@ -5,9 +7,7 @@ import {
   type UploadFields,
   type UploadsAccepted,
 } from '@vortex/contracts';
-import { z } from '@hono/zod-openapi';
 import { sniffDocument } from '@vortex/documents';
-import { createHash } from 'node:crypto';
 import { QueueUnavailable } from '@vortex/queue';
 import { type AcceptedDocument, type ArrivedDocument, acceptDocuments } from '../accept/accept-documents.ts';
 import type { GatewayParts } from '../dependencies.ts';
@@ -128,7 +128,8 @@ async function handIn(parts: GatewayParts, context: GatewayContext, exchange: Ex
     bytes: bytes.length,
     place: async () => void (await parts.originals.put(bytes)),
   };
-  const idempotency = key === null ? null : idempotencyOf(key, ['document', fields, document.mediaType, hash]);
+  const idempotency =
+    key === null ? null : idempotencyOf(key, ['document', fields, document.mediaType, hash]);
   const accepted = await acceptDocuments(parts, exchange, [document], fields, idempotency);
   return answerUpload(exchange, accepted, fields);
 }
@@ -152,7 +153,8 @@ function assertFilesFit(files: readonly ReceivedFile[], fields: UploadFields): v
     });
   if (files.length === 0) throw refused('/file', 'is required');
   if (files.length === 1) return;
-  if (fields.external_id !== undefined) throw refused('/external_id', 'names one document; send one file with it');
+  if (fields.external_id !== undefined)
+    throw refused('/external_id', 'names one document; send one file with it');
   if (fields.title !== undefined) throw refused('/title', 'names one document; send one file with it');
 }
 
@@ -182,7 +184,7 @@ function answerUpload(
     if ('problem' in result || result.outcome !== 'exists' || fields.if_exists !== 'error') return result;
     return { filename: result.answer.filename ?? null, problem: documentExists(result) };
   });
-  const accepted = entries.filter((entry) => !('problem' in entry));
+  const accepted = entries.flatMap((entry) => ('problem' in entry ? [] : [entry]));
   const [first] = entries;
   if (first === undefined || accepted.length === 0) {
     throw first !== undefined && 'problem' in first ? first.problem : new Error('an upload without files');

@@ -41,7 +41,7 @@ export interface UploadLimits {
 }
 
 /** Beside the files a body has its fields and the lines between the parts. */
-const allowanceBytes = 1024 * 1024;
+export const uploadAllowanceBytes = 1024 * 1024;
 const maxFields = 40;
 /** 16 k characters of metadata in UTF-8. */
 const maxFieldBytes = 64 * 1024;
@@ -55,7 +55,7 @@ export async function receiveUpload(context: GatewayContext, limits: UploadLimit
     });
   }
   assertNotEncoded(headers['content-encoding']);
-  if (Number(headers['content-length'] ?? 0) > limits.maxBytes + allowanceBytes) throw tooLarge(limits);
+  if (Number(headers['content-length'] ?? 0) > limits.maxBytes + uploadAllowanceBytes) throw tooLarge(limits);
   const incoming = context.env?.incoming;
   const body = context.req.raw.body as ReadableStream<Uint8Array> | null;
   return receive(incoming ?? Readable.fromWeb(body ?? new Blob([]).stream()), headers, limits);
@@ -158,7 +158,7 @@ function watchSource(
   source.on('data', (piece: Uint8Array) => {
     bytes += piece.byteLength;
     earned += piece.byteLength;
-    if (bytes > limits.maxBytes + allowanceBytes) refuse(tooLarge(limits));
+    if (bytes > limits.maxBytes + uploadAllowanceBytes) refuse(tooLarge(limits));
     if (earned < earnsTimeBytes) return;
     earned = 0;
     if ('socket' in source) rewindBodyClock(source);
