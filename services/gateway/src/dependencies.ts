@@ -1,8 +1,10 @@
 import type { ServiceConfig } from '@vortex/config';
-import type { TextStore } from '@vortex/documents';
+import type { ChunkSettings, ContentStore } from '@vortex/documents';
+import type { CatalogueModel } from '@vortex/embedding';
 import type { Logger, Metrics } from '@vortex/observability';
 import type { QueueInspector, Submitter } from '@vortex/queue';
-import type { Registry } from '@vortex/registry';
+import type { Registry, WebhookRules } from '@vortex/registry';
+import type { JobWatch } from './jobs/job-watch.ts';
 import type { QueryMeter } from './query-meter.ts';
 import type { ReplicaSnapshot } from './replica-snapshot.ts';
 
@@ -12,7 +14,17 @@ export interface GatewayDependencies {
   submitter: Submitter;
   inspector: QueueInspector;
   registry: Registry;
-  texts: Pick<TextStore, 'get'>;
+  /** Where webhooks may be sent; an address they refuse by its form is refused when it is given. */
+  webhookRules: WebhookRules;
+  originals: ContentStore;
+  texts: Pick<ContentStore, 'pathOf'>;
+  /** Where files are written while they arrive; on the file system of `originals`. */
+  incomingDir: string;
+  /** What documents are chunked by when neither request nor collection says. */
+  chunking: ChunkSettings;
+  /** The encoder's. */
+  model: CatalogueModel;
+  watch: JobWatch;
   replicas: ReplicaSnapshot;
   metrics: Metrics;
   log: Logger;

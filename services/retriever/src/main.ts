@@ -4,6 +4,7 @@ import { createLogger, createMetrics, type Readiness, startProbes } from '@vorte
 import { openSqliteRegistry } from '@vortex/registry';
 import { createReleaseStack, type RunningStages, runStages } from '@vortex/runtime';
 import { openVectorStore } from '@vortex/vector-store';
+import { createChunksStage } from './chunks-stage.ts';
 import { createPurge } from './purge.ts';
 import { createRetrieveStage } from './retrieve-stage.ts';
 import { createStoreStage } from './store-stage.ts';
@@ -55,6 +56,7 @@ running = await runStages({
       }),
       slots,
     },
+    chunks: { handler: createChunksStage({ store }), slots: 4 },
     store: { handler: createStoreStage({ registry, store, visibleSearch }), slots: 2 },
   },
   drainBudgetMs: config.worker.drain_budget_ms,
