@@ -1,26 +1,33 @@
-import type { TextStore } from '@vortex/documents';
-import type { Metrics } from '@vortex/observability';
+import type { ContentStore } from '@vortex/documents';
+import type { Logger, Metrics } from '@vortex/observability';
+import type { LiveView } from '@vortex/queue';
 import type { Registry } from '@vortex/registry';
-import type { Chunker } from './process-chunker.ts';
+import type { DocumentReader, ReadPieces } from './document-reader.ts';
 import type { GroupSender } from './send-groups.ts';
+import type { Spool } from './spool.ts';
 
-/** What the ingest stage works with; main.ts makes it. */
-export interface IngestDeps {
+/** What the upload stage works with; main.ts makes it. */
+export interface UploadDeps {
   registry: Pick<
     Registry,
-    | 'ensureCollection'
-    | 'beginVersion'
-    | 'versionState'
-    | 'storedGroups'
+    | 'getJob'
+    | 'noteParsed'
+    | 'noteProgress'
     | 'noteStoredGroup'
     | 'publishVersion'
-    | 'failVersion'
+    | 'storedGroups'
+    | 'versionState'
   >;
-  texts: TextStore;
-  chunker: Chunker;
+  originals: Pick<ContentStore, 'has' | 'pathOf'>;
+  texts: Pick<ContentStore, 'has' | 'adopt'>;
+  reader: Pick<DocumentReader, 'read'>;
+  readPieces: ReadPieces;
+  spool: Spool;
   groups: GroupSender;
-  /** The encoder's model: what it takes at most, and what the collection must have been built with. */
-  model: { fingerprint: string; dimension: number; maxTokens: number };
-  settings: { chunkSize: number; chunkOverlap: number; groupSize: number };
+  liveView: Pick<LiveView, 'progress'>;
+  jobs: { forget(id: string): void };
+  /** How often a running job is touched, so that no sweeper takes it for lost. */
+  touchMs: number;
   metrics: Metrics;
+  log: Logger;
 }
