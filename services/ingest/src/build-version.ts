@@ -1,10 +1,10 @@
 import type { DocumentJobPayload } from '@vortex/contracts';
 import type { JobRecord } from '@vortex/registry';
 import type { StageContext } from '@vortex/runtime';
-import type { UploadDeps } from './ingest-deps.ts';
 import { createProgress } from './progress.ts';
 import { readOriginal } from './read-original.ts';
 import { createProgressReporter } from './report-progress.ts';
+import type { UploadDeps } from './upload-deps.ts';
 
 export interface BuiltVersion {
   payload: DocumentJobPayload;
@@ -80,7 +80,9 @@ export async function buildVersion(
       log.warn({ document_id: documentId, truncated }, 'the encoder cut chunks that were too long');
     signal.throwIfAborted();
     if (sent === 'dropped' && (await isWanted())) {
-      throw new Error(`the store dropped chunks of version ${version} of ${documentId}, which is still being built`);
+      throw new Error(
+        `the store dropped chunks of version ${version} of ${documentId}, which is still being built`,
+      );
     }
     timed('embed');
 

@@ -52,6 +52,8 @@ export function startSweeper(deps: SweeperDeps): Sweeper {
   let keepHouseAt = 0;
 
   async function sweep(): Promise<number> {
+    metrics.set('rag_ingest_open_jobs', {}, await registry.countOpenJobs());
+    if (now() >= keepHouseAt) await keepHouse();
     const untouchedSince = now() - untouchedRounds * sweepMs;
     const open = await registry.openJobs({ untouchedSince, limit: jobsPerRound });
     const mine = running();
@@ -65,8 +67,6 @@ export function startSweeper(deps: SweeperDeps): Sweeper {
     for (const job of lost) await admitAgain(job);
     if (lost.length > 0) log.warn({ jobs: lost.length }, 'jobs that the queue had lost were queued again');
     metrics.add('rag_ingest_swept_total', {}, lost.length);
-    metrics.set('rag_ingest_open_jobs', {}, await registry.countOpenJobs());
-    if (now() >= keepHouseAt) await keepHouse();
     return lost.length;
   }
 

@@ -1,9 +1,10 @@
 import { documentJobPayload, type Outcome, StageFailure } from '@vortex/contracts';
 import type { JobRecord } from '@vortex/registry';
 import type { StageContext, StageHandler } from '@vortex/runtime';
+import { assertModel } from './assert-model.ts';
 import { type BuiltVersion, buildVersion } from './build-version.ts';
 import { countEnd, typeLabel } from './ingest-ends.ts';
-import type { UploadDeps } from './ingest-deps.ts';
+import type { UploadDeps } from './upload-deps.ts';
 
 /**
  * In: the id of a document's job. Out: the document, visible as a whole.
@@ -52,13 +53,10 @@ async function ingest(context: StageContext, deps: UploadDeps): Promise<Outcome<
   return outcome;
 }
 
-async function attempt(
-  job: JobRecord,
-  context: StageContext,
-  deps: UploadDeps,
-): Promise<Outcome<'upload'>> {
+async function attempt(job: JobRecord, context: StageContext, deps: UploadDeps): Promise<Outcome<'upload'>> {
   const payload = documentJobPayload.parse(job.payload);
   try {
+    assertModel(await deps.registry.getCollection(job.tenant, job.collection), deps.model);
     const built = await buildVersion(job, payload, context, deps);
     return built === null ? cancelled : done(job, built, deps);
   } catch (error) {

@@ -2,6 +2,7 @@ import type { ContentStore } from '@vortex/documents';
 import type { Logger, Metrics } from '@vortex/observability';
 import type { LiveView } from '@vortex/queue';
 import type { Registry } from '@vortex/registry';
+import type { EncoderModel } from './assert-model.ts';
 import type { DocumentReader, ReadPieces } from './document-reader.ts';
 import type { GroupSender } from './send-groups.ts';
 import type { Spool } from './spool.ts';
@@ -10,6 +11,7 @@ import type { Spool } from './spool.ts';
 export interface UploadDeps {
   registry: Pick<
     Registry,
+    | 'getCollection'
     | 'getJob'
     | 'noteParsed'
     | 'noteProgress'
@@ -24,6 +26,7 @@ export interface UploadDeps {
   readPieces: ReadPieces;
   spool: Spool;
   groups: GroupSender;
+  model: EncoderModel;
   liveView: Pick<LiveView, 'progress'>;
   jobs: { forget(id: string): void };
   /** How often a running job is touched, so that no sweeper takes it for lost. */
