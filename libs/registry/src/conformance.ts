@@ -3,7 +3,9 @@ import { acceptanceConformance } from './conformance/acceptance-conformance.ts';
 import { collectionsConformance } from './conformance/collections-conformance.ts';
 import { documentsConformance } from './conformance/documents-conformance.ts';
 import { type EmptyRegistry, registryForEach } from './conformance/fixture-conformance.ts';
+import { jobsConformance } from './conformance/jobs-conformance.ts';
 import { versionsConformance } from './conformance/versions-conformance.ts';
+import { webhooksConformance } from './conformance/webhooks-conformance.ts';
 
 export type { EmptyRegistry } from './conformance/fixture-conformance.ts';
 
@@ -15,5 +17,7 @@ export function registryConformance(name: string, make: () => Promise<EmptyRegis
     acceptanceConformance(underTest);
     versionsConformance(underTest);
     documentsConformance(underTest);
+    jobsConformance(underTest);
+    webhooksConformance(underTest);
   });
 }

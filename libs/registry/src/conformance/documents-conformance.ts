@@ -90,6 +90,89 @@ export function documentsConformance(underTest: RegistryUnderTest): void {
       expect(await underTest.registry.listDocuments(tenant, { state: 'ready' })).toEqual([]);
     });
 
+    it('finds by a part of title, file name or external id, whatever its case, by state and by ids, and counts', async () => {
+      const { registry, other } = underTest;
+      const first = await underTest.publish({
+        externalId: 'kapitel_1',
+        title: 'ÄRGER 100%',
+        filename: 'Über.PDF',
+      });
+      const second = await underTest.begin({
+        externalId: 'kapitelx1',
+        title: null,
+        filename: null,
+        jobId: 'job_2',
+      });
+      const ids = async (filter: Parameters<typeof registry.listDocuments>[1]) => {
+        const rows = await other.listDocuments(tenant, filter);
+        expect(await other.countDocuments(tenant, filter)).toBe(rows.length);
+        return rows.map((row) => row.documentId);
+      };
+      expect(await ids({ q: 'ärger 100%' })).toEqual([first.documentId]);
+      expect(await ids({ q: 'über.pdf' })).toEqual([first.documentId]);
+      expect(await ids({ q: 'KAPITEL_1' })).toEqual([first.documentId]);
+      expect(await ids({ q: 'apitel' })).toHaveLength(2);
+      expect(await ids({ q: '1\nÄrger' })).toEqual([]);
+      expect(await ids({ state: 'pending' })).toEqual([second.documentId]);
+      expect(await ids({ ids: [second.documentId, 'doc_none'] })).toEqual([second.documentId]);
+      expect(await ids({ ids: [] })).toEqual([]);
+      expect(await ids({ collection: 'nowhere' })).toEqual([]);
+      expect(await other.countDocuments('someone-else')).toBe(0);
+    });
+
+    it('what parsing found out describes the version once it is published; a title that was given stays', async () => {
+      const { registry } = underTest;
+      const parsed = {
+        textHash: 'text',
+        pages: 4,
+        chunks: 3,
+        tokens: 40,
+        title: 'Its own',
+        mediaType: 'application/pdf',
+      };
+      const untitled = await underTest.begin({ title: null });
+      await registry.noteParsed({ ...untitled, ...parsed });
+      await registry.noteParsed({ ...untitled, ...parsed, tenant: 'someone-else', pages: 9 });
+      await registry.publishVersion({ ...untitled, ...finished });
+      expect(await registry.getDocument(tenant, untitled.documentId)).toMatchObject({
+        ...{ title: 'Its own', pages: 4, mediaType: 'application/pdf', textHash: 'text', tokens: 40 },
+      });
+      await registry.noteParsed({ ...untitled, ...parsed, pages: 9 });
+      expect(await registry.getDocument(tenant, untitled.documentId)).toMatchObject({ pages: 4 });
+      const titled = await underTest.begin({ externalId: 'b', jobId: 'job_2' });
+      await registry.noteParsed({ ...titled, ...parsed });
+      await registry.publishVersion({ ...titled, ...finished });
+      expect(await registry.getDocument(tenant, titled.documentId)).toMatchObject({ title: 'A' });
+    });
+
+    it('contents are owned by all versions that have them, of whatever tenant, and named when the last is gone', async () => {
+      const { registry, other } = underTest;
+      const first = await underTest.publish();
+      await underTest.publish({ externalId: 'b.md', jobId: 'job_2' });
+      expect(await other.auditVersions(tenant)).toHaveLength(2);
+      expect(await other.auditVersions(tenant, collection)).toMatchObject([
+        {
+          collection,
+          state: 'visible',
+          deleting: false,
+          chunks: 3,
+          originalHash: 'content-1',
+          textHash: 'text',
+        },
+        { version: 1 },
+      ]);
+      expect(await other.auditVersions('someone-else')).toEqual([]);
+      await registry.deleteDocument(tenant, first.documentId);
+      expect(await underTest.forgetAllStale()).toEqual({ originals: [], texts: [] });
+      expect(await other.ownedContents('original', ['content-1', 'content-2'])).toEqual(
+        new Set(['content-1']),
+      );
+      expect(await other.ownedContents('text', ['text', 'content-1'])).toEqual(new Set(['text']));
+      expect(await other.ownedContents('text', [])).toEqual(new Set());
+      await underTest.publish({ externalId: 'b.md', jobId: 'job_3', contentHash: 'content-2' });
+      expect(await underTest.forgetAllStale()).toEqual({ originals: ['content-1'], texts: [] });
+    });
+
     it('the change counter stands still while nothing happens and moves with every connection’s writes', async () => {
       const counter = await underTest.registry.changeCounter();
       expect(await underTest.registry.changeCounter()).toBe(counter);
