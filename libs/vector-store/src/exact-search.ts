@@ -244,6 +244,7 @@ function passedOn(store: VectorStore) {
     ensureCollection: (...call) => store.ensureCollection(...call),
     describe: (...call) => store.describe(...call),
     fetch: (...call) => store.fetch(...call),
+    listScopes: () => store.listScopes(),
     listVersions: (...call) => store.listVersions(...call),
     count: (...call) => store.count(...call),
     scan: (...call) => store.scan(...call),
