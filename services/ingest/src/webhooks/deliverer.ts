@@ -84,7 +84,7 @@ export function startWebhookDeliverer(deps: DelivererDeps): WebhookDeliverer {
     const claimedAt = now();
     const due = await registry.claimDeliveries({ leaseMs, limit, exceptOrigins: busy });
     for (const delivery of due) {
-      const origin = URL.parse(delivery.url)?.origin ?? delivery.url;
+      const origin = originOf(delivery.url);
       const receiver = receivers.get(origin) ?? { sending: 0, waiting: [] };
       receivers.set(origin, receiver);
       receiver.waiting.push({ ...delivery, leasedUntil: claimedAt + leaseMs });
@@ -193,6 +193,11 @@ export function startWebhookDeliverer(deps: DelivererDeps): WebhookDeliverer {
 interface Receiver {
   sending: number;
   waiting: (DueDelivery & { leasedUntil: number })[];
+}
+
+/** As it is written, for the registry compares what stands in its rows. */
+function originOf(url: string): string {
+  return /^[^:]*:\/\/[^/?#\\]*/.exec(url)?.[0] ?? url;
 }
 
 function labelOf(sent: Sent, outcome: DeliveryOutcome): string {
