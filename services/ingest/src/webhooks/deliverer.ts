@@ -33,7 +33,6 @@ export interface DelivererDeps {
     | 'forgetOldDeliveries'
     | 'watchedQueries'
     | 'endWatchedQuery'
-    | 'changeCounter'
   >;
   /** The live view of jobs: fields of the hash, null when there is none. */
   jobs: { jobStatus(id: string): Promise<Record<string, string> | null> };
@@ -45,6 +44,8 @@ export interface DelivererDeps {
   delayMs?: typeof retryDelayMs;
   dispatchers?: GuardedDispatchers;
   now?: () => number;
+  /** How long a stop waits for what is under way. */
+  stopPatienceMs?: number;
 }
 
 export interface WebhookDeliverer {
@@ -54,11 +55,11 @@ export interface WebhookDeliverer {
 
 const concurrency = 8;
 const perOrigin = 2;
-const stopPatienceMs = 2000;
 const keepDeliveriesMs = 30 * 24 * 3_600_000;
 
 export function startWebhookDeliverer(deps: DelivererDeps): WebhookDeliverer {
   const { registry, settings, log, metrics, pollMs = 500, delayMs = retryDelayMs, now = Date.now } = deps;
+  const { stopPatienceMs = 2000 } = deps;
   const { timeout_ms: timeoutMs, max_attempts: maxAttempts } = settings;
   const rules = readWebhookRules(settings.allow);
   const dispatchers = deps.dispatchers ?? createGuardedDispatchers(rules, { connectTimeoutMs: timeoutMs });
