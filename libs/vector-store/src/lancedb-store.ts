@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Connection, connect, Session } from '@lancedb/lancedb';
 import type { Logger } from '@vortex/observability';
 import { ModelMismatch, StoreUnavailable, UnknownCollection, VectorStoreError } from './errors.ts';
-import { modelOf, tableName, tableSchema } from './lancedb-rows.ts';
+import { modelOf, scopeOf, tableName, tableSchema } from './lancedb-rows.ts';
 import { LanceTable } from './lancedb-table.ts';
 import { type OwnerLock, takeOwnership } from './owner-lock.ts';
 import { type UpkeepLimits, upkeepLimits } from './upkeep-plan.ts';
@@ -104,6 +104,21 @@ class OpenLanceStore implements LanceStore {
     return this.#translated(table.search(query));
   }
 
+  async rank(...[scope, query]: Parameters<VectorStore['rank']>) {
+    const table = await this.#known(scope);
+    return this.#translated(table.rank(query));
+  }
+
+  async rankText(...[scope, query]: Parameters<VectorStore['rankText']>) {
+    const table = await this.#known(scope);
+    return this.#translated(table.rankText(query));
+  }
+
+  async cosines(...[scope, vector, ids]: Parameters<VectorStore['cosines']>) {
+    const table = await this.#known(scope);
+    return this.#translated(table.cosines(vector, ids));
+  }
+
   async fetch(scope: Scope, ids: readonly string[]) {
     const table = await this.#known(scope);
     return this.#translated(table.fetch(ids));
@@ -119,6 +134,30 @@ class OpenLanceStore implements LanceStore {
     if (table !== null) await this.#translated(table.deleteDocument(documentId));
   }
 
+  async listScopes(): Promise<Scope[]> {
+    if (this.#closing !== undefined) throw new StoreUnavailable('the vector store is closed');
+    return this.#translated(this.#readScopes());
+  }
+
+  async #readScopes(): Promise<Scope[]> {
+    const scopes: Scope[] = [];
+    let names: string[];
+    let startAfter: string | undefined;
+    do {
+      names = await this.#connection.tableNames({
+        limit: 100,
+        ...(startAfter !== undefined && { startAfter }),
+      });
+      for (const name of names) {
+        const table = await this.#openTable(name);
+        const scope = table === null ? null : scopeOf(name, await table.schema());
+        if (scope !== null) scopes.push(scope);
+      }
+      startAfter = names.at(-1);
+    } while (names.length > 0);
+    return scopes;
+  }
+
   async listVersions(scope: Scope) {
     const table = await this.#table(scope);
     return table === null ? [] : this.#translated(table.listVersions());
@@ -127,6 +166,11 @@ class OpenLanceStore implements LanceStore {
   async count(scope: Scope): Promise<number> {
     const table = await this.#table(scope);
     return table === null ? 0 : this.#translated(table.count());
+  }
+
+  async lexicalCount(scope: Scope): Promise<number> {
+    const table = await this.#table(scope);
+    return table === null ? 0 : this.#translated(table.lexicalCount());
   }
 
   async *scan(scope: Scope): AsyncIterable<StoredRow[]> {
@@ -200,7 +244,9 @@ class OpenLanceStore implements LanceStore {
     if (table === null) return null;
     const indexed = (await table.listIndices()).some((index) => index.columns.includes('vector'));
     const model = modelOf(await table.schema());
-    return new LanceTable(table, { scope, model, indexed, limits: this.#limits, log: this.#log });
+    const opened = new LanceTable(table, { scope, model, indexed, limits: this.#limits, log: this.#log });
+    await opened.prepareLexical();
+    return opened;
   }
 
   /** Null for a folder without a first version: a process died while it made the table, and nobody stored in it. */
@@ -217,7 +263,10 @@ class OpenLanceStore implements LanceStore {
     const name = tableName(scope);
     const created = await this.#remember(name, async () => {
       // existOk: two first ingests into a collection race for it, and both mean the same table.
-      await this.#connection.createEmptyTable(name, tableSchema(model), { mode: 'create', existOk: true });
+      await this.#connection.createEmptyTable(name, tableSchema(model, scope), {
+        mode: 'create',
+        existOk: true,
+      });
       return this.#open(scope, name);
     });
     if (created === null) throw new StoreUnavailable(`the table of ${scope.collection} vanished; try again`);

@@ -1,5 +1,5 @@
 import type { QdrantClient } from '@qdrant/js-client-rest';
-import { ModelMismatch, UnknownCollection } from './errors.ts';
+import { ModelMismatch, StoreRefused, UnknownCollection } from './errors.ts';
 import { statusOf } from './qdrant-errors.ts';
 import {
   catalogCollection,
@@ -8,12 +8,15 @@ import {
   modelOfPayload,
   payloadIndexes,
   rowsCollection,
+  scopeOfPayload,
+  sparseName,
   vectorName,
 } from './qdrant-points.ts';
 import type { Scope, VectorModel } from './vector-store.ts';
 
 /** How long a collection's model is believed unasked: another retriever may drop and remake the collection. */
 const believedMs = 5000;
+const entriesPerPage = 1000;
 
 /**
  * Which collections exist in Qdrant and with which model, one small point each, found by id; and the
@@ -66,6 +69,27 @@ export class QdrantCatalog {
     return model;
   }
 
+  /** Every collection of every tenant; none while the catalog has not been made. */
+  async scopes(): Promise<Scope[]> {
+    const found: Scope[] = [];
+    let offset: string | number | undefined;
+    do {
+      const page = await this.#client
+        .scroll(this.name, {
+          ...{ limit: entriesPerPage, with_payload: true, with_vector: false },
+          ...(offset !== undefined && { offset }),
+        })
+        .catch((error: unknown) => {
+          if (statusOf(error) === 404) return { points: [], next_page_offset: null };
+          throw error;
+        });
+      found.push(...page.points.flatMap(({ payload }) => scopeOfPayload(payload) ?? []));
+      const next = page.next_page_offset;
+      offset = typeof next === 'string' || typeof next === 'number' ? next : undefined;
+    } while (offset !== undefined);
+    return found;
+  }
+
   /** @throws ModelMismatch */
   async ensure(scope: Scope, model: VectorModel): Promise<void> {
     const existing = await this.read(scope);
@@ -103,9 +127,17 @@ export class QdrantCatalog {
     const collection = this.rowsOf(model);
     await this.#create(collection, {
       vectors: { [vectorName]: { size: model.dimension, distance: 'Cosine' } },
+      sparse_vectors: { [sparseName]: { modifier: 'idf' } },
       // Every search names its tenant, so one graph per tenant and none over all: Qdrant's advice.
       hnsw_config: { payload_m: 16, m: 0 },
     });
+    const { config } = await this.#client.getCollection(collection);
+    if (config.params.sparse_vectors?.[sparseName] === undefined) {
+      throw new StoreRefused(
+        `the collection ${collection} in Qdrant was made before Vortex searched by words: delete it there and ` +
+          'ingest its documents again',
+      );
+    }
     // Also on a collection that was there: the process that made it may have died before its indexes.
     for (const index of payloadIndexes) {
       await this.#client.createPayloadIndex(collection, { wait: true, ...index });

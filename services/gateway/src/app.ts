@@ -17,6 +17,7 @@ import { pageEndpoints } from './routes/pages.ts';
 import { probeEndpoints } from './routes/probes.ts';
 import { queryEndpoint } from './routes/query.ts';
 import { searchEndpoint } from './routes/search.ts';
+import { webhookEndpoints } from './routes/webhooks.ts';
 
 export type GatewayApp = OpenAPIHono<GatewayEnv>;
 
@@ -31,6 +32,7 @@ export function createApp(deps: GatewayDependencies): GatewayApp {
     jobEndpoint(parts),
     ...documentEndpoints(parts),
     collectionsEndpoint(parts),
+    ...webhookEndpoints(parts),
     chatCompletionsEndpoint(parts),
     ...modelEndpoints(parts),
     ...probeEndpoints(parts),

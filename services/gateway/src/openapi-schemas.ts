@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import {
+  createWebhookRequest,
   ingestRequest,
   ingestResponse,
   jobAccepted,
@@ -9,6 +10,10 @@ import {
   queryResponse,
   searchRequest,
   searchResponse,
+  webhookDeliveryPage,
+  webhookList,
+  webhookQueued,
+  webhookResponse,
 } from '@vortex/contracts';
 
 /**
@@ -28,6 +33,11 @@ export const schemas = {
   ingestResponse: named('IngestResponse', ingestResponse),
   jobAccepted: named('JobAccepted', jobAccepted),
   job: named('Job', jobResponse),
+  createWebhookRequest: named('CreateWebhookRequest', createWebhookRequest),
+  webhook: named('Webhook', webhookResponse),
+  webhookList: named('WebhookList', webhookList),
+  webhookQueued: named('WebhookQueued', webhookQueued),
+  webhookDeliveryPage: named('WebhookDeliveryPage', webhookDeliveryPage),
   problem: named('Problem', problem),
   openAiError: z
     .object({

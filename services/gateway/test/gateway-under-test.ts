@@ -5,7 +5,7 @@ import type { Answer, AnswerFrame, AnswerFrameBody, FailureCode } from '@vortex/
 import { createTextStore, type TextStore } from '@vortex/documents';
 import { createMetrics, type Logger, type Metrics, silentLogger } from '@vortex/observability';
 import type { QueueInspector, ReplicaState, SubmitOptions, SubmittedJob, Submitter } from '@vortex/queue';
-import { openSqliteRegistry, type Registry } from '@vortex/registry';
+import { openSqliteRegistry, type Registry, readWebhookRules } from '@vortex/registry';
 import { onTestFinished } from 'vitest';
 import { createApp, type GatewayApp } from '../src/app.ts';
 import { createReplicaSnapshot } from '../src/replica-snapshot.ts';
@@ -55,6 +55,7 @@ export async function gatewayUnderTest(
     submitter: queue,
     inspector: queue,
     registry,
+    webhookRules: readWebhookRules(['127.0.0.1']),
     texts,
     replicas,
     metrics,
