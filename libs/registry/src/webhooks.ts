@@ -22,7 +22,7 @@ export interface WebhookRegistry {
    */
   recordEvent(input: RecordedEvent): Promise<{ eventId: string; deliveryIds: string[] }>;
 
-  /** `exceptOrigins` (`https://host:port`, as `URL.origin` writes it): receivers that are busy with as much as they get at a time. */
+  /** `exceptOrigins` (what a URL begins with, up to its path): receivers that are busy with as much as they get at a time. */
   claimDeliveries(options: {
     leaseMs: number;
     limit: number;

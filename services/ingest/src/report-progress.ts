@@ -4,8 +4,8 @@ import type { JobProgress, Registry } from '@vortex/registry';
 
 /**
  * Says how far a job is: to the registry, which is asked by everybody, and to the live view in Redis. One write is
- * under way at a time and only the newest waits behind it, so nothing is said out of order, and what parsing reports
- * a thousand times a second is said ten times. What is not said harms nothing but the display, so no failure here
+ * under way at a time and only the newest waits behind it, so nothing is said out of order; what parsing reports a
+ * thousand times a second is said ten times. What is not said harms nothing but the display, so no failure here
  * fails the job.
  *
  * Every `touchMs` the last word is said again: an open job that nobody has touched for a while is taken for lost by
@@ -19,6 +19,9 @@ export interface ProgressReporter {
 }
 
 const pauseMs = 100;
+
+/** Commits are few, and whoever watches sees each of them. */
+const isPressing = (progress: JobProgress | undefined) => progress?.committed === true;
 
 export function createProgressReporter(options: {
   registry: Pick<Registry, 'noteProgress'>;
@@ -46,13 +49,16 @@ export function createProgressReporter(options: {
       });
       const { stage, progress, message, etaMs } = said;
       void liveView.progress(jobId, { stage, progress, message, etaMs });
-      if (!hurried) await rest();
+      if (!hurried && !isPressing(next)) await rest();
     }
   }
 
   function rest(): Promise<void> {
     return new Promise((resolve) => {
-      wake = resolve;
+      wake = () => {
+        clearTimeout(pause);
+        resolve();
+      };
       pause = setTimeout(resolve, pauseMs);
     });
   }
@@ -61,6 +67,7 @@ export function createProgressReporter(options: {
     // A commit that was not said yet stays one, whatever is said after it.
     const committed = next?.committed === true || progress.committed === true;
     next = committed ? { ...progress, committed } : progress;
+    if (isPressing(next)) wake();
     begin();
   }
 
@@ -81,7 +88,6 @@ export function createProgressReporter(options: {
     say,
     async flush() {
       hurried = true;
-      clearTimeout(pause);
       wake();
       while (writing !== undefined) await writing;
       hurried = false;
@@ -89,7 +95,6 @@ export function createProgressReporter(options: {
     stop() {
       stopped = true;
       clearInterval(touch);
-      clearTimeout(pause);
       wake();
     },
   };

@@ -27,7 +27,10 @@ export interface SweeperDeps {
   spool: Pick<Spool, 'sweep'>;
   /** Jobs this process works on: never lost, whatever Redis says. */
   running(): ReadonlySet<string>;
+  /** Time between two rounds; 0: only when asked. */
   sweepMs: number;
+  /** How long an open job must have been untouched; well above what a running one is touched by (upload-deps.ts). */
+  untouchedMs: number;
   historyDays: number;
   metrics: Metrics;
   log: Logger;
@@ -36,8 +39,6 @@ export interface SweeperDeps {
 
 /** A job that waits is as untouched as a lost one, so Redis is asked about each; the oldest first, this many a round. */
 const jobsPerRound = 1000;
-/** A running job is touched once per interval; two touches may fail or be late before it counts as untouched. */
-const untouchedRounds = 3;
 /** History and spool are not urgent. */
 const houseKeepingMs = 60_000;
 const dayMs = 24 * 3_600_000;
@@ -45,7 +46,18 @@ const dayMs = 24 * 3_600_000;
 const waitAtMostMs = 7 * dayMs;
 
 export function startSweeper(deps: SweeperDeps): Sweeper {
-  const { registry, submitter, spool, running, sweepMs, historyDays, metrics, log, now = Date.now } = deps;
+  const {
+    registry,
+    submitter,
+    spool,
+    running,
+    sweepMs,
+    untouchedMs,
+    historyDays,
+    metrics,
+    log,
+    now = Date.now,
+  } = deps;
   let timer: NodeJS.Timeout | undefined;
   let round: Promise<unknown> = Promise.resolve();
   let stopped = false;
@@ -54,7 +66,7 @@ export function startSweeper(deps: SweeperDeps): Sweeper {
   async function sweep(): Promise<number> {
     metrics.set('rag_ingest_open_jobs', {}, await registry.countOpenJobs());
     if (now() >= keepHouseAt) await keepHouse();
-    const untouchedSince = now() - untouchedRounds * sweepMs;
+    const untouchedSince = now() - untouchedMs;
     const open = await registry.openJobs({ untouchedSince, limit: jobsPerRound });
     const mine = running();
     // A job that is to be cancelled ends when its version is forgotten; there is nothing to run.

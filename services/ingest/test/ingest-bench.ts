@@ -51,7 +51,12 @@ export interface IngestBench {
     beforeRead(signal: AbortSignal): Promise<void>;
   };
   submitter: Submitter;
-  startWorker(options?: { model?: string; places?: number; sweepMs?: number }): Promise<Worker>;
+  startWorker(options?: {
+    model?: string;
+    places?: number;
+    sweepMs?: number;
+    untouchedMs?: number;
+  }): Promise<Worker>;
   /** Accepts and queues a document as the gateway does; resolves with the job's id. */
   upload(document: UploadedText): Promise<string>;
   job(id: string): Promise<JobRecord>;
@@ -152,7 +157,7 @@ export async function openIngestBench(): Promise<IngestBench> {
     hooks,
     submitter,
 
-    async startWorker({ model = fingerprint, places = 8, sweepMs = 0 } = {}) {
+    async startWorker({ model = fingerprint, places = 8, sweepMs = 0, untouchedMs = 0 } = {}) {
       const submitterOfWorker = await submitterOf();
       const metrics = createMetrics('ingest');
       const liveView = createLiveView({ url: redis.url });
@@ -190,7 +195,7 @@ export async function openIngestBench(): Promise<IngestBench> {
         },
       });
       const sweeper = startSweeper({
-        ...{ registry, spool, metrics, sweepMs },
+        ...{ registry, spool, metrics, sweepMs, untouchedMs },
         submitter: submitterOfWorker,
         running: upload.running,
         historyDays: 30,

@@ -38,6 +38,7 @@ export const auditProblem = z.object({
 export type AuditProblem = z.infer<typeof auditProblem>;
 
 export const auditReport = z.object({
+  /** Nothing is wrong, or nothing any more after the repair. */
   clean: z.boolean(),
   collections: z.array(
     z.object({
