@@ -68,7 +68,7 @@ export function buildProgram(): Command {
     .addArgument(
       program
         .createArgument('<kind>', 'what to measure')
-        .choices(['chain', 'encoder', 'query', 'floor', 'ingest-accept']),
+        .choices(['chain', 'encoder', 'query', 'floor', 'ingest', 'ingest-accept']),
     )
     .option('--dataset <folder>', 'query, ingest: a folder in BEIR format')
     .option('--json', 'figures for programs', false)
