@@ -26,4 +26,4 @@ export interface Section {
 
 export const rootSection: Section = { path: [], starts: [] };
 
-export type TextMediaType = 'text/plain' | 'text/markdown';
+export type TextMediaType = 'text/plain' | 'text/markdown' | 'text/x-source';
