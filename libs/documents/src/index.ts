@@ -1,6 +1,6 @@
 export { identifyChunks } from './chunk-ids.ts';
-export type { ChunkSource, Piece } from './chunk-options.ts';
-export { chunkText } from './chunker.ts';
+export type { ChunkOptions, ChunkSource, Piece } from './chunk-options.ts';
+export { chunkPieces, chunkText } from './chunker.ts';
 export {
   ContentMissing,
   type ContentStore,

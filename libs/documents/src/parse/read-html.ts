@@ -37,15 +37,30 @@ function articleOf(html: string, body: HtmlText): HtmlText | null {
   }
   if (content === null || content === undefined) return null;
   const article = htmlToMarkdown(content);
+  const levels = headingsOf(body.markdown);
+  const kept = new Set(headingsOf(article.markdown).map(({ text }) => text));
   const isComplete =
     article.markdown.length >= body.markdown.length * leastShare &&
-    headingsOf(body.markdown).every((heading) => article.markdown.includes(heading)) &&
+    levels.every(({ text }) => kept.has(text)) &&
     tableRows(article.markdown) === tableRows(body.markdown);
-  return isComplete ? article : null;
+  return isComplete ? { ...article, markdown: withLevels(article.markdown, levels) } : null;
 }
 
-function headingsOf(markdown: string): string[] {
-  return [...markdown.matchAll(/^#{1,6} (.+)$/gm)].map((match) => match[1] ?? '');
+interface Heading {
+  mark: string;
+  text: string;
+}
+
+function headingsOf(markdown: string): Heading[] {
+  return [...markdown.matchAll(/^(#{1,6}) (.+)$/gm)].map(([, mark = '', text = '']) => ({ mark, text }));
+}
+
+/** Readability makes every first-level heading a second-level one; sections then stand beside what they belong to. */
+function withLevels(markdown: string, headings: Heading[]): string {
+  const marks = new Map(headings.map(({ mark, text }) => [text, mark]));
+  return markdown.replace(/^(#{1,6}) (.+)$/gm, (line, mark: string, text: string) =>
+    line.replace(mark, marks.get(text) ?? mark),
+  );
 }
 
 function tableRows(markdown: string): number {
