@@ -97,6 +97,20 @@ describe('the events of a job', () => {
     expect(askedFor).toEqual([undefined, '2', '2', '2', '3']);
   });
 
+  it('are over when the gateway says that the end was told', async () => {
+    const { client } = await localGateway((_, response) => void response.writeHead(204).end());
+    expect(await client.jobEvents('job_1', { after: 5 }).next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('are passed on also when their numbers go down: a job that the registry begins to count', async () => {
+    const { client } = await localGateway((_, response) => {
+      openStream(response).end(`${event(1_800_000_000_000)}${event(1)}${event(2, 'completed')}`);
+    });
+    const heard: number[] = [];
+    for await (const { sequence } of client.jobEvents('job_1')) heard.push(sequence);
+    expect(heard).toEqual([1_800_000_000_000, 1, 2]);
+  });
+
   it('are asked for from where the caller says', async () => {
     let askedFor: unknown;
     const { client } = await localGateway((request, response) => {
@@ -132,14 +146,13 @@ it('lists, cancels and repeats jobs', async () => {
   const heard: string[] = [];
   const { client } = await localGateway((request, response) => {
     heard.push(`${request.method} ${request.url}`);
-    if (request.url?.endsWith('/cancel')) {
+    if (request.method === 'POST') {
       json(response, 202, { job_id: 'job_1', status: 'processing', message: 'm', status_url: '/u' });
-    } else if (request.url?.includes('?')) json(response, 200, { jobs: [job('failed')], next: 'job_1' });
-    else json(response, 200, job('queued'));
+    } else json(response, 200, { jobs: [job('failed')], next: 'job_1' });
   });
   expect((await client.jobs.list({ state: 'failed', limit: 5 })).next).toBe('job_1');
   expect((await client.jobs.cancel('job_1')).status).toBe('processing');
-  expect((await client.jobs.retry('job_1')).status).toBe('queued');
+  expect((await client.jobs.retry('job_1')).message).toBe('m');
   expect(heard).toEqual([
     'GET /api/jobs?state=failed&limit=5',
     'POST /api/jobs/job_1/cancel',

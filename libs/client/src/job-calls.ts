@@ -17,16 +17,19 @@ import { type CallOptions, queryString, type Transport } from './transport.ts';
 /** `/api/jobs…` */
 export interface JobCalls {
   /** Newest first; `next` of a page given as `after` brings the one behind it. */
-  list(filter?: { state?: JobStatus; after?: string; limit?: number }, call?: CallOptions): Promise<JobPage>;
+  list(
+    filter?: { state?: JobStatus; collection?: string; document?: string; after?: string; limit?: number },
+    call?: CallOptions,
+  ): Promise<JobPage>;
   get(id: string, call?: CallOptions): Promise<JobResponse>;
   /** Accepted only: the job says `cancelled` once its work has stopped and is gone. */
   cancel(id: string, call?: CallOptions): Promise<CancelAccepted>;
   /** Runs a failed or cancelled job again, under its id. */
-  retry(id: string, call?: CallOptions): Promise<JobResponse>;
+  retry(id: string, call?: CallOptions): Promise<CancelAccepted>;
   /** Until the job has ended, well or badly; a gateway that is away for a moment is waited for. */
   wait(id: string, call?: CallOptions): Promise<JobResponse>;
   /**
-   * What happens to the job, from its first event (or the one behind `after`) to its end; a cut connection is
+   * What happens to the job, from its present state (or the event behind `after`) to its end; a cut connection is
    * taken up again without a gap. Leaving the loop closes it.
    */
   events(id: string, call?: CallOptions & { after?: number }): AsyncGenerator<JobEvent>;
@@ -42,7 +45,8 @@ export function jobCalls(transport: Transport): JobCalls {
     get: (id, call = {}) => transport.json(jobResponse, pathOf(id), call),
     cancel: (id, call = {}) =>
       transport.json(cancelAccepted, `${pathOf(id)}/cancel`, { ...call, method: 'POST' }),
-    retry: (id, call = {}) => transport.json(jobResponse, `${pathOf(id)}/retry`, { ...call, method: 'POST' }),
+    retry: (id, call = {}) =>
+      transport.json(cancelAccepted, `${pathOf(id)}/retry`, { ...call, method: 'POST' }),
     async wait(id, call = {}) {
       let awaySince: number | null = null;
       for (let pause: number = away.firstMs; ; pause = Math.min(away.longestMs, pause * 2)) {

@@ -8,8 +8,8 @@ import type { CallOptions, Transport } from './transport.ts';
 export const away = { limitMs: 15_000, firstMs: 100, longestMs: 1000 } as const;
 
 /**
- * A job's events from its first (or the one after `after`) to its `end`, each once and in order, whatever the
- * connection does: after a cut the gateway is asked for what came after the last event that was heard.
+ * A job's events from its present state (or the event after `after`) to its `end`, each once and in order, whatever
+ * the connection does: after a cut the gateway is asked for what came after the last event that was heard.
  * @throws ApiProblem for a job that is unknown; GatewayUnreachable when the gateway stays away for `away.limitMs`
  */
 export async function* readJobEvents(
@@ -19,26 +19,32 @@ export async function* readJobEvents(
 ): AsyncGenerator<JobEvent> {
   const leave = new AbortController();
   const signal = call.signal ? AbortSignal.any([call.signal, leave.signal]) : leave.signal;
-  let heard = call.after ?? 0;
+  let heard = call.after ?? null;
   let awaySince: number | null = null;
   let wait: number = away.firstMs;
   try {
     for (;;) {
+      let cut: unknown = null;
       try {
-        for await (const { event, ended } of listen(transport, jobId, heard, signal)) {
+        for await (const next of listen(transport, jobId, heard, signal)) {
+          if (next === 'over') return;
           // Only an event is a sign of life: a server that accepts and hangs up at once is away as well.
           awaySince = null;
           wait = away.firstMs;
-          // Told again by a server that knows nothing of Last-Event-ID.
-          if (event.sequence <= heard) continue;
-          heard = event.sequence;
-          yield event;
-          if (ended) return;
+          // Numbers are compared for equality alone: those of a job that Redis alone knows yet are times, and
+          // go down once the registry counts it.
+          if (next.event.sequence === heard) continue;
+          heard = next.event.sequence;
+          yield next.event;
+          if (next.ended) return;
         }
       } catch (error) {
         if (signal.aborted || !isPassing(error)) throw error;
-        awaySince ??= performance.now();
-        if (performance.now() - awaySince > away.limitMs) throw error;
+        cut = error;
+      }
+      awaySince ??= performance.now();
+      if (performance.now() - awaySince > away.limitMs) {
+        throw cut ?? new GatewayUnreachable(transport.url, new Error('the stream of events ends at once'));
       }
       await delay(wait, undefined, { signal });
       wait = Math.min(away.longestMs, wait * 2);
@@ -48,18 +54,19 @@ export async function* readJobEvents(
   }
 }
 
-/** One connection's events. */
+/** One connection's events; `over`: the job has ended, and that was told already. */
 async function* listen(
   transport: Transport,
   jobId: string,
-  after: number,
+  after: number | null,
   signal: AbortSignal,
-): AsyncGenerator<{ event: JobEvent; ended: boolean }> {
+): AsyncGenerator<{ event: JobEvent; ended: boolean } | 'over'> {
   const response = await transport.send(`/api/jobs/${encodeURIComponent(jobId)}/events`, {
     signal,
     events: true,
-    headers: { accept: 'text/event-stream', ...(after > 0 && { 'last-event-id': String(after) }) },
+    headers: { accept: 'text/event-stream', ...(after !== null && { 'last-event-id': String(after) }) },
   });
+  if (response.status === 204) yield 'over';
   if (response.body === null) return;
   const decoder = new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>;
   const messages = (response.body as ReadableStream<Uint8Array>)

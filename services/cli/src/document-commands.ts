@@ -136,6 +136,7 @@ function addJobs(jobs: Command): void {
         'cancelled',
       ]),
     )
+    .option('--collection <name>', 'only of this one')
     .option('--limit <count>', 'at most', wholeNumber(1, 100_000), 50)
     .option('--json', 'for programs', false)
     .action(async (options) => (await import('./jobs-command.ts')).listJobs(options));

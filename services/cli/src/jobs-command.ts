@@ -5,14 +5,15 @@ import { table } from './table.ts';
 import { describeFields, gather, type InstanceOptions, printJson, useGateway } from './use-gateway.ts';
 
 export async function listJobs(
-  options: InstanceOptions & { state?: JobStatus; limit: number; json: boolean },
+  options: InstanceOptions & { state?: JobStatus; collection?: string; limit: number; json: boolean },
 ): Promise<void> {
-  const { state } = options;
+  const { state, collection } = options;
   const jobs = await useGateway(options, (client) =>
     gather(options.limit, async (limit, after) => {
       const page = await client.jobs.list({
         limit,
         ...(state !== undefined && { state }),
+        ...(collection !== undefined && { collection }),
         ...(after !== undefined && { after }),
       });
       return { items: page.jobs, next: page.next };
@@ -79,9 +80,9 @@ export async function retryJobs(
 ): Promise<void> {
   await useGateway(options, async (client) => {
     for (const id of ids) {
-      const job = await client.jobs.retry(id);
-      if (options.json) printJson(job);
-      else console.log(`${id}: ${job.status}`);
+      const accepted = await client.jobs.retry(id);
+      if (options.json) printJson(accepted);
+      else console.log(`${id}: ${accepted.message}`);
     }
   });
 }
