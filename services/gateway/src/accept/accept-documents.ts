@@ -3,6 +3,7 @@ import {
   defaultCollection,
   defaultDeadlineMs,
   defaultTenant,
+  type JobStatus,
   newId,
   stages,
   type UploadAccepted,
