@@ -40,7 +40,7 @@ describe('POST /query with stream', () => {
     expect(events[1]?.data).toEqual({ sources });
     expect(events[4]?.data).toEqual(citation);
     expect(queryResponse.parse(events[5]?.data)).toMatchObject(sampleAnswer);
-    expect(queue.submitted[0]?.envelope.stream).toBe(true);
+    expect(queue.submitted[0]?.envelope).toMatchObject({ stream: true });
   });
 
   it('tells all of an answer whose frames were lost', async () => {
