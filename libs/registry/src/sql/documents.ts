@@ -3,7 +3,7 @@ import type { Registry } from '../registry.ts';
 import { documentFrom, number, text } from '../rows.ts';
 import { requestCancel, storedJobFrom } from './change-job.ts';
 import { ownedOf } from './contents.ts';
-import { lockDocument, removeIfEmpty, touchCollection } from './document-rows.ts';
+import { lockDocumentForSwitch, removeIfEmpty, touchCollection } from './document-rows.ts';
 import { writeDocumentEvent } from './outbox.ts';
 import { all, first, type Row, run, type SqlSession, type Steps, type Value } from './steps.ts';
 
@@ -60,7 +60,7 @@ export function documentsOf({ now, read, write }: SqlSession): Documents {
 
     deleteDocument: (tenant, documentId) =>
       write(function* () {
-        const document = yield* lockDocument(tenant, documentId);
+        const document = yield* lockDocumentForSwitch(tenant, documentId);
         if (document === undefined || document.state === 'deleting') return false;
         const at = now();
         yield* conceal(document, at);

@@ -5,7 +5,7 @@ import {
   externalIdOf,
   findVersion,
   leaveBuilding,
-  lockDocument,
+  lockDocumentForSwitch,
   searchText,
   touchCollection,
 } from './document-rows.ts';
@@ -15,7 +15,7 @@ import { first, type Row, run, type Steps } from './steps.ts';
 /** The switch (registry.ts), in this order: document, version, collection, job, event. */
 export function* publish(finished: FinishedVersion, at: number): Steps<Publication> {
   const { tenant, documentId, version } = finished;
-  const document = yield* lockDocument(tenant, documentId);
+  const document = yield* lockDocumentForSwitch(tenant, documentId);
   const row = yield* findVersion(documentId, version);
   if (document !== undefined && document.state === 'deleting') return 'deleted';
   if (document === undefined || row === undefined) return 'lost';
