@@ -155,7 +155,7 @@ async function startVortex(
 ): Promise<RunningServer> {
   const port = await freePort();
   const log = openSync(join(folder, 'gateway.log'), 'a');
-  const child = spawn(process.execPath, [...nodeFlags, ...profilerFlags(), entryOf('gateway')], {
+  const child = spawn(process.execPath, [...nodeFlags('gateway'), ...profilerFlags(), entryOf('gateway')], {
     cwd: repositoryRoot,
     stdio: ['ignore', log, 'inherit'],
     env: {
