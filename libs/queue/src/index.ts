@@ -1,3 +1,4 @@
+export { elementOf } from './admission-gatherer.ts';
 export { type Beat, type BeatReplica, defaultBeatMs, defaultLeaseMs, startBeat } from './beat.ts';
 export { type CancelFeed, createCancelFeed } from './cancel-feed.ts';
 export { type Caretaker, type CaretakerEvent, type CaretakerOptions, startCaretaker } from './caretaker.ts';
