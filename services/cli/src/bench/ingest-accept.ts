@@ -61,8 +61,8 @@ export async function runIngestAcceptBench(options: {
   quick?: boolean;
   onProgress?: (line: string) => void;
 }): Promise<IngestAcceptReport> {
-  const rounds = options.quick ? 2 : 9;
-  const seconds = options.quick ? 0.5 : 2;
+  const rounds = options.quick ? 2 : 15;
+  const seconds = options.quick ? 0.5 : 1;
   const folder = await mkdtemp(join(tmpdir(), 'vortex-accept-'));
   const releases: (() => unknown)[] = [() => rm(folder, { recursive: true, force: true })];
   const turns: Record<AcceptSystem, Record<BodySize, AcceptFigures[]>> = {
