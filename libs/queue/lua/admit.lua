@@ -6,22 +6,24 @@
 -- slot, and nobody waits in the shared list (no overtaking); the caller shuffles the candidates, so that
 -- ties fall at random (Lua's own random numbers repeat in every run). The lease lasts until the job's
 -- deadline: every way a job can end releases it sooner.
--- KEYS: live, list, shared, job, then per candidate: inflight, load, replica
--- ARGV: id, deadline, cap, element (its text after the opening brace), fields, then per candidate: slots, fragment
+-- A tracked job's hash begins anew: whoever admits an ended job again wants to see this run of it.
+-- KEYS: live, list, shared, job, active, recent, then per candidate: inflight, load, replica
+-- ARGV: id, deadline, cap, opening (the envelope's brace; empty for a bare id), element (the rest), fields, then per candidate: slots, fragment
 -- Returns: OK | DUP | FULL
 -- Invariants: a job is in `live` if and only if its element is in a list; at most `slots` leases per replica.
 --include now
 --include lease
+--include recent
 if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[3]) then
   return redis.call('ZSCORE', KEYS[1], ARGV[1]) and 'DUP' or 'FULL'
 end
 if redis.call('ZADD', KEYS[1], 'NX', ARGV[2], ARGV[1]) == 0 then return 'DUP' end
 
 local fragment, inflight, load = '', '', ''
-if #KEYS > 4 and redis.call('LLEN', KEYS[3]) == 0 then
+if #KEYS > 6 and redis.call('LLEN', KEYS[3]) == 0 then
   local now, best = now_ms(), nil
-  for place = 5, #KEYS, 3 do
-    local argument = 6 + (place - 5) / 3 * 2
+  for place = 7, #KEYS, 3 do
+    local argument = 7 + (place - 7) / 3 * 2
     local alive = redis.call('HMGET', KEYS[place + 2], 'state', 'until')
     if alive[1] == 'up' and tonumber(alive[2] or 0) > now then
       local held = redis.call('ZCOUNT', KEYS[place], '(' .. now, '+inf')
@@ -38,16 +40,22 @@ if #KEYS > 4 and redis.call('LLEN', KEYS[3]) == 0 then
 end
 
 if KEYS[4] ~= '' then
-  redis.call('HSET', KEYS[4], unpack(cjson.decode(ARGV[5])))
+  if redis.call('DEL', KEYS[4]) == 0 then list_recent(KEYS[6], ARGV[1]) end
+  redis.call('SADD', KEYS[5], ARGV[1])
+  redis.call('HSET', KEYS[4], unpack(cjson.decode(ARGV[6])))
   -- A document may wait for hours behind others; its status must not be forgotten before its end.
   local remaining = math.ceil((tonumber(ARGV[2]) - now_ms()) / 1000)
   redis.call('EXPIRE', KEYS[4], math.max(3600, remaining + 60))
 end
-local pushed = redis.pcall('RPUSH', KEYS[2], '{' .. fragment .. ARGV[4])
+local pushed = redis.pcall('RPUSH', KEYS[2], ARGV[4] .. fragment .. ARGV[5])
 if type(pushed) == 'table' and pushed.err then
   redis.call('ZREM', KEYS[1], ARGV[1])
   release_lease(inflight, load, ARGV[1])
-  if KEYS[4] ~= '' then redis.call('DEL', KEYS[4]) end
+  if KEYS[4] ~= '' then
+    redis.call('DEL', KEYS[4])
+    redis.call('SREM', KEYS[5], ARGV[1])
+    redis.call('LREM', KEYS[6], 1, ARGV[1])
+  end
   return pushed
 end
 return 'OK'

@@ -3,7 +3,7 @@
 -- For rejected, exhausted, unreadable and poisonous jobs. The letter carries cause and raw bytes (cut by the
 -- caller). `id` is empty when none could be read; then there is nobody to tell. A reaper names the dead
 -- worker's lease in `member`: then the worker must really have lapsed. The list keeps the last thousand.
--- KEYS: inflight, dead, completion, live, inbox, job, leases, load, workers
+-- KEYS: inflight, dead, completion, live, inbox, job, leases, load, workers, active
 -- ARGV: old, letter, id, value, fields, member
 -- Returns: OK | FENCED | ALIVE
 -- Invariants: letter and completion before the acknowledgement.
@@ -22,6 +22,7 @@ if ARGV[3] ~= '' then
     if KEYS[5] ~= '' and redis.call('RPUSH', KEYS[5], ARGV[4]) == 1 then redis.call('EXPIRE', KEYS[5], 15) end
     track(KEYS[6], ARGV[5])
   end
+  if KEYS[6] ~= '' then redis.call('SREM', KEYS[10], ARGV[3]) end
   redis.call('ZREM', KEYS[4], ARGV[3])
   release_lease(KEYS[7], KEYS[8], ARGV[3])
 end

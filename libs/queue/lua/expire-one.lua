@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- expire-one: completes a job that is long past its deadline, wherever it may be, so that no caller hangs.
 -- Wherever its element is, the stage that claims it next finds the deadline passed and drops it.
--- KEYS: live, completion, job
+-- KEYS: live, completion, job, active
 -- ARGV: id, value, fields, grace_ms
 -- Returns: OK | EARLY | GONE
 -- Invariants: first completion wins; the id leaves `live`.
@@ -14,4 +14,5 @@ if redis.call('SET', KEYS[2], ARGV[2], 'NX', 'EX', 60) then
   if KEYS[3] ~= '' and redis.call('EXISTS', KEYS[3]) == 1 then track(KEYS[3], ARGV[3]) end
 end
 redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('SREM', KEYS[4], ARGV[1])
 return 'OK'

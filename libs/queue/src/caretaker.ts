@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import { defaultLeaseMs } from './beat.ts';
 import type { QueueLog } from './connect.ts';
 import { deadLetterText } from './dead-letter.ts';
-import { changeHeader, derivedId, type ElementHeader, headerOf, parseObject } from './element.ts';
+import { changeHeader, type ElementHeader, headerOnList } from './element.ts';
 import { type Failure, failureFields, failureText } from './failure-text.ts';
 import {
   inFlightPattern,
@@ -22,8 +22,10 @@ import { runScript, texts, word } from './scripts.ts';
  * is no leader: each script checks again before it moves anything, so two caretakers do each move once.
  *
  * - A lapsed worker's jobs go back to their list (head first, tail the second time) with `redelivered` one
- *   higher; after `maxDeliveries` deliveries without an end a job is poison and goes to the dead list.
+ *   higher; after `maxDeliveries` deliveries without an end a job is poison and goes to the dead list. (Of bare
+ *   ids the stage's lane does that, with the registry's count.)
  * - A lapsed replica's own list goes back to the shared one; its expired leases go.
+ * - What has ended without a word leaves the set of open tracked jobs (every thirtieth round).
  * - An id that is `graceMs` past its deadline is completed with `deadline_exceeded`.
  */
 export interface Caretaker {
@@ -40,7 +42,7 @@ export interface CaretakerOptions {
   /** The stage that holds the job ends it at the deadline itself; this is for those nobody holds. */
   graceMs?: number;
   leaseMs?: number;
-  /** Every how many rounds in-flight lists without an owner are looked for (a SCAN of the key space). */
+  /** Every how many rounds in-flight lists without an owner are looked for (a SCAN of the key space), and open jobs that are none. */
   orphanRounds?: number;
   /** A replica that stays away this long is no longer shown. */
   forgetReplicaMs?: number;
@@ -69,7 +71,20 @@ export function startCaretaker(options: CaretakerOptions): Caretaker {
     for (const id of live ?? []) await expire(id, 'interactive');
     for (const id of low ?? []) await expire(id, 'low');
     rounds += 1;
-    if (rounds % orphanRounds === 0) await adoptOrphans();
+    if (rounds % orphanRounds === 0) {
+      await adoptOrphans();
+      await sweepActive();
+    }
+  }
+
+  async function sweepActive(): Promise<void> {
+    let cursor = '0';
+    do {
+      const [next, ids] = await commands.sscan(keys.active, cursor, 'COUNT', 500);
+      cursor = next;
+      if (ids.length === 0) continue;
+      await runScript(commands, 'sweep-active', [keys.active, ...ids.map((id) => keys.job(id))], ids);
+    } while (cursor !== '0');
   }
 
   /**
@@ -118,7 +133,7 @@ export function startCaretaker(options: CaretakerOptions): Caretaker {
 
   async function reapOne(member: string, list: string, inFlight: string, bytes: Buffer): Promise<void> {
     const text = isUtf8(bytes) ? bytes.toString('utf8') : null;
-    const header = text === null ? null : headerOn(list, text);
+    const header = text === null ? null : headerOnList(list, text);
     const redelivered = (header?.redelivered ?? 0) + 1;
     if (header !== null && redelivered >= maxDeliveries) {
       await buryPoison(member, list, inFlight, bytes, header);
@@ -128,7 +143,8 @@ export function startCaretaker(options: CaretakerOptions): Caretaker {
     const target = returnList(list);
     const moved = target !== list || list === keys.sharedGeneratorList;
     const replica = header?.replica;
-    const changes = { id: header?.id, redelivered, ...(moved && { replica: undefined }) };
+    const track = header?.track === true ? { track: true } : {};
+    const changes = { id: header?.id, ...track, redelivered, ...(moved && { replica: undefined }) };
     const [leases, load] =
       moved && replica !== undefined
         ? [keys.leases(replica.url), keys.load(replica.url)]
@@ -196,6 +212,7 @@ export function startCaretaker(options: CaretakerOptions): Caretaker {
         replica === undefined ? keys.none : keys.leases(replica.url),
         replica === undefined ? keys.none : keys.load(replica.url),
         keys.workers,
+        keys.active,
       ],
       [bytes, letter, header.id, failureText(failure), failureFields(failure), member],
     );
@@ -234,7 +251,7 @@ export function startCaretaker(options: CaretakerOptions): Caretaker {
     const answer = await runScript(
       commands,
       'expire-one',
-      [keys.live(lane), keys.completion(id), keys.job(id)],
+      [keys.live(lane), keys.completion(id), keys.job(id), keys.active],
       [id, failureText(failure), failureFields(failure), graceMs],
     );
     if (word(answer) === 'OK') options.onEvent?.('expired', keys.live(lane));
@@ -270,13 +287,4 @@ export function startCaretaker(options: CaretakerOptions): Caretaker {
 function laneOf(list: string): Lane {
   const stage = stageOfList(list);
   return stage === null ? 'interactive' : stages[stage].lane;
-}
-
-/** Null when it cannot be read. A body without an id gets the one its stage derives, or it would never count as poison. */
-function headerOn(list: string, element: string): ElementHeader | null {
-  const fields = parseObject(element);
-  if (fields === null) return null;
-  const stage = stageOfList(list);
-  const derives = stage !== null && 'idFromBytes' in stages[stage] && fields.id === undefined;
-  return headerOf(derives ? { ...fields, id: derivedId(element) } : fields);
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { jobId, type StageRow, stageOfList, stages } from '@vortex/contracts';
 
 /**
  * What delivery itself must read of an element, leniently: everything else of the envelope is the
@@ -29,6 +30,40 @@ export function derivedId(element: string): string {
   return `job_${createHash('sha256').update(element).digest('hex').slice(0, 32)}`;
 }
 
+/**
+ * The elements of this list are bare job ids (`elements: 'ids'` in the map), in waiting, in flight, retry set
+ * and dead list alike. By the list and not by the look of an element: what is pushed by mistake on a list of
+ * envelopes must be buried, not taken for an id.
+ */
+export function holdsIds(list: string): boolean {
+  const stage = stageOfList(list);
+  return stage !== null && (stages[stage] as StageRow).elements === 'ids';
+}
+
+/** The id that such an element is; null when it is none (an envelope went astray, bytes that are no text). */
+export function bareId(element: string | Buffer): string | null {
+  return typeof element === 'string' && !element.startsWith('{') && jobId.safeParse(element).success
+    ? element
+    : null;
+}
+
+/**
+ * The header of an element on its list; null when it cannot be read. A body without an id gets the one its
+ * stage derives, or it would never count as poison. A bare id says nothing of tries and deliveries: who knows
+ * the job counts them.
+ */
+export function headerOnList(list: string, element: string): ElementHeader | null {
+  if (holdsIds(list)) {
+    const id = bareId(element);
+    return id === null ? null : headerOf({ id, track: true });
+  }
+  const fields = parseObject(element);
+  if (fields === null) return null;
+  const stage = stageOfList(list);
+  const derives = stage !== null && 'idFromBytes' in stages[stage] && fields.id === undefined;
+  return headerOf(derives ? { ...fields, id: derivedId(element), track: true } : fields);
+}
+
 export function headerOf(fields: Record<string, unknown>): ElementHeader | null {
   const { id, attempt, redelivered, deadline_at, reply_to, replica } = fields;
   if (typeof id !== 'string' || id === '' || id.length > 200) return null;
@@ -44,7 +79,7 @@ export function headerOf(fields: Record<string, unknown>): ElementHeader | null 
   };
 }
 
-/** The element with some header fields changed (undefined removes one); the payload is carried over as it is. */
+/** The element with some header fields changed (undefined removes one); the payload is carried over as it is, and so is a bare id. */
 export function changeHeader(element: string, changes: Record<string, unknown>): string {
   const fields = parseObject(element);
   return fields === null ? element : JSON.stringify({ ...fields, ...changes });

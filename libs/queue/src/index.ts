@@ -1,3 +1,4 @@
+export { elementOf } from './admission-gatherer.ts';
 export { type Beat, type BeatReplica, defaultBeatMs, defaultLeaseMs, startBeat } from './beat.ts';
 export { type CancelFeed, createCancelFeed } from './cancel-feed.ts';
 export { type Caretaker, type CaretakerEvent, type CaretakerOptions, startCaretaker } from './caretaker.ts';
@@ -11,10 +12,12 @@ export {
 } from './consumer.ts';
 export { type DeadLetter, deadLetterText } from './dead-letter.ts';
 export {
+  bareId,
   changeHeader,
   derivedId,
   type ElementHeader,
   headerOf,
+  holdsIds,
   parseObject,
   readElementHeader,
 } from './element.ts';
@@ -22,8 +25,9 @@ export { isRefusal, QueueFull, QueueUnavailable } from './errors.ts';
 export { type Failure, failureFields, failureText } from './failure-text.ts';
 export { createInspector, type QueueInspector, type QueueState, type ReplicaState } from './inspector.ts';
 export { keys, type Lane, readWorkerMember, returnList, workerMember } from './keys.ts';
+export { createLiveView, firstFields, type LiveView, type ShownProgress } from './live-view.ts';
 export { checkRedis, type RedisVerdict } from './redis-check.ts';
-export { runScript, type ScriptName, scriptTable, texts, word } from './scripts.ts';
+export { type Reply, runScript, type ScriptName, scriptTable, texts, word, words } from './scripts.ts';
 export type { BuryOrder, FinishOrder, RetryOrder, SettleWord } from './settler.ts';
 export {
   createSubmitter,
@@ -32,4 +36,5 @@ export {
   type SubmittedJob,
   type Submitter,
   type SubmitterOptions,
+  type TrackedAs,
 } from './submitter.ts';

@@ -11,7 +11,9 @@
  * | `job:workers` | ZSET | `<list>\|<wid>` by the end of its lease |
  * | `job:live`, `job:live:low` | ZSET | admitted ids by deadline |
  * | `job:completion:<id>` | STRING | how a job ended, 60 s |
- * | `job:<id>` | HASH | a tracked job, one hour |
+ * | `job:<id>` | HASH | a tracked job: until an hour after its end |
+ * | `jobs:active` | SET | tracked jobs that have not ended |
+ * | `jobs:recent` | LIST | tracked jobs, newest first, the last thousand |
  * | `job:done:<name>` | LIST | inbox of a submitter |
  * | `job:frames:<name>`, `job:cancel` | channel | answer frames; ids to drop |
  * | `job:cancelled` | ZSET | ids to drop, for who missed the message |
@@ -27,6 +29,8 @@ export const keys = {
   cancelled: 'job:cancelled',
   cancelChannel: 'job:cancel',
   replicas: 'llm:replicas',
+  active: 'jobs:active',
+  recent: 'jobs:recent',
   sharedGeneratorList: 'job:llm_in',
   /** Stands for "there is none" where a script takes an optional key. */
   none: '',

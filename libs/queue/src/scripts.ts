@@ -8,10 +8,16 @@ import type { Redis } from 'ioredis';
  */
 export const scriptTable = {
   admit: {
-    keys: ['live', 'list', 'shared', 'job'],
+    keys: ['live', 'list', 'shared', 'job', 'active', 'recent'],
     eachKey: { per: 'candidate', names: ['inflight', 'load', 'replica'] },
-    args: ['id', 'deadline', 'cap', 'element', 'fields'],
+    args: ['id', 'deadline', 'cap', 'opening', 'element', 'fields'],
     eachArg: { per: 'candidate', names: ['slots', 'fragment'] },
+  },
+  'admit-many': {
+    keys: ['live', 'list', 'active', 'recent'],
+    eachKey: { per: 'job', names: ['job'] },
+    args: ['cap', 'fields', 'keep_s'],
+    eachArg: { per: 'job', names: ['id', 'deadline', 'head', 'body', 'payload'] },
   },
   claim: { keys: [], eachKey: { per: 'source', names: ['source', 'inflight'] }, args: ['want'] },
   handoff: {
@@ -20,7 +26,7 @@ export const scriptTable = {
     eachArg: { per: 'job', names: ['old', 'new'] },
   },
   finish: {
-    keys: ['inflight', 'live', 'inbox', 'leases', 'load'],
+    keys: ['inflight', 'live', 'inbox', 'leases', 'load', 'active'],
     eachKey: { per: 'job', names: ['completion', 'job'] },
     args: [],
     eachArg: { per: 'job', names: ['old', 'id', 'value', 'fields'] },
@@ -31,7 +37,7 @@ export const scriptTable = {
   },
   promote: { keys: ['retry', 'list'], args: ['limit'] },
   bury: {
-    keys: ['inflight', 'dead', 'completion', 'live', 'inbox', 'job', 'leases', 'load', 'workers'],
+    keys: ['inflight', 'dead', 'completion', 'live', 'inbox', 'job', 'leases', 'load', 'workers', 'active'],
     args: ['old', 'letter', 'id', 'value', 'fields', 'member'],
   },
   'give-back': { keys: ['inflight', 'list', 'leases', 'load'], args: ['old', 'id'] },
@@ -64,9 +70,22 @@ export const scriptTable = {
   },
   'forget-worker': { keys: ['workers', 'inflight'], args: ['member'] },
   'adopt-orphan': { keys: ['workers', 'inflight'], args: ['member', 'lease_ms'] },
-  'expire-one': { keys: ['live', 'completion', 'job'], args: ['id', 'value', 'fields', 'grace_ms'] },
+  'expire-one': {
+    keys: ['live', 'completion', 'job', 'active'],
+    args: ['id', 'value', 'fields', 'grace_ms'],
+  },
   cancel: { keys: ['cancelled', 'channel'], args: ['id', 'keep_ms'] },
+  begin: {
+    keys: ['inflight', 'live', 'job', 'active', 'recent'],
+    args: ['old', 'id', 'deadline', 'first', 'fields'],
+  },
   mark: { keys: ['job'], args: ['fields'] },
+  'sweep-active': {
+    keys: ['active'],
+    eachKey: { per: 'job', names: ['job'] },
+    args: [],
+    eachArg: { per: 'job', names: ['id'] },
+  },
   inspect: {
     keys: ['list', 'retry', 'dead'],
     eachKey: { per: 'worker', names: ['inflight'] },

@@ -9,7 +9,7 @@ export type SettleWord = 'OK' | 'FENCED';
 
 export interface FinishOrder {
   id: string;
-  /** The completion, JSON text. */
+  /** The completion, JSON text; empty when the job had ended before and nobody is to be told anew. */
   value: string;
   lane: Lane;
   replyTo: string | undefined;
@@ -121,7 +121,7 @@ export function createSettler(commands: Redis): Settler {
     return runScript(
       commands,
       batch.script,
-      batch.keys as [string, string, string, string, string],
+      batch.keys as [string, string, string, string, string, string],
       batch.args,
     );
   }
@@ -147,8 +147,11 @@ export function createSettler(commands: Redis): Settler {
     finish: ({ inFlightKey, element }, { id, value, lane, replyTo, trackFields, replicaUrl }) =>
       gather(
         'finish',
-        [inFlightKey, keys.live(lane), inboxOf(replyTo), ...leaseKeys(replicaUrl)],
-        [keys.completion(id), trackFields === undefined ? keys.none : keys.job(id)],
+        [inFlightKey, keys.live(lane), inboxOf(replyTo), ...leaseKeys(replicaUrl), keys.active],
+        [
+          value === '' ? keys.none : keys.completion(id),
+          trackFields === undefined ? keys.none : keys.job(id),
+        ],
         [element, id, value, trackFields ?? ''],
       ),
     retry: ({ inFlightKey, list, element }, order) =>
@@ -182,6 +185,7 @@ export function createSettler(commands: Redis): Settler {
             trackFields === undefined || id === '' ? keys.none : keys.job(id),
             ...leaseKeys(replicaUrl),
             keys.workers,
+            keys.active,
           ],
           [element, letter, id, value, trackFields ?? '', ''],
         ),

@@ -1,11 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AnswerFrame } from '@vortex/contracts';
+import { createAdmissionGatherer, elementOf } from './admission-gatherer.ts';
 import { blockSeconds, createBlockingClient } from './blocking-client.ts';
 import { type CaretakerOptions, startCaretaker } from './caretaker.ts';
 import { connect, type QueueLog, type RedisOptions } from './connect.ts';
 import { parseObject } from './element.ts';
 import { QueueFull, QueueUnavailable } from './errors.ts';
 import { keys, type Lane } from './keys.ts';
+import { firstFields } from './live-view.ts';
 import { runScript, word } from './scripts.ts';
 
 /** A generator replica a query may be assigned to. */
@@ -22,14 +24,29 @@ export interface SubmittedJob {
   id: string;
   /** Epoch milliseconds. */
   deadlineAt: number;
-  /** The stage's fields, and header fields such as tenant or traceparent; id, deadline, times and address are filled in. */
-  envelope: Record<string, unknown>;
+  /**
+   * The stage's fields, and header fields such as tenant or traceparent; id, deadline, times and address are
+   * filled in. `bare`: the list holds ids (`elements: 'ids'`), and the id is all that is pushed.
+   */
+  envelope: Record<string, unknown> | 'bare';
+  /**
+   * A JSON object (not an empty one) in UTF-8 whose members follow the envelope's, as a client sent it: what was
+   * parsed to be checked need not be written anew. The caller has made sure that it names no header field.
+   */
+  body?: Buffer;
   /** Replicas to choose the least loaded from; absent or none free: any replica takes it when it has a slot. */
   candidates?: ReplicaCandidate[];
   /** As many jobs of the lane may be in the chain at once. */
   cap: number;
-  /** Keep status and result in the hash `job:<id>` for an hour. */
-  track?: { type: string };
+  /** Show it in the live view: the hash `job:<id>` until an hour after its end, `jobs:active`, `jobs:recent`. */
+  track?: TrackedAs;
+}
+
+export interface TrackedAs {
+  type: string;
+  /** What was asked for, as `payload` shows it. Not the document itself. */
+  payload?: Record<string, unknown>;
+  maxRetries?: number;
 }
 
 export interface SubmitOptions {
@@ -62,6 +79,8 @@ export interface Submitter {
   enqueue(job: SubmittedJob): Promise<void>;
   /** Asks for a job to be dropped wherever it is; its completion then says `cancelled`. @throws QueueUnavailable */
   cancel(id: string): Promise<void>;
+  /** Which of these ids are in the chain: admitted and not ended. @throws QueueUnavailable */
+  areLive(lane: Lane, ids: readonly string[]): Promise<boolean[]>;
   /** Redis answers, and the inbox has been popped within five seconds. */
   isReady(): boolean;
   /** Waits that are open. */
@@ -101,6 +120,7 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
   const inbox = createBlockingClient(redis, log);
   const subscriber = connect(redis, 'subscriber', log);
   const caretaker = startCaretaker({ commands, ...(log && { log }), ...options.caretaker });
+  const gatherer = createAdmissionGatherer(commands);
   const waits = new Map<string, Wait>();
   let closed = false;
   let started = false;
@@ -110,15 +130,8 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
 
   async function admit(job: SubmittedJob, replyTo: string | undefined): Promise<void> {
     const candidates = shuffled(job.candidates ?? []);
-    const element = JSON.stringify({
-      id: job.id,
-      v: 1,
-      ...job.envelope,
-      deadline_at: job.deadlineAt,
-      enqueued_at: Date.now(),
-      ...(replyTo !== undefined && { reply_to: replyTo }),
-      ...(job.track && { track: true }),
-    });
+    const bare = job.envelope === 'bare';
+    const element = elementOf(job, replyTo);
     let answer: string;
     try {
       const reply = await runScript(
@@ -129,14 +142,17 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
           job.list,
           keys.sharedGeneratorList,
           job.track === undefined ? keys.none : keys.job(job.id),
+          keys.active,
+          keys.recent,
           ...candidates.flatMap(({ url }) => [keys.leases(url), keys.load(url), keys.replica(url)]),
         ],
         [
           job.id,
           job.deadlineAt,
           job.cap,
-          element.slice(1),
-          job.track === undefined ? '' : queuedFields(job.id, job.track.type),
+          bare ? '' : '{',
+          bare ? element : element.slice(1),
+          job.track === undefined ? '' : queuedFields(job.id, job.track),
           ...candidates.flatMap(({ slots, url, workerName }) => [
             slots,
             `"replica":${JSON.stringify({ worker_name: workerName, url })},`,
@@ -147,8 +163,7 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
     } catch (error) {
       throw new QueueUnavailable('the queue did not take the job: Redis is down, slow or full', error);
     }
-    // A fifth of jitter, so that those who are sent away do not all come back at once.
-    if (answer === 'FULL') throw new QueueFull(Math.round(1000 * (0.8 + Math.random() * 0.4)));
+    if (answer === 'FULL') throw queueFull();
   }
 
   // ── ends ────────────────────────────────────────────────────────────────────────────────────
@@ -296,12 +311,23 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
         });
       });
     },
-    enqueue: (job) => admit(job, undefined),
+    async enqueue(job) {
+      if (job.track === undefined || job.candidates !== undefined) return admit(job, undefined);
+      if ((await gatherer.admit(job, job.track)) === 'FULL') throw queueFull();
+    },
     async cancel(id) {
       try {
         await runScript(commands, 'cancel', [keys.cancelled, keys.cancelChannel], [id, cancelKeepMs]);
       } catch (error) {
         throw new QueueUnavailable('the cancellation could not be sent: Redis is down or slow', error);
+      }
+    },
+    async areLive(lane, ids) {
+      if (ids.length === 0) return [];
+      try {
+        return (await commands.zmscore(keys.live(lane), ...ids)).map((deadline) => deadline !== null);
+      } catch (error) {
+        throw new QueueUnavailable('could not ask what is in the chain: Redis is down or slow', error);
       }
     },
     isReady: () =>
@@ -319,11 +345,15 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
   };
 }
 
+/** A fifth of jitter, so that those who are sent away do not all come back at once. */
+function queueFull(): QueueFull {
+  return new QueueFull(Math.round(1000 * (0.8 + Math.random() * 0.4)));
+}
+
 /** Fields of a tracked job's hash when it enters, as a flat JSON list for HSET. */
-function queuedFields(id: string, type: string): string {
-  const at = new Date().toISOString();
+function queuedFields(id: string, { type, payload, maxRetries }: TrackedAs): string {
   return JSON.stringify(
-    Object.entries({ id, type, status: 'queued', progress: '0', created_at: at, updated_at: at }).flat(),
+    Object.entries(firstFields(id, type, { status: 'queued', payload, maxRetries })).flat(),
   );
 }
 

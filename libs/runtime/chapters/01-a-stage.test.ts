@@ -36,11 +36,11 @@ test('what does not fit does not compile (the checker fails when one of these wo
     to: 'generate',
     payload: { query, embedding: 'AACAPw==' },
   });
-  // @ts-expect-error the vector is missing
-  const missingField: StageHandler<'encode'> = async ({ query }) => ({
+  // @ts-expect-error the question is missing
+  const missingField: StageHandler<'encode'> = async () => ({
     kind: 'forward',
     to: 'retrieve',
-    payload: { query },
+    payload: { embedding: 'AACAPw==' },
   });
   // @ts-expect-error encode has no result of its own: it may forward, reject or wait
   const wrongEnd: StageHandler<'encode'> = async () => ({

@@ -19,6 +19,9 @@ export function completedFields(completion: string): string {
     status: 'completed',
     progress: '100',
     result: completion,
+    // Of a try before this one.
+    error: null,
+    error_code: null,
     updated_at: at,
     completed_at: at,
   });

@@ -1,15 +1,24 @@
-import { generatorList, type JobHeader, type StageName, stages, type TimingsMs } from '@vortex/contracts';
+import {
+  generatorList,
+  type JobHeader,
+  type StageName,
+  type StageRow,
+  stages,
+  type TimingsMs,
+} from '@vortex/contracts';
 
 /**
  * The element of the next stage: the header is carried over, the payload is what the stage gave. Attempt
- * and redelivered start anew: they count the troubles of one stage.
+ * and redelivered start anew: they count the troubles of one stage. A stage of ids gets the id alone.
  */
 export function nextElement(
+  to: StageName,
   job: JobHeader & { deadline_at: number },
   payload: object,
   timingsMs: TimingsMs,
   now: number,
 ): string {
+  if ((stages[to] as StageRow).elements === 'ids') return job.id;
   return JSON.stringify({
     id: job.id,
     v: 1,

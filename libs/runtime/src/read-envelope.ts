@@ -11,7 +11,7 @@ import { derivedId, type ElementHeader, headerOf, readElementHeader } from '@vor
 
 /** An element as its stage sees it, or why it cannot be read. Never throws: the worker goes on. */
 export type ReadEnvelope<Stage extends StageName> =
-  | { kind: 'readable'; input: InputOf<Stage> }
+  | { kind: 'readable'; input: InputOf<Stage>; derivedId?: true }
   | { kind: 'unreadable'; code: FailureCode; reason: string; header: ElementHeader | null };
 
 /** Above this, an oversized element is not even parsed for its id. */
@@ -37,10 +37,14 @@ export function readEnvelope<Stage extends StageName>(
     const reason = `version ${JSON.stringify(fields.v)} is unknown; this worker reads ${envelopeVersion}`;
     return unreadable('unsupported_version', reason, headerOf(fields));
   }
-  if (row.idFromBytes && fields.id === undefined) fields.id = derivedId(element);
+  const derives = row.idFromBytes === true && fields.id === undefined;
+  // Nobody admitted it; that it is tracked from here on lets people see it.
+  if (derives) Object.assign(fields, { id: derivedId(element), track: true });
 
   const parsed = row.input.safeParse(fields);
-  if (parsed.success) return { kind: 'readable', input: parsed.data as InputOf<Stage> };
+  if (parsed.success) {
+    return { kind: 'readable', input: parsed.data as InputOf<Stage>, ...(derives && { derivedId: true }) };
+  }
   const issues = parsed.error.issues.map(
     ({ path, message }) => `${path.join('.') || 'envelope'}: ${message}`,
   );

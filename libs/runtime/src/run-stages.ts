@@ -20,6 +20,7 @@ import {
   texts,
   workerMember,
 } from '@vortex/queue';
+import type { JobSource } from './job-source.ts';
 import { createJobTally } from './job-tally.ts';
 import type { StageHandler } from './stage-handler.ts';
 import { createStageLane, type StageLane } from './stage-lane.ts';
@@ -32,7 +33,7 @@ export interface RunStagesOptions {
   log: Logger;
   metrics: Metrics;
   /** A handler and its number of slots per stage; slots of one lane are never taken by another. */
-  lanes: { [Stage in StageName]?: { handler: StageHandler<Stage>; slots: number } };
+  lanes: { [Stage in StageName]?: LaneOf<Stage> };
   /** Generators only: the replica's own address (where /healthz answers) and how much it takes at once. */
   replica?: { url: string; slots: number };
   /** On stop: how long running jobs may take before they are given back. Below the orchestrator's grace period. */
@@ -44,6 +45,12 @@ export interface RunStagesOptions {
   /** Interval of the caretaker (reaper, sweepers); 0 switches it off. */
   caretakerMs?: number;
 }
+
+/** A stage whose list holds bare ids needs somebody who knows the jobs. */
+export type LaneOf<Stage extends StageName> = {
+  handler: StageHandler<Stage>;
+  slots: number;
+} & ((typeof stages)[Stage] extends { elements: 'ids' } ? JobSource : unknown);
 
 export interface RunningStages {
   /** Ready when every source has proven that it consumes and a beat has been accepted; PING proves neither. */
@@ -147,8 +154,14 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
       publishFrame: (name, text) => {
         commands.publish(keys.framesChannel(name), text).catch(() => undefined);
       },
-      markTracked: (id, fields) => {
-        runScript(commands, 'mark', [keys.job(id)], [fields]).catch(() => undefined);
+      ...(isJobSource(entry) && { jobs: entry }),
+      noteBegin: (delivery, job, first, fields, enter) => {
+        runScript(
+          commands,
+          'begin',
+          [delivery.inFlightKey, keys.live(stages[stage].lane), keys.job(job.id), keys.active, keys.recent],
+          [enter ? delivery.element : '', job.id, job.deadline_at, first, fields],
+        ).catch(() => undefined);
       },
       ...(stage === 'generate' && replica && { startLease, replicaUrl: replica.url }),
       tally,
@@ -289,4 +302,8 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
       return stopping;
     },
   };
+}
+
+function isJobSource(entry: object): entry is JobSource {
+  return 'resolve' in entry;
 }

@@ -4,6 +4,7 @@ import {
   type FailureCode,
   type InputOf,
   type JobHeader,
+  maxDeliveries,
   type Outcome,
   StageFailure,
   type StageName,
@@ -13,6 +14,7 @@ import {
 } from '@vortex/contracts';
 import type { Logger, Metrics } from '@vortex/observability';
 import {
+  bareId,
   type Consumer,
   changeHeader,
   type Delivery,
@@ -20,9 +22,12 @@ import {
   type ElementHeader,
   failureFields,
   failureText,
+  firstFields,
+  headerOf,
 } from '@vortex/queue';
 import { retryDelayMs } from './backoff.ts';
 import { completedFields, completedText } from './completion-text.ts';
+import type { JobError, JobSource, ResolvedJob } from './job-source.ts';
 import type { JobTally } from './job-tally.ts';
 import { listOf, nextElement } from './next-element.ts';
 import { readEnvelope } from './read-envelope.ts';
@@ -36,6 +41,9 @@ import type { StageContext, StageHandler } from './stage-handler.ts';
  * budget, a cancellation, the end of a drain. Whoever concludes first settles; the rest is ignored. When it
  * was not the handler, the signal has fired and the slot stays taken until the handler returns: work
  * that ignores its signal must not be joined by more of its kind.
+ *
+ * A stage of ids asks first who the job is (job-source.ts), and says there how a run ended before it says so to
+ * Redis. delivered → resolving → (nobody knows it: buried) → (over: let go) → (poison: buried) → running, as above.
  *
  * One piece, long as it is: all these endings race for one mark, and its writers are seen side by side.
  */
@@ -58,7 +66,16 @@ export interface StageLaneOptions<Stage extends StageName> {
   consumer: Consumer;
   isCancelled: (id: string) => boolean;
   publishFrame: (name: string, text: string) => void;
-  markTracked: (id: string, fields: string) => void;
+  /** A tracked job begins: `first` where nothing stands yet; `enter`: nobody may have admitted it. */
+  noteBegin: (
+    delivery: Delivery,
+    job: JobHeader & { deadline_at: number },
+    first: string,
+    fields: string,
+    enter: boolean,
+  ) => void;
+  /** Stages of bare ids: who knows their jobs. */
+  jobs?: JobSource;
   /** Generators: takes the lease on this replica when a run begins. */
   startLease?: (id: string, assignedUrl: string | undefined) => void;
   /** Generators: this replica's address. */
@@ -85,24 +102,36 @@ interface Run {
 /** How often deadlines and budgets of running jobs are looked at; one timer for all is cheaper than one each. */
 const watchMs = 50;
 
+/** How long a job is put off whose registry did not answer: spread, so that a backlog does not come back as one. */
+const putOffMs = () => 2000 + Math.random() * 3000;
+
 export function createStageLane<Stage extends StageName>(options: StageLaneOptions<Stage>): StageLane {
   const { stage, handler, consumer, log, metrics } = options;
   const row: StageRow = stages[stage];
   const queue = row.list;
   const runs = new Set<Run>();
   let settling = 0;
+  let stopping = false;
   let watch: NodeJS.Timeout | undefined;
 
   // ── from delivery to handler ────────────────────────────────────────────────────────────────
 
   function deliver(delivery: Delivery): void {
+    if (options.jobs !== undefined) {
+      void deliverId(delivery, options.jobs);
+      return;
+    }
     const claimedAt = Date.now();
     const envelope = readEnvelope(stage, delivery.element);
     if (envelope.kind === 'unreadable') {
       buryUnreadable(delivery, envelope);
       return;
     }
-    const header: JobHeader = envelope.input;
+    take(delivery, envelope.input, claimedAt, envelope.derivedId === true);
+  }
+
+  function take(delivery: Delivery, input: InputOf<Stage>, claimedAt: number, enter: boolean): void {
+    const header: JobHeader = input;
     const job = { ...header, deadline_at: header.deadline_at ?? claimedAt + defaultDeadlineMs[row.lane] };
     const timingsMs: TimingsMs = { ...job.timings_ms };
     if (job.enqueued_at !== undefined) {
@@ -121,20 +150,106 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       releaseSlot: undefined,
       interruption: undefined,
     };
-    if (options.isCancelled(job.id)) end(run, 'cancelled', 'the job was cancelled before this stage began');
+    if (job.redelivered >= maxDeliveries) {
+      bury(run, 'poison', `its worker died or froze on each of ${maxDeliveries} deliveries`);
+    } else if (options.isCancelled(job.id))
+      end(run, 'cancelled', 'the job was cancelled before this stage began');
     else if (job.deadline_at <= claimedAt) {
       end(run, 'deadline_exceeded', `the deadline had passed when ${stage} claimed the job`);
-    } else begin(run, envelope.input);
+    } else begin(run, input, enter);
   }
 
-  function begin(run: Run, input: InputOf<Stage>): void {
+  async function deliverId(delivery: Delivery, jobs: JobSource): Promise<void> {
+    const id = bareId(delivery.element);
+    if (id === null) {
+      buryUnreadable(delivery, {
+        code: 'invalid_envelope',
+        reason: `${queue} takes job ids, and this is none`,
+        header: null,
+      });
+      return;
+    }
+    const claimedAt = Date.now();
+    // Counts as a settle: a drain waits for it.
+    settling += 1;
+    try {
+      receive(delivery, id, claimedAt, await jobs.resolve(id), jobs);
+    } catch (error) {
+      log.warn({ job_id: id, stage, err: error }, 'could not learn what the job is; it is put off');
+      putOff(delivery, id);
+    } finally {
+      settling -= 1;
+    }
+  }
+
+  function receive(
+    delivery: Delivery,
+    id: string,
+    claimedAt: number,
+    resolved: ResolvedJob | null,
+    jobs: JobSource,
+  ): void {
+    if (resolved === null) {
+      const header = headerOf({ id, track: true });
+      buryUnreadable(delivery, { code: 'invalid_envelope', reason: 'nobody knows a job of this id', header });
+      return;
+    }
+    if ('over' in resolved) {
+      letGo(delivery, id, resolved.ended ?? 'cancelled');
+      return;
+    }
+    const parsed = row.input.safeParse({ ...resolved, id, track: true });
+    if (!parsed.success) throw parsed.error;
+    if (stopping) {
+      settling += 1;
+      jobs
+        .onRelease(id)
+        .catch((error) => log.warn({ job_id: id, stage, err: error }, 'a return was not noted'))
+        .then(() => awaitSettle(consumer.giveBack(delivery, id, undefined), 'returned', id))
+        .finally(() => {
+          settling -= 1;
+        });
+      return;
+    }
+    take(delivery, parsed.data as InputOf<Stage>, claimedAt, true);
+  }
+
+  /** Back to the list after some seconds, as it is. */
+  function putOff(delivery: Delivery, id: string): void {
+    const settled = consumer.retry(delivery, {
+      id,
+      element: id,
+      delayMs: putOffMs(),
+      trackFields: undefined,
+      replicaUrl: undefined,
+    });
+    awaitSettle(settled, 'retried', id);
+  }
+
+  /** The job had ended before its id was claimed: out of the queue, and nobody is told anew. */
+  function letGo(delivery: Delivery, id: string, status: string): void {
+    const at = new Date().toISOString();
+    const settled = consumer.finish(delivery, {
+      id,
+      value: '',
+      lane: row.lane,
+      replyTo: undefined,
+      trackFields: JSON.stringify({ id, status, updated_at: at, completed_at: at }),
+      replicaUrl: undefined,
+    });
+    awaitSettle(settled, 'cancelled', id);
+  }
+
+  function begin(run: Run, input: InputOf<Stage>, enter: boolean): void {
     const { job } = run;
     runs.add(run);
     watch ??= setInterval(lookAtClocks, watchMs);
     options.startLease?.(job.id, job.replica?.url);
     if (job.track) {
       const at = new Date().toISOString();
-      options.markTracked(job.id, JSON.stringify({ status: 'processing', started_at: at, updated_at: at }));
+      const first = { ...firstFields(job.id, stage), started_at: at };
+      const fields = { status: 'processing', updated_at: at };
+      options.noteBegin(run.delivery, job, JSON.stringify(first), JSON.stringify(fields), enter);
     }
     handle(run, input).then(
       (outcome) => {
@@ -162,7 +277,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     switch (outcome.kind) {
       case 'forward': {
         measure(run, 'forwarded');
-        const element = nextElement(job, outcome.payload, run.timingsMs, Date.now());
+        const element = nextElement(outcome.to, job, outcome.payload, run.timingsMs, Date.now());
         settle(run, consumer.handoff(run.delivery, listOf(outcome.to, job), element), 'forwarded');
         return;
       }
@@ -181,7 +296,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
         const remainingMs = job.deadline_at - Date.now();
         if (outcome.afterMs >= remainingMs) {
           end(run, 'deadline_exceeded', `${stage} asked to wait past the deadline: ${outcome.reason}`);
-        } else retry(run, Math.max(0, outcome.afterMs), job.attempt, outcome.reason);
+        } else retry(run, Math.max(0, outcome.afterMs), outcome.reason, undefined);
         return;
       }
       default:
@@ -203,7 +318,8 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
         { job_id: job.id, stage, attempt: job.attempt, delay_ms: delayMs, err: error },
         'the stage failed; trying again',
       );
-      retry(run, delayMs, job.attempt + 1, message);
+      const code = error instanceof StageFailure ? error.code : 'internal';
+      retry(run, delayMs, message, { code, message });
       return;
     }
     const code = error instanceof StageFailure ? error.code : exhaustedCode();
@@ -214,38 +330,92 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     return stage === 'generate' ? 'generator_failed' : 'attempts_exhausted';
   }
 
-  function retry(run: Run, delayMs: number, attempt: number, reason: string): void {
+  /** `blame`: the try failed, and counts; without it the stage asked to be called later. */
+  function retry(run: Run, delayMs: number, reason: string, blame: JobError | undefined): void {
     const { job, delivery } = run;
-    if (typeof delivery.element !== 'string')
-      throw new Error('an unreadable element cannot be retried (stage-lane-1)');
+    const { element: old } = delivery;
+    if (typeof old !== 'string') throw new Error('an unreadable element cannot be retried (stage-lane-1)');
+    const attempt = job.attempt + (blame === undefined ? 0 : 1);
     // A generator's next try may be on another replica, so its lease and its assignment end here.
     const isGenerator = options.replicaUrl !== undefined;
-    const element = changeHeader(delivery.element, {
+    const element = changeHeader(old, {
       // A body pushed without an id has one derived from its bytes, which this changes.
       id: job.id,
+      ...(job.track && { track: true }),
       attempt,
       deadline_at: job.deadline_at,
       enqueued_at: Date.now() + delayMs,
       ...(isGenerator && { replica: undefined }),
     });
-    const at = new Date().toISOString();
-    const settled = consumer.retry(delivery, {
-      id: job.id,
-      element,
-      delayMs,
-      trackFields: job.track
-        ? JSON.stringify({ status: 'retrying', message: reason.slice(0, 500), updated_at: at })
-        : undefined,
-      replicaUrl: options.replicaUrl,
-    });
-    settle(run, settled, 'retried');
+    const fields = {
+      status: 'retrying',
+      message: reason.slice(0, 500),
+      updated_at: new Date().toISOString(),
+      ...(blame !== undefined && {
+        progress: '0',
+        retry_count: String(attempt - 1),
+        error: blame.message.slice(0, 2000),
+        error_code: blame.code,
+      }),
+    };
+    told(
+      run,
+      (jobs) => (blame === undefined ? jobs.onRelease(job.id) : jobs.onRetry(job.id, blame)),
+      () => {
+        const settled = consumer.retry(delivery, {
+          id: job.id,
+          element,
+          delayMs,
+          trackFields: job.track ? JSON.stringify(fields) : undefined,
+          replicaUrl: options.replicaUrl,
+        });
+        settle(run, settled, 'retried');
+      },
+    );
+  }
+
+  /**
+   * A stage of ids tells who knows the job what becomes of it, then Redis. When that fails, a try or a return
+   * stays uncounted, but an end is put off: ended here alone, the job would be found open and run again.
+   */
+  function told(
+    run: Run,
+    tell: (jobs: JobSource) => Promise<void>,
+    settleIt: () => void,
+    whenUntold: () => void = settleIt,
+  ): void {
+    const { jobs } = options;
+    run.concluded = true;
+    if (jobs === undefined) {
+      settleIt();
+      return;
+    }
+    settling += 1;
+    tell(jobs)
+      .then(settleIt, (error: unknown) => {
+        log.warn({ job_id: run.job.id, stage, err: error }, 'what became of the job was not noted');
+        whenUntold();
+      })
+      .finally(() => {
+        settling -= 1;
+      });
+  }
+
+  function toldEnd(run: Run, error: JobError, settleIt: () => void): void {
+    told(
+      run,
+      (jobs) => jobs.onEnd(run.job.id, error),
+      settleIt,
+      () => putOff(run.delivery, run.job.id),
+    );
   }
 
   /** Ends a job with an error that is nobody's bug: completed, not buried. */
   function end(run: Run, code: 'cancelled' | 'deadline_exceeded', message: string): void {
     const failure = failureOf(run, code, message);
     const fields = run.job.track ? failureFields(failure) : undefined;
-    finish(run, failureText(failure), fields, code === 'cancelled' ? 'cancelled' : 'expired');
+    const event = code === 'cancelled' ? 'cancelled' : 'expired';
+    toldEnd(run, { code, message }, () => finish(run, failureText(failure), fields, event));
   }
 
   function finish(run: Run, value: string, trackFields: string | undefined, event: string): void {
@@ -265,16 +435,18 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     const { job } = run;
     const failure = failureOf(run, code, reason);
     log.warn({ job_id: job.id, stage, code, reason }, 'the job goes to the dead list');
-    const settled = consumer.bury(run.delivery, {
-      id: job.id,
-      letter: letterOf(run.delivery, job.id, code, reason, attemptsOf(job), job.enqueued_at),
-      value: failureText(failure),
-      lane: row.lane,
-      replyTo: job.reply_to,
-      trackFields: job.track ? failureFields(failure) : undefined,
-      replicaUrl: leaseHolder(job.replica?.url),
+    toldEnd(run, { code, message: reason }, () => {
+      const settled = consumer.bury(run.delivery, {
+        id: job.id,
+        letter: letterOf(run.delivery, job.id, code, reason, attemptsOf(job), job.enqueued_at),
+        value: failureText(failure),
+        lane: row.lane,
+        replyTo: job.reply_to,
+        trackFields: job.track ? failureFields(failure) : undefined,
+        replicaUrl: leaseHolder(job.replica?.url),
+      });
+      settle(run, settled, 'dead');
     });
-    settle(run, settled, 'dead');
   }
 
   function buryUnreadable(
@@ -409,11 +581,16 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     running: () => runs.size,
     settling: () => settling,
     giveBackAll() {
+      stopping = true;
       for (const run of runs) {
         if (run.concluded) continue;
         interrupt(run, new DOMException('the worker is stopping', 'AbortError'), () => {
           measure(run, 'returned');
-          settle(run, consumer.giveBack(run.delivery, run.job.id, options.replicaUrl), 'returned');
+          told(
+            run,
+            (jobs) => jobs.onRelease(run.job.id),
+            () => settle(run, consumer.giveBack(run.delivery, run.job.id, options.replicaUrl), 'returned'),
+          );
         });
       }
     },

@@ -83,7 +83,7 @@ export function question(id: string, more: Partial<SubmittedJob> = {}): Submitte
 }
 
 export const vector = Buffer.from(new Float32Array([1, 0]).buffer).toString('base64');
-export const hits = { hits: [], collection: 'default', degraded: [] };
+export const hits = { hits: [], collection: 'default', mode: 'dense' as const, degraded: [] };
 
 export const anAnswer = (answer: string) => ({
   answered: true,

@@ -71,7 +71,9 @@ export function buildProgram(): Command {
 
   instanceCommand('bench', 'measure; exits 1 when a bound is missed')
     .addArgument(
-      program.createArgument('<kind>', 'what to measure').choices(['chain', 'encoder', 'query', 'floor']),
+      program
+        .createArgument('<kind>', 'what to measure')
+        .choices(['chain', 'encoder', 'query', 'floor', 'ingest-accept']),
     )
     .option('--dataset <folder>', 'query: a folder in BEIR format')
     .option('--json', 'figures for programs', false)

@@ -5,7 +5,7 @@ import { CommandProblem } from './problem.ts';
 import { ensureRedis } from './redis/install-redis.ts';
 import type { Terminal } from './terminal.ts';
 
-export type BenchKind = 'chain' | 'encoder' | 'query' | 'floor';
+export type BenchKind = 'chain' | 'encoder' | 'query' | 'floor' | 'ingest-accept';
 
 /** What every bench is given; each takes what it needs. All start servers of their own and stop them. */
 export interface BenchOptions {
@@ -28,7 +28,8 @@ export async function runBench(
     throw new CommandProblem(`bench ${kind} takes no --dataset; only bench query does.`, { exitCode: 2 });
   }
   const redis = await ensureRedis(terminal, { yes: false });
-  if (!(await isThere({ model: defaultModel, modelsDir: modelCacheDir }))) {
+  const needsModel = kind !== 'ingest-accept';
+  if (needsModel && !(await isThere({ model: defaultModel, modelsDir: modelCacheDir }))) {
     const hfEndpoint = process.env.HF_ENDPOINT ?? null;
     await prepareModel({ model: defaultModel, modelsDir: modelCacheDir, hfEndpoint }, terminal);
   }
@@ -59,6 +60,10 @@ async function load(kind: BenchKind): Promise<(options: BenchOptions) => Promise
       const configuredFloor = readServiceConfig('retriever', { env: process.env, confDir: 'conf' }).retrieval
         .relevance_floor;
       return async (options) => ({ ...(await runFloorBench({ ...options, configuredFloor })) });
+    }
+    case 'ingest-accept': {
+      const { runIngestAcceptBench } = await import('./bench/ingest-accept.ts');
+      return async (options) => ({ ...(await runIngestAcceptBench(options)) });
     }
     case 'query': {
       const { runQueryBench } = await import('./bench/query.ts');

@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import type { Answer, AnswerFrame, AnswerFrameBody, FailureCode } from '@vortex/contracts';
 import { createTextStore, type TextStore } from '@vortex/documents';
 import { createMetrics, type Logger, type Metrics, silentLogger } from '@vortex/observability';
-import type { QueueInspector, ReplicaState, SubmitOptions, SubmittedJob, Submitter } from '@vortex/queue';
+import type {
+  Lane,
+  QueueInspector,
+  ReplicaState,
+  SubmitOptions,
+  SubmittedJob,
+  Submitter,
+} from '@vortex/queue';
 import { openSqliteRegistry, type Registry } from '@vortex/registry';
 import { onTestFinished } from 'vitest';
 import { createApp, type GatewayApp } from '../src/app.ts';
@@ -117,6 +124,9 @@ export class ScriptedQueue implements Submitter, QueueInspector {
   }
   async cancel(id: string): Promise<void> {
     this.cancelled.push(id);
+  }
+  async areLive(_lane: Lane, ids: readonly string[]): Promise<boolean[]> {
+    return ids.map(() => false);
   }
   isReady(): boolean {
     return this.ready;
@@ -232,4 +242,9 @@ export function eventsIn(stream: string): SseEvent[] {
         data: data === '[DONE]' ? data : JSON.parse(data),
       };
     });
+}
+
+/** What a submitted job says beside its body; nothing of a job that is a bare id. */
+export function envelopeOf(job: SubmittedJob | undefined): Record<string, unknown> {
+  return job === undefined || job.envelope === 'bare' ? {} : job.envelope;
 }

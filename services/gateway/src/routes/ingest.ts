@@ -1,9 +1,9 @@
-import { defaultDeadlineMs, type IngestInput, newId, stages } from '@vortex/contracts';
+import { defaultDeadlineMs, newId, stages } from '@vortex/contracts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
-import { jsonAnswer } from '../exchange.ts';
+import { type GatewayContext, jsonAnswer } from '../exchange.ts';
 import { jobHeaderOf } from '../job-header.ts';
-import { readJson } from '../middleware/json-body.ts';
+import { readJsonBytes } from '../middleware/json-body.ts';
 import { jsonBody, jsonContent, schemas } from '../openapi-schemas.ts';
 
 /**
@@ -30,27 +30,35 @@ export function ingestEndpoint(parts: GatewayParts): Endpoint {
     },
     problems: [400, 413, 415, 422, 503],
     async handle(context, exchange) {
-      const document = await readJson(context, schemas.ingestRequest, parts.settings.max_ingest_bytes);
+      const { payload, bytes } = await readDocument(context, parts.settings.max_ingest_bytes);
       const id = newId('job');
       exchange.jobId = id;
       const deadlineAt = exchange.receivedAt + defaultDeadlineMs.low;
-      const envelope: Partial<IngestInput> = { ...jobHeaderOf(exchange, id, deadlineAt), ...document };
       await parts.submitter.enqueue({
         list: stages.ingest.list,
         lane: stages.ingest.lane,
         id,
         deadlineAt,
-        envelope,
+        envelope: jobHeaderOf(exchange, id, deadlineAt),
+        // As it came: the schema knows no header field and changes nothing, so it need not be written anew.
+        body: bytes,
         cap: parts.settings.max_live_documents,
-        track: { type: 'ingest' },
+        track: { type: 'ingest', payload, maxRetries: stages.ingest.maxAttempts - 1 },
       });
       const accepted = {
         status: 'accepted' as const,
         message: `The document is queued; its progress is at /api/jobs/${id}.`,
-        data: document.document_id,
+        data: payload.document_id,
         job_id: id,
       };
       return jsonAnswer(exchange, accepted, 202, { Location: `/api/jobs/${id}` });
     },
   };
+}
+
+/** Apart, so that nothing holds on to the content as text while Redis is asked. */
+async function readDocument(context: GatewayContext, maxBytes: number) {
+  const { value, bytes } = await readJsonBytes(context, schemas.ingestRequest, maxBytes);
+  const { content: _content, ...payload } = value;
+  return { payload, bytes };
 }
