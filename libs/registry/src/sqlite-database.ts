@@ -21,6 +21,8 @@ export function openDatabase(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true });
   try {
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+    // SQLite's own lower() knows ASCII only. Used by a migration, never at run time.
+    database.function('vortex_lower_case', { deterministic: true }, (value) => String(value).toLowerCase());
     migrate(database, file);
   } catch (error) {
     database.close();

@@ -1,10 +1,7 @@
 import type { Registry } from './registry.ts';
-import { number } from './rows.ts';
-import { collectionsOf } from './sqlite-collections.ts';
-import { inTransaction, openDatabase } from './sqlite-database.ts';
-import { documentsOf } from './sqlite-documents.ts';
-import type { SqliteSession } from './sqlite-session.ts';
-import { versionsOf } from './sqlite-versions.ts';
+import { registryOf } from './sql/registry-of.ts';
+import { openDatabase } from './sqlite-database.ts';
+import { sqliteSession } from './sqlite-session.ts';
 
 /**
  * The embedded adapter: one SQLite file, shared by the processes of a host.
@@ -14,34 +11,8 @@ import { versionsOf } from './sqlite-versions.ts';
  */
 export function openSqliteRegistry(options: { file: string; now?: () => number }): Registry {
   const database = openDatabase(options.file);
-  const dataVersion = database.prepare('PRAGMA data_version');
-  let seenDataVersion = -1;
-  let counter = 0;
-
-  const session: SqliteSession = {
-    database,
-    now: options.now ?? Date.now,
-    write(work) {
-      const result = inTransaction(database, work);
-      counter += 1;
-      return result;
-    },
-    // data_version moves when another connection has committed, and only then; own writes are counted above.
-    changeCounter() {
-      const current = number(dataVersion.get() ?? {}, 'data_version');
-      if (current !== seenDataVersion) {
-        seenDataVersion = current;
-        counter += 1;
-      }
-      return counter;
-    },
-  };
-
   return {
-    ...collectionsOf(session),
-    ...documentsOf(session),
-    ...versionsOf(session),
-    changeCounter: async () => session.changeCounter(),
+    ...registryOf(sqliteSession(database, options.now ?? Date.now)),
     async close() {
       if (database.isOpen) database.close();
     },

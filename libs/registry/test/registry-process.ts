@@ -6,29 +6,25 @@ if (file === undefined || writer === undefined) throw new Error('usage: registry
 
 const registry = openSqliteRegistry({ file });
 const tenant = 'default';
-await registry.ensureCollection({ tenant, name: 'shared' });
-await registry.ensureCollection({ tenant, name: 'contended' });
 
 async function ingest(collection: string, externalId: string, content: string) {
-  const begun = await registry.beginVersion({
-    tenant,
-    collection,
-    externalId,
-    title: externalId,
-    mediaType: 'text/plain',
-    jobId: content,
-    contentHash: content,
-    settingsHash: '',
-  });
-  const { documentId, version } = begun;
+  const answer = await registry.acceptDocuments([
+    {
+      ...{ tenant, collection, externalId, filename: externalId, title: externalId, mediaType: 'text/plain' },
+      ...{ metadata: {}, contentHash: content, settingsHash: '', bytes: 1, ifExists: 'replace' },
+      job: {
+        ...{ id: `job_${collection}_${content}`, type: 'ingest', payload: {}, maxRetries: 0 },
+        ...{ webhookUrl: null, traceparent: null },
+      },
+    },
+  ]);
+  const accepted = answer.outcome === 'accepted' ? answer.documents[0] : undefined;
+  if (accepted === undefined) throw new Error(`not accepted: ${answer.outcome}`);
+  const { documentId, version } = accepted;
+  const claim = await registry.claimJob(`job_${collection}_${content}`);
+  if (claim.outcome !== 'run') throw new Error(`not claimed: ${claim.outcome}`);
   await registry.publishVersion({
-    tenant,
-    documentId,
-    version,
-    textHash: 'x',
-    bytes: 1,
-    chunks: 1,
-    tokens: 1,
+    ...{ tenant, documentId, version, textHash: 'x', chunks: 1, tokens: 1, result: {} },
   });
 }
 

@@ -1,0 +1,288 @@
+import type { JobRegistry } from '../jobs.ts';
+import { jobEventFrom, jobFrom, number } from '../rows.ts';
+import { changeJob, isOpen, lockJob, lockJobOfVersion, requestCancel, type StoredJob } from './change-job.ts';
+import {
+  findVersion,
+  leaveBuilding,
+  lockDocument,
+  noteDocumentError,
+  refreshState,
+} from './document-rows.ts';
+import { writeDocumentEvent } from './outbox.ts';
+import { all, first, type Row, run, type SqlSession, type Steps } from './steps.ts';
+
+const defaultJobs = 50;
+const mostJobs = 1000;
+const defaultEvents = 500;
+const idempotencyKeysLiveMs = 24 * 3_600_000;
+
+export function jobsOf({ now, read, write, note }: SqlSession): JobRegistry {
+  return {
+    async getJob(tenant, jobId) {
+      const row = await read(() =>
+        first('SELECT * FROM jobs WHERE id = :jobId AND tenant = :tenant', { jobId, tenant }),
+      );
+      return row === undefined ? null : jobFrom(row);
+    },
+
+    async listJobs(tenant, filter = {}) {
+      const { status, collection, documentId, after } = filter;
+      const conditions = ['tenant = :tenant'];
+      if (status !== undefined) conditions.push('status = :status');
+      if (collection !== undefined) conditions.push('collection = :collection');
+      if (documentId !== undefined) conditions.push('document_id = :documentId');
+      if (after !== undefined) {
+        conditions.push(
+          '(created_at, id) < (SELECT created_at, id FROM jobs WHERE id = :after AND tenant = :tenant)',
+        );
+      }
+      const sql = `SELECT * FROM jobs WHERE ${conditions.join(' AND ')} ORDER BY created_at DESC, id DESC LIMIT :limit`;
+      const limit = Math.min(Math.max(filter.limit ?? defaultJobs, 1), mostJobs);
+      const values = { tenant, status, collection, documentId, after, limit };
+      return (await read(() => all(sql, defined(values)))).map(jobFrom);
+    },
+
+    async jobEvents(tenant, jobId, after, limit = defaultEvents) {
+      const sql = `SELECT e.* FROM job_events e JOIN jobs j ON j.id = e.job_id
+                    WHERE e.job_id = :jobId AND j.tenant = :tenant AND e.sequence > :after
+                    ORDER BY e.sequence LIMIT :limit`;
+      return (await read(() => all(sql, { tenant, jobId, after, limit }))).map(jobEventFrom);
+    },
+
+    claimJob: (jobId) =>
+      write(function* () {
+        const located = yield* lockDocumentOfJob(jobId);
+        if (located === null) return { outcome: 'unknown' } as const;
+        const { job, document } = located;
+        const isGone = document === undefined || document.state === 'deleting';
+        if (!isOpen(job) || job.record.cancelRequested || isGone) {
+          return { outcome: 'over', job: job.record } as const;
+        }
+        const at = now();
+        const { startedAt, message, stage, deliveries } = job.record;
+        const claimed = yield* changeJob(
+          job,
+          {
+            status: 'processing',
+            message: stage === null ? 'Started' : message,
+            error: null,
+            errorCode: null,
+            deliveries: deliveries + 1,
+            startedAt: startedAt ?? at,
+          },
+          at,
+        );
+        if (document.state === 'pending') {
+          const { documentId } = job.record;
+          yield* run("UPDATE documents SET state = 'processing', updated_at = :at WHERE id = :documentId", {
+            documentId,
+            at,
+          });
+        }
+        return { outcome: 'run', job: claimed.record } as const;
+      }),
+
+    noteProgress: (jobId, { stage, progress, message, etaMs, committed }) =>
+      note(function* () {
+        const job = yield* lockJob(jobId);
+        if (job === null || job.record.status !== 'processing' || job.record.cancelRequested) return;
+        const change = {
+          stage,
+          message,
+          etaMs,
+          progress: Math.max(job.record.progress, Math.min(progress, 100)),
+        };
+        yield* changeJob(job, committed === true ? { ...change, deliveries: 0 } : change, now());
+      }),
+
+    retryJob: (jobId, error) =>
+      note(function* () {
+        const job = yield* lockJob(jobId);
+        if (job === null || !isOpen(job) || job.record.cancelRequested) return;
+        yield* changeJob(
+          job,
+          {
+            status: 'retrying',
+            stage: null,
+            progress: 0,
+            message: `Trying again: ${error.message}`,
+            etaMs: null,
+            error: error.message,
+            errorCode: error.code,
+            retryCount: job.record.retryCount + 1,
+            deliveries: 0,
+          },
+          now(),
+        );
+      }),
+
+    releaseJob: (jobId) =>
+      note(function* () {
+        const job = yield* lockJob(jobId);
+        if (job === null || !isOpen(job)) return;
+        const deliveries = Math.max(job.record.deliveries - 1, 0);
+        const isRunning = job.record.status === 'processing' && !job.record.cancelRequested;
+        yield* changeJob(
+          job,
+          isRunning ? { status: 'queued', etaMs: null, deliveries } : { deliveries },
+          now(),
+        );
+      }),
+
+    endJob: (jobId, status, error) =>
+      write(function* () {
+        const located = yield* lockDocumentOfJob(jobId);
+        if (located === null || !isOpen(located.job)) return;
+        const { job, document } = located;
+        const version = yield* findVersion(job.record.documentId, job.record.version);
+        // What it stored is still there: `forgetVersion` ends it, and not before.
+        if (version !== undefined && version.state !== 'building' && job.record.cancelRequested) return;
+        const at = now();
+        if (version?.state === 'building') {
+          yield* leaveBuilding(version, 'failed');
+          yield* noteDocumentError(job.record.documentId, error, at);
+        }
+        yield* endUnfinished(job, status, error, at);
+        if (status === 'failed' && document !== undefined && document.state !== 'deleting') {
+          yield* tellFailed(document, job, error, at);
+        }
+      }),
+
+    cancelJob: (tenant, jobId) =>
+      write(function* () {
+        const located = yield* lockDocumentOfJob(jobId);
+        if (located === null || located.job.record.tenant !== tenant) return 'unknown';
+        const { job } = located;
+        if (!isOpen(job)) return 'over';
+        const at = now();
+        const { documentId } = job.record;
+        yield* requestCancel(job, 'Cancelling', at);
+        const version = yield* findVersion(documentId, job.record.version);
+        if (version?.state === 'building') {
+          yield* leaveBuilding(version, 'failed');
+          yield* noteDocumentError(documentId, { code: 'cancelled', message: 'the job was cancelled' }, at);
+        }
+        return 'cancelling';
+      }),
+
+    reopenJob: (tenant, jobId) =>
+      write(function* () {
+        const located = yield* lockDocumentOfJob(jobId);
+        if (located === null || located.job.record.tenant !== tenant) return 'unknown';
+        const { job, document } = located;
+        if (isOpen(job)) return 'not_ended';
+        if (job.record.status === 'completed') return 'completed';
+        if (document === undefined || document.state === 'deleting') return 'gone';
+        const version = number(document, 'next_version');
+        if (version !== job.record.version + 1) return 'overtaken';
+        const again = yield* copyVersion(job.record.documentId, job.record.version, version, now());
+        if (!again) return 'gone';
+        yield* changeJob(job, reopened(version), now());
+        yield* refreshState(job.record.documentId);
+        return 'reopened';
+      }),
+
+    async openJobs({ untouchedSince, limit }) {
+      const sql = `SELECT * FROM jobs WHERE completed_at IS NULL AND updated_at < :untouchedSince
+                    ORDER BY updated_at, id LIMIT :limit`;
+      return (await read(() => all(sql, { untouchedSince, limit }))).map(jobFrom);
+    },
+
+    forgetOldJobs: (endedBefore) =>
+      write(function* () {
+        yield* run('DELETE FROM idempotency_keys WHERE created_at < :before', {
+          before: now() - idempotencyKeysLiveMs,
+        });
+        const sql =
+          'DELETE FROM jobs WHERE completed_at IS NOT NULL AND completed_at < :endedBefore RETURNING id';
+        return (yield* all(sql, { endedBefore })).length;
+      }),
+  };
+}
+
+/** The job with its document, the document's collection locked first (document-rows.ts says why). */
+function* lockDocumentOfJob(jobId: string): Steps<{ job: StoredJob; document: Row | undefined } | null> {
+  const row = yield* first('SELECT * FROM jobs WHERE id = :jobId', { jobId });
+  if (row === undefined) return null;
+  const { tenant, documentId } = jobFrom(row);
+  const document = yield* lockDocument(tenant, documentId);
+  const job = yield* lockJob(jobId);
+  return job === null ? null : { job, document };
+}
+
+/** Ends a job badly; its progress stays where it was. */
+export function* endUnfinished(
+  job: StoredJob,
+  status: 'failed' | 'cancelled',
+  error: { code: string; message: string },
+  at: number,
+): Steps<StoredJob> {
+  const change = { status, stage: null, etaMs: null, completedAt: at, message: error.message };
+  return yield* changeJob(job, { ...change, error: error.message, errorCode: error.code }, at);
+}
+
+export function* tellFailed(
+  document: Row,
+  job: StoredJob,
+  error: { code: string; message: string },
+  at: number,
+): Steps<void> {
+  const { id, version, webhookUrl } = job.record;
+  const more = { error: error.message, error_code: error.code };
+  yield* writeDocumentEvent(
+    { type: 'document.failed', document, version, jobId: id, more, urls: [webhookUrl] },
+    at,
+  );
+}
+
+/** A version that was forgotten ends the job that was to be cancelled: nothing of it is left. */
+export function* endCancelled(jobId: string, documentId: string, version: number, at: number): Steps<void> {
+  const job = yield* lockJobOfVersion(jobId, documentId, version);
+  if (job === null || !isOpen(job)) return;
+  yield* endUnfinished(job, 'cancelled', { code: 'cancelled', message: 'the job was cancelled' }, at);
+}
+
+/** An ended job as it begins again, for a new version. */
+export function reopened(version: number) {
+  return {
+    version,
+    status: 'queued',
+    stage: null,
+    progress: 0,
+    message: 'Queued again',
+    etaMs: null,
+    result: null,
+    error: null,
+    errorCode: null,
+    retryCount: 0,
+    deliveries: 0,
+    cancelRequested: false,
+    startedAt: null,
+    completedAt: null,
+  } as const;
+}
+
+/** A new version of what an earlier one was built from. False: that one is not known any more. */
+function* copyVersion(documentId: string, from: number, to: number, at: number): Steps<boolean> {
+  const made = yield* first(
+    `INSERT INTO versions (document_id, version, state, job_id, title, title_given, filename, media_type, metadata,
+                           content_hash, original_hash, settings_hash, bytes, created_at)
+     SELECT document_id, CAST(:to AS BIGINT), 'building', job_id, title, title_given, filename, media_type, metadata,
+            content_hash, original_hash, settings_hash, bytes, CAST(:at AS BIGINT)
+       FROM versions WHERE document_id = :documentId AND version = :from AND original_hash IS NOT NULL
+     RETURNING version`,
+    { documentId, from, to, at },
+  );
+  if (made === undefined) return false;
+  yield* run('UPDATE documents SET next_version = :next WHERE id = :documentId', {
+    next: to + 1,
+    documentId,
+  });
+  return true;
+}
+
+function defined<Value>(values: Record<string, Value | undefined>): Record<string, Value> {
+  return Object.fromEntries(
+    Object.entries(values).filter((entry): entry is [string, Value] => entry[1] !== undefined),
+  );
+}
