@@ -2,7 +2,7 @@ import type { TextMediaType } from './outline.ts';
 
 const markdownName = /\.(?:md|markdown|mdown|mkd|mdx)$/i;
 const plainName = /\.(?:txt|text|log|csv|tsv|json|jsonl|ya?ml|xml|ini|conf)$/i;
-const looksLikeMarkdown = /^(?:#{1,6} \S|(?:`{3,}|~{3,})[\w-]*[ \t]*$|\|? *:?-{3,}:? *\|)/m;
+const markdownPattern = /^(?:#{1,6} \S|(?:`{3,}|~{3,})[\w-]*[ \t]*$|\|? *:?-{3,}:? *\|)/m;
 
 /**
  * Whether a text is chunked by Markdown's structure. What the caller says holds, then the name's ending,
@@ -19,5 +19,9 @@ export function mediaTypeOf(document: {
     if (markdownName.test(name)) return 'text/markdown';
     if (plainName.test(name)) return 'text/plain';
   }
-  return looksLikeMarkdown.test(document.text.slice(0, 65_536)) ? 'text/markdown' : 'text/plain';
+  return looksLikeMarkdown(document.text) ? 'text/markdown' : 'text/plain';
+}
+
+export function looksLikeMarkdown(text: string): boolean {
+  return markdownPattern.test(text.slice(0, 65_536));
 }

@@ -1,17 +1,23 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ContentMissing, createFileContentStore, createTextStore } from '../src/text-store.ts';
+import {
+  ContentMissing,
+  type ContentStore,
+  createContentStore,
+  incomingFolder,
+} from '../src/content-store.ts';
+import { createTextStore } from '../src/text-store.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'vortex-texts-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
 
 describe('texts as files', () => {
-  let folder: string;
-  beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'vortex-texts-'));
-  });
-  afterEach(() => rm(folder, { recursive: true }));
-
   it('gives back exactly what was put, under the SHA-256 of its bytes', async () => {
     const store = createTextStore(join(folder, 'texts'));
     for (const text of ['plain', 'CR\r\nLF\tطµ 👩‍🚀\u0000 end', '\ufeffa mark that somebody put', '']) {
@@ -31,9 +37,93 @@ describe('texts as files', () => {
   });
 
   it('names what is missing, and never leaves the folder', async () => {
-    const store = createFileContentStore(folder);
+    const store = createContentStore(folder);
     await store.put(Buffer.from([0, 255, 128]));
     await expect(store.get('0'.repeat(64))).rejects.toThrow(ContentMissing);
     await expect(store.get('../../etc/passwd')).rejects.toThrow(/ingest the document again/);
+  });
+});
+
+describe('contents that come and go', () => {
+  const bytes = Buffer.from('an uploaded file');
+  const hash = createHash('sha256').update(bytes).digest('hex');
+  const place = async () => readdir(join(folder, hash.slice(0, 2)));
+
+  async function arrived(): Promise<string> {
+    await mkdir(incomingFolder(folder), { recursive: true });
+    const file = join(incomingFolder(folder), `upload-${(await readdir(incomingFolder(folder))).length}`);
+    await writeFile(file, bytes);
+    return file;
+  }
+
+  async function listed(store: ContentStore): Promise<{ hash: string; modifiedAt: number }[]> {
+    const all = [];
+    for await (const content of store.list()) all.push(content);
+    return all;
+  }
+
+  it('takes a finished file over, also when the content is there already', async () => {
+    const store = createContentStore(folder);
+    for (let round = 0; round < 2; round += 1) {
+      await store.adopt(await arrived(), hash);
+      expect(await store.has(hash)).toBe(true);
+      expect(await store.get(hash)).toEqual(bytes);
+      expect(await readdir(incomingFolder(folder))).toEqual([]);
+      expect(await place()).toEqual([hash]);
+    }
+  });
+
+  it('discards what nobody owns, twice without harm', async () => {
+    const store = createContentStore(folder);
+    await store.put(bytes);
+    expect(await store.discard(hash, async () => false)).toBe(true);
+    expect(await store.has(hash)).toBe(false);
+    expect(await place()).toEqual([]);
+    expect(await store.discard(hash, async () => false)).toBe(true);
+  });
+
+  it('asks for owners while nobody can find the content, and puts it back when there is one', async () => {
+    const store = createContentStore(folder);
+    await store.put(bytes);
+    let found: boolean | undefined;
+    const discarded = await store.discard(hash, async () => {
+      found = await store.has(hash);
+      return true;
+    });
+    expect([discarded, found]).toEqual([false, false]);
+    expect(await store.get(hash)).toEqual(bytes);
+    expect(await place()).toEqual([hash]);
+  });
+
+  it('keeps the content when the question for owners fails', async () => {
+    const store = createContentStore(folder);
+    await store.put(bytes);
+    const failing = store.discard(hash, () => Promise.reject(new Error('the registry is away')));
+    await expect(failing).rejects.toThrow('the registry is away');
+    expect(await store.get(hash)).toEqual(bytes);
+  });
+
+  it('a content stored while it is discarded stays: who stores second is not undone', async () => {
+    const store = createContentStore(folder);
+    await store.put(bytes);
+    const discarded = await store.discard(hash, async () => {
+      await store.adopt(await arrived(), hash);
+      return false;
+    });
+    expect(discarded).toBe(true);
+    expect(await store.get(hash)).toEqual(bytes);
+    expect(await place()).toEqual([hash]);
+  });
+
+  it('lists contents only: not what is arriving, unfinished or somebody else’s', async () => {
+    const store = createContentStore(folder);
+    expect(await listed(createContentStore(join(folder, 'nowhere')))).toEqual([]);
+    const hashes = await Promise.all(['a', 'b', 'c'].map((text) => store.put(Buffer.from(text))));
+    await arrived();
+    await writeFile(join(folder, 'README'), 'x');
+    await writeFile(join(folder, String(hashes[0]).slice(0, 2), `.${hashes[0]}.0123`), 'x');
+    const found = await listed(store);
+    expect(found.map((content) => content.hash).sort()).toEqual(hashes.sort());
+    for (const { modifiedAt } of found) expect(modifiedAt).toBeGreaterThan(0);
   });
 });

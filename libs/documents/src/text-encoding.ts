@@ -1,0 +1,104 @@
+import { analyse } from 'chardet';
+
+/**
+ * Tells text from binary, and in which encoding it is. In this order, because each step is surer than the next:
+ * byte order mark; valid UTF-8 (other encodings that use their high bytes are hardly ever valid UTF-8 by chance);
+ * escape sequences of ISO-2022; UTF-16 without a mark; then statistics (chardet) over single-byte and double-byte
+ * encodings, of which only a candidate counts that decodes without an error and gives hardly any control characters.
+ *
+ * Returns a label of the Encoding Standard (`TextDecoder` takes it), or null for bytes that are no text.
+ */
+export function detectEncoding(sample: Uint8Array): string | null {
+  const marked = markedEncoding(sample);
+  if (marked !== null) return marked;
+  if (sample.includes(0)) return utf16WithoutMark(sample);
+  if (decodes(sample, 'utf-8')) {
+    if (isIso2022Jp(sample)) return 'iso-2022-jp';
+    return controlShare(sample) <= maxControlShare ? 'utf-8' : null;
+  }
+  if (controlShare(sample) > maxControlShare) return utf16WithoutMark(sample);
+  for (const { name } of analyse(sample)) {
+    const label = labelOf(name);
+    if (label !== null && decodes(sample, label) && looksLikeText(sample, label)) return label;
+  }
+  const fallback = looksLikeText(sample, 'windows-1252') ? 'windows-1252' : null;
+  return fallback ?? utf16WithoutMark(sample);
+}
+
+/** A stray control character is an accident (an old printer file has form feeds and more); one in 200 is not text. */
+const maxControlShare = 0.005;
+
+function markedEncoding(sample: Uint8Array): string | null {
+  const [first, second, third, fourth] = sample;
+  if (first === 0xef && second === 0xbb && third === 0xbf) {
+    return controlShare(sample) <= maxControlShare ? 'utf-8' : null;
+  }
+  const utf32 = first === 0xff && second === 0xfe && third === 0 && fourth === 0;
+  if (first === 0xff && second === 0xfe && !utf32 && looksLikeText(sample, 'utf-16le')) return 'utf-16le';
+  if (first === 0xfe && second === 0xff && looksLikeText(sample, 'utf-16be')) return 'utf-16be';
+  return null;
+}
+
+/** Names of chardet that the Encoding Standard does not know, or that are no candidates here. */
+function labelOf(name: string): string | null {
+  if (/^(?:UTF-|ASCII|mixed|ISO-2022)/i.test(name)) return null;
+  if (name === 'ISO-8859-8-I') return 'iso-8859-8-i';
+  try {
+    return new TextDecoder(name).encoding;
+  } catch {
+    return null;
+  }
+}
+
+/** A sample may end inside a character, so the decoder is told that more follows. */
+function decodes(sample: Uint8Array, label: string): boolean {
+  try {
+    new TextDecoder(label, { fatal: true }).decode(sample, { stream: true });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isIso2022Jp(sample: Uint8Array): boolean {
+  const head = Buffer.from(sample.buffer, sample.byteOffset, Math.min(sample.length, 65_536)).toString(
+    'latin1',
+  );
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what is looked for.
+  return /\x1b\$[@B]/.test(head) && /\x1b\([BJ]/.test(head) && decodes(sample, 'iso-2022-jp');
+}
+
+function controlShare(sample: Uint8Array): number {
+  let controls = 0;
+  for (const byte of sample) {
+    if (byte < 32 ? !(byte >= 8 && byte <= 13) && byte !== 27 : byte === 127) controls += 1;
+  }
+  return sample.length === 0 ? 0 : controls / sample.length;
+}
+
+/** Unassigned, private and control characters and the replacement character: rare in text, common in nonsense. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is one that text may have.
+const oddCharacters = /[\p{Cn}\p{Co}\p{Cs}\ufffd]|(?![\t\n\v\f\r\b\x1b])\p{Cc}/gu;
+
+function looksLikeText(sample: Uint8Array, label: string): boolean {
+  const even = label.startsWith('utf-16') ? sample.subarray(0, sample.length & ~1) : sample;
+  const text = new TextDecoder(label).decode(even, { stream: true });
+  const odd = text.match(oddCharacters)?.length ?? 0;
+  return text.length > 0 && odd / text.length <= maxControlShare;
+}
+
+/**
+ * Without a mark, UTF-16 shows itself by its spaces and line breaks: one of the two byte orders has far more of
+ * them, and gives only assigned characters. Random bytes give some thousandths of lone surrogates at least.
+ */
+function utf16WithoutMark(sample: Uint8Array): string | null {
+  if (sample.length < 4) return null;
+  const spaces = (label: string) =>
+    new TextDecoder(label)
+      .decode(sample.subarray(0, sample.length & ~1), { stream: true })
+      .match(/[ \n\u3000。，]/gu)?.length ?? 0;
+  const [little, big] = [spaces('utf-16le'), spaces('utf-16be')];
+  if (little === big) return null;
+  const label = little > big ? 'utf-16le' : 'utf-16be';
+  return looksLikeText(sample, label) ? label : null;
+}
