@@ -28,9 +28,19 @@ export function checkRows(scope: Scope, model: VectorModel, rows: readonly Chunk
 
 /** @throws DimensionMismatch, InvalidRow */
 export function checkQuery(model: VectorModel, query: VectorQuery): void {
-  checkVector(model, query.vector, () => 'the query');
-  if (!Number.isInteger(query.limit) || query.limit < 1 || query.limit > 1000) {
-    throw new InvalidRow(`limit must be a whole number from 1 to 1000, not ${query.limit}`);
+  checkQuestion(model, query.vector);
+  checkLimit(query);
+}
+
+/** @throws DimensionMismatch, InvalidRow */
+export function checkQuestion(model: VectorModel, vector: Float32Array): void {
+  checkVector(model, vector, () => 'the query');
+}
+
+/** @throws InvalidRow */
+export function checkLimit({ limit }: { limit: number }): void {
+  if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
+    throw new InvalidRow(`limit must be a whole number from 1 to 1000, not ${limit}`);
   }
 }
 

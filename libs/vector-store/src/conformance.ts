@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { cosine } from './cosine.ts';
 import { DimensionMismatch, InvalidRow, ModelMismatch, UnknownCollection } from './errors.ts';
-import { rowId } from './row-id.ts';
+import { rowId, versionKey } from './row-id.ts';
 import type {
   ChunkRow,
   DocumentVersion,
   Scope,
   StoredRow,
+  TextQuery,
   VectorModel,
   VectorStore,
 } from './vector-store.ts';
@@ -205,6 +207,143 @@ export function storeConformance(name: string, make: () => Promise<StoreUnderTes
       expect(all).toHaveLength(13);
     });
 
+    it('returns rows of included versions only, and still fills the limit', async () => {
+      const question = seeded(4000);
+      await store.upsert(scope, [...near(question, 'doc-a', 1, 40), ...document('doc-b', 1, 10)]);
+      await store.upsert(scope, document('doc-b', 2, 10));
+      const included = [
+        { document_id: 'doc-b', version: 1 },
+        { document_id: 'doc-c', version: 1 },
+      ];
+      const hits = await store.search(scope, { vector: question, limit: 8, included });
+      expect(hits.map((hit) => versionKey(hit.chunk))).toEqual(Array(8).fill('1 doc-b'));
+      const both = { included, excluded: [{ document_id: 'doc-b', version: 1 }] };
+      expect(await store.search(scope, { vector: question, limit: 8, ...both })).toEqual([]);
+      expect(await store.search(scope, { vector: question, limit: 8, included: [] })).toEqual([]);
+    });
+
+    it('ranks the rows that a search returns, without their chunks', async () => {
+      await store.upsert(scope, document('doc-a', 1, 30));
+      const query = { vector: seeded(77), limit: 7, excluded: [{ document_id: 'doc-z', version: 1 }] };
+      const hits = await store.search(scope, query);
+      const ranked = await store.rank(scope, query);
+      expect(ranked.map(({ score: _, ...row }) => row)).toEqual(
+        hits.map(({ chunk: { id, document_id, version } }) => ({ id, document_id, version })),
+      );
+      for (const [place, row] of ranked.entries()) expect(row.score).toBeCloseTo(hits[place]?.score ?? 9, 5);
+    });
+
+    it('says the cosine of rows that were found otherwise', async () => {
+      const rows = document('doc-a', 1, 20);
+      await store.upsert(scope, rows);
+      const question = seeded(55);
+      const asked = [3, 11, 7].map((index) => rowId(scope, rowAt(rows, index)));
+      const gone = rowId(scope, { ...rowAt(rows, 0), version: 9 });
+      const cosines = await store.cosines(scope, question, [...asked, gone]);
+      expect([...cosines.keys()].sort()).toEqual([...asked].sort());
+      for (const index of [3, 11, 7]) {
+        const row = rowAt(rows, index);
+        expect(cosines.get(rowId(scope, row))).toBeCloseTo(cosine(question, row.vector), 5);
+      }
+      expect(await store.cosines(scope, question, [])).toEqual(new Map());
+      await expect(store.cosines(scope, seeded(1, dimension + 1), asked)).rejects.toThrow(DimensionMismatch);
+    });
+
+    const worded = (document_id: string, texts: readonly string[], version = 1) =>
+      document(document_id, version, texts.length).map((row, index) => {
+        const text = texts[index] ?? '';
+        return { ...row, text, context: '', source_span: [0, text.length] as [number, number] };
+      });
+    const foundByWords = async (text: string, more: Partial<TextQuery> = {}) =>
+      (await store.rankText(scope, { text, limit: 10, ...more })).map(({ id }) => id);
+    const idOf = (document_id: string, ordinal: number, version = 1) =>
+      rowId(scope, { document_id, version, ordinal });
+
+    it('finds chunks by their words: whatever their case and ending, rare words before common ones', async () => {
+      const texts = [
+        'The boiler is inspected every spring.',
+        'Warranties of the pump: two years from delivery.',
+        'Every pump has a valve, and every boiler has one.',
+        'Ölwechsel am Kessel, 停电 und Ähnliches.',
+        'A valve is turned by hand.',
+      ];
+      await store.upsert(scope, worded('doc-a', texts));
+      expect(await foundByWords('warranty')).toEqual([idOf('doc-a', 1)]);
+      expect(await foundByWords('INSPECTING boilers')).toEqual([idOf('doc-a', 0), idOf('doc-a', 2)]);
+      expect(await foundByWords('ölwechsel?')).toEqual([idOf('doc-a', 3)]);
+      expect(await foundByWords('停电')).toEqual([idOf('doc-a', 3)]);
+      // One word of the two is in each: the pump is rarer than nothing, "delivery" is rarer than the pump.
+      const ranked = await store.rankText(scope, { text: 'delivery of a pump', limit: 10 });
+      expect(ranked.map(({ id }) => id)).toEqual([idOf('doc-a', 1), idOf('doc-a', 2)]);
+      expect(ranked[0]).toMatchObject({ document_id: 'doc-a', version: 1 });
+      const scores = ranked.map(({ score }) => score);
+      expect(scores[0]).toBeGreaterThan(scores[1] ?? Number.POSITIVE_INFINITY);
+      expect(scores[1]).toBeGreaterThan(0);
+      expect(await foundByWords('valve', { limit: 1 })).toHaveLength(1);
+    });
+
+    it('finds nothing by words that are in no chunk, or that are in all texts', async () => {
+      await store.upsert(scope, worded('doc-a', ['It is what it is.', 'A boiler.']));
+      for (const text of ['turbine', 'what is it', '?! …', '"AND" (NOT: -* ^~', "it's; DROP TABLE"]) {
+        expect(await foundByWords(text)).toEqual([]);
+      }
+      await expect(foundByWords('boiler', { limit: 0 })).rejects.toThrow(InvalidRow);
+    });
+
+    it('finds a chunk also by what stands above it', async () => {
+      const [row] = worded('doc-a', ['12 bar']);
+      if (row === undefined) throw new Error('no row');
+      await store.upsert(scope, [{ ...row, context: 'Manual › Pressure vessels' }]);
+      expect(await foundByWords('vessel pressure')).toEqual([idOf('doc-a', 0)]);
+      expect(await foundByWords('bar')).toEqual([idOf('doc-a', 0)]);
+    });
+
+    it('filters inside the search by words, as in the one by vectors', async () => {
+      const old = worded('doc-a', Array(40).fill('boiler boiler boiler'));
+      const fresh = worded('doc-a', Array(3).fill('boiler and pump'), 2);
+      await store.upsert(scope, [...old, ...fresh, ...worded('doc-b', Array(10).fill('one boiler of many'))]);
+      const hidden = [{ document_id: 'doc-a', version: 1 }];
+      const visible = await foundByWords('boiler', { excluded: hidden });
+      expect(visible).toHaveLength(10);
+      const old40 = new Set(old.map((row) => rowId(scope, row)));
+      expect(visible.filter((id) => old40.has(id))).toEqual([]);
+      const included = [{ document_id: 'doc-a', version: 2 }];
+      const only = [0, 1, 2].map((ordinal) => idOf('doc-a', ordinal, 2)).sort();
+      expect(await foundByWords('boiler', { included })).toEqual(only);
+      expect(await foundByWords('boiler', { included: [] })).toEqual([]);
+    });
+
+    it('forgets the words of what was deleted or overwritten, and counts the same rows as are stored', async () => {
+      expect(await store.lexicalCount(scope)).toBe(0);
+      await store.upsert(scope, worded('doc-a', ['a boiler', 'a pump', 'the of and']));
+      expect(await foundByWords('boiler')).toHaveLength(1);
+      await store.upsert(scope, worded('doc-b', ['another boiler']));
+      expect(await store.lexicalCount(scope)).toBe(4);
+      await underTest.settle?.(store, scope);
+      await store.upsert(scope, worded('doc-a', ['a turbine']));
+      expect(await foundByWords('boiler')).toEqual([idOf('doc-b', 0)]);
+      expect(await foundByWords('turbine')).toEqual([idOf('doc-a', 0)]);
+      expect(await store.lexicalCount(scope)).toBe(4);
+      await store.deleteVersions(scope, [{ document_id: 'doc-b', version: 1 }]);
+      expect(await foundByWords('boiler')).toEqual([]);
+      await store.deleteDocument(scope, 'doc-a');
+      expect(await foundByWords('turbine pump')).toEqual([]);
+      expect(await store.lexicalCount(scope)).toBe(0);
+    });
+
+    it('keeps words of tenants and collections apart', async () => {
+      const other = { tenant: 'other', collection: scope.collection };
+      await store.ensureCollection(other, model);
+      await store.upsert(other, worded('doc-a', ['a secret boiler']));
+      await store.upsert(scope, worded('doc-b', ['a boiler']));
+      expect(await foundByWords('secret boiler')).toEqual([idOf('doc-b', 0)]);
+      expect(await store.lexicalCount(scope)).toBe(1);
+      expect(
+        await store.cosines(scope, seeded(1), [rowId(other, worded('doc-a', ['x'])[0] ?? expect.fail())]),
+      ).toEqual(new Map());
+      await store.dropCollection(other);
+    });
+
     it('deletes versions and documents for good, and agrees to delete what is not there', async () => {
       await store.upsert(scope, [
         ...document('doc-a', 1, 3),
@@ -298,6 +437,10 @@ export function storeConformance(name: string, make: () => Promise<StoreUnderTes
       await expect(store.search(missing, { vector: row.vector, limit: 1 })).rejects.toThrow(
         UnknownCollection,
       );
+      await expect(store.rank(missing, { vector: row.vector, limit: 1 })).rejects.toThrow(UnknownCollection);
+      await expect(store.rankText(missing, { text: 'word', limit: 1 })).rejects.toThrow(UnknownCollection);
+      await expect(store.cosines(missing, row.vector, [])).rejects.toThrow(UnknownCollection);
+      expect(await store.lexicalCount(missing)).toBe(0);
       await expect(drain(store.scan(missing))).rejects.toThrow(UnknownCollection);
       expect(await store.describe(missing)).toBeNull();
       expect(await store.count(missing)).toBe(0);
@@ -442,12 +585,6 @@ export function seeded(seed: number, length = dimension): Float32Array {
 function nudged(vector: Float32Array, seed: number): Float32Array {
   const noise = seeded(seed + 100_000, vector.length);
   return vector.map((value, index) => value + 0.4 * (noise[index] ?? 0));
-}
-
-export function cosine(left: Float32Array, right: Float32Array): number {
-  let dot = 0;
-  for (const [index, value] of left.entries()) dot += value * (right[index] ?? 0);
-  return dot / (Math.hypot(...left) * Math.hypot(...right));
 }
 
 function hash(text: string): number {

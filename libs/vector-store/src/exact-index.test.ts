@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { cosine, document, seeded } from './conformance.ts';
+import { document, seeded } from './conformance.ts';
+import { cosine } from './cosine.ts';
 import { ExactIndex } from './exact-index.ts';
 import { VectorMatrix } from './vector-matrix.ts';
 
@@ -58,7 +59,7 @@ describe('the index', () => {
       { document_id: 'doc-a', version: 1 },
       { document_id: 'doc-b', version: 1 },
     ];
-    const hits = index.search(question, 60, excluded).map((hit) => hit.id);
+    const hits = index.search(question, 60, { excluded }).map((hit) => hit.id);
     expect(hits).toEqual(bruteForce(visible, question, 60));
   });
 

@@ -15,11 +15,20 @@ import {
   vectorFromArray,
 } from 'apache-arrow';
 import { StoreRefused } from './errors.ts';
-import type { DocumentVersion, Scope, StoredChunk, StoredRow, VectorModel } from './vector-store.ts';
+import { lexicalTerms, searchedText } from './lexical-terms.ts';
+import type {
+  DocumentVersion,
+  RowFilter,
+  Scope,
+  StoredChunk,
+  StoredRow,
+  VectorModel,
+} from './vector-store.ts';
 
 /**
  * How chunks lie in a LanceDB table: one column per field, so that a search reads only what it returns.
- * `heading_path` is JSON text: a list column costs 14 more lines here and nobody filters by it.
+ * `heading_path` is JSON text: a list column costs 14 more lines here and nobody filters by it. `terms` are the
+ * words that BM25 counts, with spaces between: LanceDB's index cuts at those and does nothing else.
  */
 const modelKey = 'vortex.model';
 
@@ -39,7 +48,10 @@ const columns: readonly [keyof StoredChunk | 'span_start' | 'span_end', DataType
   ['tokens', new Int32(), false],
 ];
 
-/** Every column but the vector, which is 1.5 kB a row and no search result needs it. */
+/** Null in rows that were written before there was a search by words, until the table is opened the next time. */
+export const termsColumn = 'terms';
+
+/** Every column of a chunk: not its terms, nor the vector, which is 1.5 kB a row and no search result needs it. */
 export const chunkColumns: string[] = columns.map(([name]) => name);
 
 /**
@@ -58,6 +70,7 @@ export function tableSchema(model: VectorModel): Schema {
   return new Schema(
     [
       ...columns.map(([name, type, nullable]) => new Field(name, type, nullable)),
+      new Field(termsColumn, new Utf8(), true),
       new Field('vector', vectorType(model.dimension), false),
     ],
     new Map([[modelKey, model.modelFingerprint]]),
@@ -88,18 +101,28 @@ export function toTable(model: VectorModel, rows: readonly StoredRow[]): Table {
     span_start: row.source_span[0],
     span_end: row.source_span[1],
   }));
-  const children = columns.map(([name, type]) => {
-    const [data] = vectorFromArray(
+  const children = columns.map(([name, type]) =>
+    columnOf(
       flat.map((row) => row[name]),
       type,
-    ).data;
-    if (data === undefined) throw new RangeError('a batch of no rows has no columns');
-    return data;
-  });
+    ),
+  );
+  children.push(
+    columnOf(
+      rows.map((row) => lexicalTerms(searchedText(row)).join(' ')),
+      new Utf8(),
+    ),
+  );
   const item = makeData({ type: new Float32(), length: values.length, data: values, nullCount: 0 });
   children.push(makeData({ type: vectorType(model.dimension), length, child: item, nullCount: 0 }));
   const struct = makeData({ type: new Struct(schema.fields), length, children, nullCount: 0 });
   return new Table(schema, [new ArrowBatch(schema, struct)]);
+}
+
+function columnOf(values: readonly unknown[], type: DataType) {
+  const [data] = vectorFromArray(values, type).data;
+  if (data === undefined) throw new RangeError('a batch of no rows has no columns');
+  return data;
 }
 
 export function chunksOf(batch: RecordBatch | Table): StoredChunk[] {
@@ -176,6 +199,14 @@ export function sqlVersions(versions: readonly DocumentVersion[]): string {
   return [...byNumber]
     .map(([version, documents]) => `(version = ${version} AND document_id IN (${sqlList([...documents])}))`)
     .join(' OR ');
+}
+
+/** A condition true for rows that may be returned; undefined when all may. */
+export function sqlFilter({ included, excluded }: RowFilter): string | undefined {
+  const conditions: string[] = [];
+  if (included !== undefined) conditions.push(included.length === 0 ? 'false' : `(${sqlVersions(included)})`);
+  if (excluded !== undefined && excluded.length > 0) conditions.push(`NOT (${sqlVersions(excluded)})`);
+  return conditions.length === 0 ? undefined : conditions.join(' AND ');
 }
 
 function vectorType(dimension: number): FixedSizeList {

@@ -104,6 +104,21 @@ class OpenLanceStore implements LanceStore {
     return this.#translated(table.search(query));
   }
 
+  async rank(...[scope, query]: Parameters<VectorStore['rank']>) {
+    const table = await this.#known(scope);
+    return this.#translated(table.rank(query));
+  }
+
+  async rankText(...[scope, query]: Parameters<VectorStore['rankText']>) {
+    const table = await this.#known(scope);
+    return this.#translated(table.rankText(query));
+  }
+
+  async cosines(...[scope, vector, ids]: Parameters<VectorStore['cosines']>) {
+    const table = await this.#known(scope);
+    return this.#translated(table.cosines(vector, ids));
+  }
+
   async fetch(scope: Scope, ids: readonly string[]) {
     const table = await this.#known(scope);
     return this.#translated(table.fetch(ids));
@@ -127,6 +142,11 @@ class OpenLanceStore implements LanceStore {
   async count(scope: Scope): Promise<number> {
     const table = await this.#table(scope);
     return table === null ? 0 : this.#translated(table.count());
+  }
+
+  async lexicalCount(scope: Scope): Promise<number> {
+    const table = await this.#table(scope);
+    return table === null ? 0 : this.#translated(table.lexicalCount());
   }
 
   async *scan(scope: Scope): AsyncIterable<StoredRow[]> {
@@ -200,7 +220,9 @@ class OpenLanceStore implements LanceStore {
     if (table === null) return null;
     const indexed = (await table.listIndices()).some((index) => index.columns.includes('vector'));
     const model = modelOf(await table.schema());
-    return new LanceTable(table, { scope, model, indexed, limits: this.#limits, log: this.#log });
+    const opened = new LanceTable(table, { scope, model, indexed, limits: this.#limits, log: this.#log });
+    await opened.prepareLexical();
+    return opened;
   }
 
   /** Null for a folder without a first version: a process died while it made the table, and nobody stored in it. */

@@ -1,24 +1,42 @@
-import { Index, type Table } from '@lancedb/lancedb';
+import { Index, type Table as LanceDbTable, MatchQuery } from '@lancedb/lancedb';
 import type { Logger } from '@vortex/observability';
-import { checkQuery, checkRows } from './check-rows.ts';
+import type { RecordBatch, Table } from 'apache-arrow';
+import { isBetter } from './best-rows.ts';
+import { checkLimit, checkQuery, checkQuestion, checkRows } from './check-rows.ts';
+import { cosine } from './cosine.ts';
 import { StoreUnavailable } from './errors.ts';
-import { chunkColumns, chunksOf, sqlList, sqlText, sqlVersions, toTable, vectorsOf } from './lancedb-rows.ts';
+import {
+  chunkColumns,
+  chunksOf,
+  sqlFilter,
+  sqlList,
+  sqlText,
+  sqlVersions,
+  termsColumn,
+  toTable,
+  vectorsOf,
+} from './lancedb-rows.ts';
+import { lexicalTerms } from './lexical-terms.ts';
 import { versionKey } from './row-id.ts';
 import { SerialQueue } from './serial-queue.ts';
 import { needsBuild, type UpkeepLimits, upkeepDelayMs } from './upkeep-plan.ts';
 import type {
   ChunkRow,
   DocumentVersion,
+  RankedRow,
   Scope,
   StoredChunk,
   StoredRow,
   StoredVersion,
   StoreHit,
+  TextQuery,
   VectorModel,
   VectorQuery,
 } from './vector-store.ts';
 
 const indexName = 'vector_idx';
+const lexicalIndexName = 'terms_idx';
+const rankColumns = ['id', 'document_id', 'version'];
 /** 500 quoted ids are 20 kB of SQL. */
 const idsPerStatement = 500;
 
@@ -35,7 +53,7 @@ const idsPerStatement = 500;
 export class LanceTable {
   readonly scope: Scope;
   readonly model: VectorModel;
-  readonly #table: Table;
+  readonly #table: LanceDbTable;
   readonly #limits: UpkeepLimits;
   readonly #log: Logger;
   readonly #writes = new SerialQueue();
@@ -51,7 +69,7 @@ export class LanceTable {
   #closed = false;
 
   constructor(
-    table: Table,
+    table: LanceDbTable,
     about: { scope: Scope; model: VectorModel; indexed: boolean; limits: UpkeepLimits; log: Logger },
   ) {
     this.#table = table;
@@ -68,14 +86,21 @@ export class LanceTable {
   async upsert(rows: readonly ChunkRow[]): Promise<void> {
     const checked = checkRows(this.scope, this.model, rows);
     if (checked.length === 0) return;
-    await this.#write(async () => {
-      // One commit: a reader sees the whole group or nothing of it, and a crash leaves no half.
-      await this.#table
-        .mergeInsert('id')
-        .whenMatchedUpdateAll()
-        .whenNotMatchedInsertAll()
-        .execute(toTable(this.model, checked));
-    });
+    await this.#write(() => this.#merge(checked));
+  }
+
+  /** One commit: a reader sees the whole group or nothing of it, and a crash leaves no half. */
+  async #merge(rows: readonly StoredRow[]): Promise<void> {
+    await this.#table
+      .mergeInsert('id')
+      .whenMatchedUpdateAll()
+      .whenNotMatchedInsertAll()
+      .execute(toTable(this.model, rows));
+  }
+
+  #rowsOf(batch: RecordBatch): StoredRow[] {
+    const vectors = vectorsOf(batch, this.model.dimension);
+    return chunksOf(batch).map((chunk, row) => ({ ...chunk, vector: vectors[row] ?? new Float32Array() }));
   }
 
   async deleteVersions(versions: readonly DocumentVersion[]): Promise<void> {
@@ -90,25 +115,63 @@ export class LanceTable {
   }
 
   async search(query: VectorQuery): Promise<StoreHit[]> {
+    const found = await this.#nearest(query, chunkColumns);
+    const distance = found.getChild('_distance');
+    return chunksOf(found).map((chunk, row) => ({ chunk, score: 1 - Number(distance?.get(row)) }));
+  }
+
+  async rank(query: VectorQuery): Promise<RankedRow[]> {
+    return rankedRows(await this.#nearest(query, rankColumns), '_distance', (distance) => 1 - distance);
+  }
+
+  async #nearest(query: VectorQuery, shown: readonly string[]) {
     checkQuery(this.model, query);
     let search = this.#table
       .query()
       .nearestTo(query.vector)
       .column('vector')
       .distanceType('cosine')
-      .select([...chunkColumns, '_distance'])
+      .select([...shown, '_distance'])
       .limit(query.limit);
-    if (query.excluded !== undefined && query.excluded.length > 0) {
-      search = search.where(`NOT (${sqlVersions(query.excluded)})`);
-    }
+    const filter = sqlFilter(query);
+    if (filter !== undefined) search = search.where(filter);
     if (this.#indexed) {
       // Refining reads the true vectors of twice as many candidates: without it the quantised index
       // reports distances twice too large (1.27 for 0.63) and finds 0.99 of the best five instead of all.
       search = search.ef(Math.max(64, 4 * query.limit)).refineFactor(2);
     }
-    const found = await search.toArrow();
-    const distance = found.getChild('_distance');
-    return chunksOf(found).map((chunk, row) => ({ chunk, score: 1 - Number(distance?.get(row)) }));
+    return search.toArrow();
+  }
+
+  async rankText(query: TextQuery): Promise<RankedRow[]> {
+    checkLimit(query);
+    const terms = lexicalTerms(query.text);
+    if (terms.length === 0) return [];
+    // Rows that no round of upkeep has taken into the index yet are found by looking at their terms.
+    let search = this.#table
+      .query()
+      .fullTextSearch(new MatchQuery(terms.join(' '), termsColumn))
+      .select([...rankColumns, '_score'])
+      .limit(query.limit);
+    const filter = sqlFilter(query);
+    if (filter !== undefined) search = search.where(filter);
+    const rows = rankedRows(await search.toArrow(), '_score', (score) => score);
+    return rows.sort((one, other) => (isBetter(one, other) ? -1 : 1));
+  }
+
+  async cosines(vector: Float32Array, ids: readonly string[]): Promise<Map<string, number>> {
+    checkQuestion(this.model, vector);
+    const found = new Map<string, number>();
+    for (let from = 0; from < ids.length; from += idsPerStatement) {
+      const some = `id IN (${sqlList(ids.slice(from, from + idsPerStatement))})`;
+      for await (const batch of this.#table.query().where(some).select(['id', 'vector'])) {
+        const stored = vectorsOf(batch, this.model.dimension);
+        const names = batch.getChild('id');
+        for (const [row, other] of stored.entries())
+          found.set(String(names?.get(row)), cosine(vector, other));
+      }
+    }
+    return found;
   }
 
   async fetch(ids: readonly string[]): Promise<StoredChunk[]> {
@@ -138,12 +201,37 @@ export class LanceTable {
     return this.#table.countRows();
   }
 
+  lexicalCount(): Promise<number> {
+    return this.#table.countRows(`${termsColumn} IS NOT NULL`);
+  }
+
+  /** Before the first search: makes the words of the table searchable, also of one that is older than that search. */
+  async prepareLexical(): Promise<void> {
+    const schema = await this.#table.schema();
+    if (!schema.fields.some((field) => field.name === termsColumn)) {
+      await this.#table.addColumns([{ name: termsColumn, valueSql: 'CAST(NULL AS STRING)' }]);
+    }
+    await this.#fillTerms();
+    const indexes = await this.#table.listIndices();
+    if (!indexes.some((index) => index.name === lexicalIndexName)) await this.#buildLexical();
+  }
+
+  /** 4 s for 10,000 rows, once. A process that dies here leaves null terms, and the next one goes on. */
+  async #fillTerms(): Promise<void> {
+    for (;;) {
+      const query = this.#table.query().where(`${termsColumn} IS NULL`).limit(idsPerStatement);
+      const rows: StoredRow[] = [];
+      for await (const batch of query.select([...chunkColumns, 'vector'])) rows.push(...this.#rowsOf(batch));
+      if (rows.length === 0) return;
+      await this.#merge(rows);
+    }
+  }
+
   async *scan(): AsyncIterable<StoredRow[]> {
     this.#scans += 1;
     try {
       for await (const batch of this.#table.query().select([...chunkColumns, 'vector'])) {
-        const vectors = vectorsOf(batch, this.model.dimension);
-        yield chunksOf(batch).map((chunk, row) => ({ ...chunk, vector: vectors[row] ?? new Float32Array() }));
+        yield this.#rowsOf(batch);
       }
     } finally {
       this.#scans -= 1;
@@ -230,6 +318,18 @@ export class LanceTable {
     return build ? rows : null;
   }
 
+  /**
+   * Once, on the empty table: upkeep takes new rows in and merges segments by itself. The table must not be without
+   * it: LanceDB would cut the terms by rules of its own then.
+   */
+  async #buildLexical(): Promise<void> {
+    const config = Index.fts({
+      ...{ baseTokenizer: 'whitespace', maxTokenLength: 1000, withPosition: false },
+      ...{ lowercase: false, stem: false, removeStopWords: false, asciiFolding: false },
+    });
+    await this.#table.createIndex(termsColumn, { config, name: lexicalIndexName, replace: true });
+  }
+
   async #build(rows: number): Promise<void> {
     if (this.#closed) return;
     const started = performance.now();
@@ -246,4 +346,15 @@ export class LanceTable {
     const buildMs = Math.round(performance.now() - started);
     this.#log.info({ ...this.scope, rows, build_ms: buildMs }, 'vector index built');
   }
+}
+
+function rankedRows(found: Table, column: string, scoreOf: (value: number) => number): RankedRow[] {
+  const [id, documentId, version] = rankColumns.map((name) => found.getChild(name));
+  const value = found.getChild(column);
+  return Array.from({ length: found.numRows }, (_, row) => ({
+    id: String(id?.get(row)),
+    document_id: String(documentId?.get(row)),
+    version: Number(version?.get(row)),
+    score: scoreOf(Number(value?.get(row))),
+  }));
 }

@@ -1,5 +1,5 @@
 import type { QdrantClient } from '@qdrant/js-client-rest';
-import { ModelMismatch, UnknownCollection } from './errors.ts';
+import { ModelMismatch, StoreRefused, UnknownCollection } from './errors.ts';
 import { statusOf } from './qdrant-errors.ts';
 import {
   catalogCollection,
@@ -8,6 +8,7 @@ import {
   modelOfPayload,
   payloadIndexes,
   rowsCollection,
+  sparseName,
   vectorName,
 } from './qdrant-points.ts';
 import type { Scope, VectorModel } from './vector-store.ts';
@@ -103,9 +104,17 @@ export class QdrantCatalog {
     const collection = this.rowsOf(model);
     await this.#create(collection, {
       vectors: { [vectorName]: { size: model.dimension, distance: 'Cosine' } },
+      sparse_vectors: { [sparseName]: { modifier: 'idf' } },
       // Every search names its tenant, so one graph per tenant and none over all: Qdrant's advice.
       hnsw_config: { payload_m: 16, m: 0 },
     });
+    const { config } = await this.#client.getCollection(collection);
+    if (config.params.sparse_vectors?.[sparseName] === undefined) {
+      throw new StoreRefused(
+        `the collection ${collection} in Qdrant was made before Vortex searched by words: delete it there and ` +
+          'ingest its documents again',
+      );
+    }
     // Also on a collection that was there: the process that made it may have died before its indexes.
     for (const index of payloadIndexes) {
       await this.#client.createPayloadIndex(collection, { wait: true, ...index });

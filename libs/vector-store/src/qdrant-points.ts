@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto';
 import { StoreRefused } from './errors.ts';
+import { sparseOfChunk } from './qdrant-sparse.ts';
 import { uuidOf } from './row-id.ts';
-import type { DocumentVersion, Scope, StoredChunk, StoredRow, VectorModel } from './vector-store.ts';
+import type {
+  DocumentVersion,
+  RowFilter,
+  Scope,
+  StoredChunk,
+  StoredRow,
+  VectorModel,
+} from './vector-store.ts';
 
 /**
  * How chunks lie in Qdrant. One Qdrant collection per model and dimension holds the rows of all tenants
@@ -9,12 +17,17 @@ import type { DocumentVersion, Scope, StoredChunk, StoredRow, VectorModel } from
  * small one, the catalog, says which collections exist and with which model.
  */
 export const vectorName = 'dense';
+/** Its values are the words' parts of BM25 (qdrant-sparse.ts). */
+export const sparseName = 'lexical';
 
 export type Payload = Record<string, unknown>;
 
 /** A filter of Qdrant, as far as we use it. A type, not an interface: the client's types want an index signature. */
 export type Condition = { key: string; match: { value: string | number } | { any: string[] } };
-export type Filter = { must: Condition[]; must_not?: { must: Condition[] }[] };
+export type Filter = {
+  must: (Condition | { should: { must: Condition[] }[] } | { has_id: string[] } | { has_vector: string })[];
+  must_not?: { must: Condition[] }[];
+};
 
 /** Indexed, or a filter on it would look at every point (and Qdrant's strict mode would refuse it). */
 export const payloadIndexes = [
@@ -78,22 +91,29 @@ export function versionConditions(versions: readonly DocumentVersion[]): Conditi
   ]);
 }
 
-export function searchFilter(scope: Scope, excluded: readonly DocumentVersion[] = []): Filter {
-  if (excluded.length === 0) return within(scope);
-  return { ...within(scope), must_not: versionConditions(excluded).map((must) => ({ must })) };
+/** `included` must not be empty: Qdrant takes an empty list of alternatives for no condition at all. */
+export function searchFilter(scope: Scope, { included, excluded }: RowFilter): Filter {
+  const { must } = within(scope);
+  if (included !== undefined)
+    must.push({ should: versionConditions(included).map((all) => ({ must: all })) });
+  if (excluded === undefined || excluded.length === 0) return { must };
+  return { must, must_not: versionConditions(excluded).map((all) => ({ must: all })) };
 }
 
 export function toPoint(scope: Scope, { id, vector, ...chunk }: StoredRow) {
   return {
     id,
-    vector: { [vectorName]: [...vector] },
+    vector: { [vectorName]: [...vector], [sparseName]: sparseOfChunk(chunk) },
     payload: { tenant: scope.tenant, collection: scope.collection, ...chunk },
   };
 }
 
-/** A number of a vector as JSON takes up to 23 characters; a character of text may become six. */
+/**
+ * A number of a vector as JSON takes up to 23 characters; a character of text may become six, and a word of two
+ * characters, with its space, adds a number and an index of ten digits.
+ */
 export function pointBytes(row: StoredRow): number {
-  return 1000 + 23 * row.vector.length + 6 * (row.text.length + row.context.length + row.title.length);
+  return 1000 + 23 * row.vector.length + 18 * (row.text.length + row.context.length) + 6 * row.title.length;
 }
 
 export function toChunk(id: string | number, payload: Payload | null | undefined): StoredChunk {

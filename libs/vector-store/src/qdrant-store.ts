@@ -1,13 +1,16 @@
 import { QdrantClient } from '@qdrant/js-client-rest';
 import type { Logger } from '@vortex/observability';
-import { checkQuery, checkRows } from './check-rows.ts';
+import { isBetter } from './best-rows.ts';
+import { checkLimit, checkQuery, checkQuestion, checkRows } from './check-rows.ts';
 import { StoreUnavailable } from './errors.ts';
 import { qdrantAddress } from './qdrant-address.ts';
 import { QdrantCatalog } from './qdrant-catalog.ts';
 import { statusOf, translateQdrant } from './qdrant-errors.ts';
 import {
+  type Payload,
   pointBytes,
   searchFilter,
+  sparseName,
   toChunk,
   toPoint,
   toVector,
@@ -15,17 +18,21 @@ import {
   versionConditions,
   within,
 } from './qdrant-points.ts';
+import { sparseOfQuestion } from './qdrant-sparse.ts';
 import { versionKey } from './row-id.ts';
 import type {
   ChunkRow,
   CollectionDescription,
   DocumentVersion,
+  RankedRow,
+  RowFilter,
   Scope,
   StoredChunk,
   StoredRow,
   StoredVersion,
   StoreHealth,
   StoreHit,
+  TextQuery,
   VectorModel,
   VectorQuery,
   VectorStore,
@@ -112,18 +119,49 @@ class QdrantStore implements VectorStore {
   }
 
   async search(scope: Scope, query: VectorQuery): Promise<StoreHit[]> {
+    const points = await this.#nearest(scope, query, true);
+    return points.map((point) => ({ chunk: toChunk(point.id, point.payload), score: point.score }));
+  }
+
+  async rank(scope: Scope, query: VectorQuery): Promise<RankedRow[]> {
+    return (await this.#nearest(scope, query, [...rankFields])).map(toRankedRow);
+  }
+
+  async rankText(scope: Scope, query: TextQuery): Promise<RankedRow[]> {
     return this.#asked(async () => {
       const model = await this.#catalog.known(scope);
-      checkQuery(model, query);
-      const found = await this.#client.query(this.#catalog.rowsOf(model), {
-        query: [...query.vector],
-        using: vectorName,
-        filter: searchFilter(scope, query.excluded),
+      checkLimit(query);
+      const words = sparseOfQuestion(query.text);
+      if (words.indices.length === 0) return [];
+      const points = await this.#points(scope, model, query, {
+        query: words,
+        using: sparseName,
         limit: query.limit,
-        with_payload: true,
-        with_vector: false,
+        with_payload: [...rankFields],
       });
-      return found.points.map((point) => ({ chunk: toChunk(point.id, point.payload), score: point.score }));
+      return points.map(toRankedRow).sort((one, other) => (isBetter(one, other) ? -1 : 1));
+    });
+  }
+
+  async cosines(scope: Scope, vector: Float32Array, ids: readonly string[]): Promise<Map<string, number>> {
+    return this.#asked(async () => {
+      const model = await this.#catalog.known(scope);
+      checkQuestion(model, vector);
+      const found = new Map<string, number>();
+      for (let from = 0; from < ids.length; from += idsPerRequest) {
+        const some = [...new Set(ids.slice(from, from + idsPerRequest))];
+        const { points } = await this.#client.query(this.#catalog.rowsOf(model), {
+          query: [...vector],
+          using: vectorName,
+          filter: { must: [...within(scope).must, { has_id: some }] },
+          params: { exact: true },
+          limit: some.length,
+          with_payload: false,
+          with_vector: false,
+        });
+        for (const { id, score } of points) found.set(String(id), score);
+      }
+      return found;
     });
   }
 
@@ -195,6 +233,15 @@ class QdrantStore implements VectorStore {
     });
   }
 
+  async lexicalCount(scope: Scope): Promise<number> {
+    return this.#asked(async () => {
+      const model = await this.#catalog.read(scope);
+      if (model === null) return 0;
+      const filter = { must: [...within(scope).must, { has_vector: sparseName }] };
+      return (await this.#client.count(this.#catalog.rowsOf(model), { filter, exact: true })).count;
+    });
+  }
+
   async *scan(scope: Scope): AsyncIterable<StoredRow[]> {
     try {
       const model = await this.#asked(() => this.#catalog.known(scope));
@@ -233,6 +280,34 @@ class QdrantStore implements VectorStore {
     }
   }
 
+  #nearest(scope: Scope, query: VectorQuery, shown: true | string[]) {
+    return this.#asked(async () => {
+      const model = await this.#catalog.known(scope);
+      checkQuery(model, query);
+      return this.#points(scope, model, query, {
+        query: [...query.vector],
+        using: vectorName,
+        limit: query.limit,
+        with_payload: shown,
+      });
+    });
+  }
+
+  async #points(
+    scope: Scope,
+    model: VectorModel,
+    filter: RowFilter,
+    request: Parameters<QdrantClient['query']>[1],
+  ) {
+    if (filter.included?.length === 0) return [];
+    const found = await this.#client.query(this.#catalog.rowsOf(model), {
+      ...request,
+      filter: searchFilter(scope, filter),
+      with_vector: false,
+    });
+    return found.points;
+  }
+
   async *#pages(
     scope: Scope,
     model: VectorModel,
@@ -264,6 +339,18 @@ class QdrantStore implements VectorStore {
       if (statusOf(error) !== 404) throw error;
     }
   }
+}
+
+const rankFields = ['document_id', 'version'];
+
+function toRankedRow(point: { id: string | number; score: number; payload?: Payload | null }): RankedRow {
+  const { document_id, version } = point.payload ?? {};
+  return {
+    id: String(point.id),
+    document_id: String(document_id),
+    version: Number(version),
+    score: point.score,
+  };
 }
 
 function* batches(rows: readonly StoredRow[]): Generator<StoredRow[]> {

@@ -23,7 +23,7 @@ storeConformance('LanceDB with small collections in memory', async () => {
 describe('exact search over a store', () => {
   const scope = { tenant: 'default', collection: 'handbook' };
   const model = { dimension: 48, modelFingerprint: 'test-model@1' };
-  const calls = { search: 0, fetch: 0, describe: 0 };
+  const calls = { search: 0, rankText: 0, fetch: 0, describe: 0 };
   let dir: string;
   let lance: LanceStore;
   /** The real store, with its calls counted and, on demand, an upsert whose reply is lost. */
@@ -34,7 +34,7 @@ describe('exact search over a store', () => {
     dir = await mkdtemp(join(tmpdir(), 'vortex-exact-'));
     lance = await openLanceStore({ dir, log });
     await lance.ensureCollection(scope, model);
-    Object.assign(calls, { search: 0, fetch: 0, describe: 0 });
+    Object.assign(calls, { search: 0, rankText: 0, fetch: 0, describe: 0 });
     replyLost = false;
     watched = {
       ensureCollection: (...call) => lance.ensureCollection(...call),
@@ -43,6 +43,13 @@ describe('exact search over a store', () => {
       deleteDocument: (...call) => lance.deleteDocument(...call),
       listVersions: (...call) => lance.listVersions(...call),
       count: (...call) => lance.count(...call),
+      lexicalCount: (...call) => lance.lexicalCount(...call),
+      rank: (...call) => lance.rank(...call),
+      cosines: (...call) => lance.cosines(...call),
+      rankText(...call) {
+        calls.rankText += 1;
+        return lance.rankText(...call);
+      },
       scan: (...call) => lance.scan(...call),
       health: () => lance.health(),
       close: () => lance.close(),
@@ -81,7 +88,7 @@ describe('exact search over a store', () => {
     await store.upsert(scope, document('before', 2, 10));
 
     const hits = await store.search(scope, { vector: question, limit: 30 });
-    expect(calls).toEqual({ search: 0, fetch: 0, describe: 1 });
+    expect(calls).toEqual({ search: 0, rankText: 0, fetch: 0, describe: 1 });
     const truth = await lance.search(scope, { vector: question, limit: 30 });
     expect(hits.map((hit) => hit.chunk)).toEqual(truth.map((hit) => hit.chunk));
   });
@@ -113,7 +120,7 @@ describe('exact search over a store', () => {
   it('forgets the collection that was not searched longest when vectors take too much memory', async () => {
     const other = { tenant: 'default', collection: 'other' };
     await lance.ensureCollection(other, model);
-    const store = withExactSearch(watched, { exactBelow: 100, maxVectorBytes: 100_000 });
+    const store = withExactSearch(watched, { exactBelow: 100, maxIndexBytes: 100_000 });
     await store.search(scope, { vector: question, limit: 1 });
     await store.search(other, { vector: question, limit: 1 });
     expect(calls.describe).toBe(2);

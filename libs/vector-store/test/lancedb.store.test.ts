@@ -4,12 +4,14 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { connect } from '@lancedb/lancedb';
 import { createLogger } from '@vortex/observability';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { document, seeded, storeConformance } from '../src/conformance.ts';
 import { StoreUnavailable } from '../src/errors.ts';
-import { tableName } from '../src/lancedb-rows.ts';
+import { tableName, toTable } from '../src/lancedb-rows.ts';
 import { type LanceStore, openLanceStore } from '../src/lancedb-store.ts';
+import { rowId } from '../src/row-id.ts';
 
 const log = createLogger({ service: 'test', level: 'silent' });
 const scope = { tenant: 'default', collection: 'handbook' };
@@ -115,9 +117,9 @@ describe('LanceDB in a folder', () => {
     await store.upkeep(scope);
     await store.upkeep(scope);
     const tidied = await files();
-    // One data file, the versions of the two rounds and their transaction files.
-    expect(tidied.filter((file) => file.includes('data')).length).toBe(1);
-    expect(tidied.length).toBeLessThan(12);
+    // Data of before, of and since the last round of the index, the versions of two rounds and their transaction files.
+    expect(tidied.filter((file) => file.includes('/data/')).length).toBeLessThanOrEqual(3);
+    expect(tidied.filter((file) => !file.includes('/_indices/')).length).toBeLessThan(12);
     expect(untidied.length).toBeLessThan(250);
     expect(await store.count(scope)).toBe(40 * 4);
   });
@@ -129,10 +131,10 @@ describe('LanceDB in a folder', () => {
     const rows = document('doc-a', 1, 320);
     await store.upsert(scope, rows.slice(0, 200));
     await store.upkeep(scope);
-    expect((await files()).some((file) => file.includes('_indices'))).toBe(false);
+    expect((await files()).some((file) => file.endsWith('.idx'))).toBe(false);
     await store.upsert(scope, rows.slice(200));
     await store.upkeep(scope);
-    expect((await files()).some((file) => file.includes('_indices'))).toBe(true);
+    expect((await files()).some((file) => file.endsWith('.idx'))).toBe(true);
 
     await store.close();
     store = await openLanceStore({ dir, log, limits });
@@ -144,6 +146,53 @@ describe('LanceDB in a folder', () => {
       // The index alone would report 1 − 2 × distance; exact only because the search refines.
       expect(hit?.score).toBeCloseTo(1, 5);
     }
+  });
+
+  it('finds rows by words before and after upkeep has taken them into the index, best of both first', async () => {
+    store = await openLanceStore({ dir, log, limits: { keepVersionsMs: 0 } });
+    await store.ensureCollection(scope, model);
+    const group = (number: number) =>
+      document(`doc-${number}`, 1, 5).map((row) => ({
+        ...row,
+        context: '',
+        text: `${'pump '.repeat(1 + number)}of a boiler`,
+      }));
+    const order = async () => {
+      const ranked = await store?.rankText(scope, { text: 'pumps', limit: 1000 });
+      return ranked?.map(({ document_id }) => document_id);
+    };
+    for (let number = 0; number < 6; number += 1) {
+      await store.upsert(scope, group(number));
+      if (number % 2 === 1) await store.upkeep(scope);
+    }
+    const expected = [5, 4, 3, 2, 1, 0].flatMap((number) => Array(5).fill(`doc-${number}`));
+    await store.upkeep(scope);
+    expect(await order()).toEqual(expected);
+    await store.upsert(scope, group(2));
+    await store.deleteDocument(scope, 'doc-4');
+    expect((await order())?.sort()).toEqual(expected.filter((name) => name !== 'doc-4').sort());
+    expect((await order())?.[0]).toBe('doc-5');
+  });
+
+  it('makes the words of an older table searchable when it opens it', async () => {
+    const rows = document('doc-a', 1, 700).map((row) => ({ ...row, text: `${row.text} pump` }));
+    const old = await connect(dir);
+    const table = toTable(
+      model,
+      rows.map((row) => ({ ...row, id: rowId(scope, row) })),
+    );
+    const columns = table.schema.names.map(String).filter((name) => name !== 'terms');
+    await old.createTable(tableName(scope), table.select(columns), { existOk: false });
+    old.close();
+
+    store = await openLanceStore({ dir, log });
+    expect(await store.describe(scope)).toEqual({ ...model, rows: 700 });
+    expect(await store.lexicalCount(scope)).toBe(700);
+    expect(await store.rankText(scope, { text: 'pumps', limit: 1000 })).toHaveLength(700);
+    await store.upsert(scope, document('doc-b', 1, 2));
+    const [best] = await store.search(scope, { vector: rows[3]?.vector ?? seeded(1), limit: 1 });
+    expect(best?.chunk.chunk_id).toBe('doc-a/1/3');
+    expect(await store.count(scope)).toBe(702);
   });
 
   it('takes writes and searches while the index is built, and finds all of them afterwards', async () => {

@@ -31,9 +31,24 @@ export interface QdrantRecorder {
 }
 
 const update = { result: { operation_id: 1, status: 'completed' } };
+const collectionInfo = (sparse: object) => ({
+  status: 'green',
+  optimizer_status: 'ok',
+  segments_count: 1,
+  payload_schema: {},
+  config: {
+    params: { vectors: { dense: { size: 48, distance: 'Cosine' } }, ...sparse },
+    hnsw_config: { m: 0, ef_construct: 100, full_scan_threshold: 10_000 },
+    optimizer_config: { default_segment_number: 0, flush_interval_sec: 5 },
+  },
+});
+/** A collection as builds without a search by words made it. */
+export const olderCollection = collectionInfo({});
+
 /** What an empty, willing Qdrant would answer. */
 const defaults: Record<string, CannedReply> = {
   'GET exists': { result: { exists: false } },
+  'GET ': { result: collectionInfo({ sparse_vectors: { lexical: { modifier: 'idf' } } }) },
   'PUT ': { result: true },
   'PUT index': update,
   'PUT points': update,

@@ -4,11 +4,17 @@ import { createLogger } from '@vortex/observability';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { document, seeded } from '../src/conformance.ts';
 import { ModelMismatch, StoreRefused, StoreUnavailable, UnknownCollection } from '../src/errors.ts';
+import { sparseOfChunk, sparseOfQuestion } from '../src/qdrant-sparse.ts';
 import { openQdrantStore } from '../src/qdrant-store.ts';
 import { rowId } from '../src/row-id.ts';
 import type { VectorStore } from '../src/vector-store.ts';
 import { openApiValidator } from './openapi-validator.ts';
-import { type QdrantRecorder, type RecordedRequest, startQdrantRecorder } from './qdrant-recorder.ts';
+import {
+  olderCollection,
+  type QdrantRecorder,
+  type RecordedRequest,
+  startQdrantRecorder,
+} from './qdrant-recorder.ts';
 
 const openApiFile =
   process.env.VORTEX_QDRANT_OPENAPI ??
@@ -57,10 +63,13 @@ describe('what the Qdrant adapter asks', () => {
   it('makes one Qdrant collection per model, with its indexes, and notes the collection in the catalog', async () => {
     recorder.answer(() => undefined);
     await store.ensureCollection(scope, model);
-    const [rows] = sent('').filter((request) => !request.collection.endsWith('-catalog'));
+    const [rows] = sent('').filter(
+      ({ method, collection }) => method === 'PUT' && !collection.endsWith('-catalog'),
+    );
     expect(rows?.collection).toMatch(/^vortex-48-[0-9a-f]{16}$/);
     expect(rows?.body).toEqual({
       vectors: { dense: { size: 48, distance: 'Cosine' } },
+      sparse_vectors: { lexical: { modifier: 'idf' } },
       hnsw_config: { payload_m: 16, m: 0 },
     });
     const indexes = sent('index').map(({ body, wait }) => ({ ...body, wait }));
@@ -93,16 +102,30 @@ describe('what the Qdrant adapter asks', () => {
     expect(sent('index')).toHaveLength(4);
   });
 
+  it('refuses a collection that was made without words, and says what to do', async () => {
+    recorder.answer((request) =>
+      request.method === 'GET' && request.action === '' ? { result: olderCollection } : catalogued(request),
+    );
+    const ensured = store.ensureCollection(scope, model);
+    await expect(ensured).rejects.toThrow(StoreRefused);
+    await expect(ensured).rejects.toThrow(/delete it there and ingest/);
+  });
+
   it('sends the key, and deterministic ids, and waits for writes', async () => {
     const rows = document('doc-a', 1, 2);
     await store.upsert(scope, rows);
     const [request] = sent('points').filter(({ method }) => method === 'PUT');
     expect(request?.wait).toBe('true');
     expect(request?.apiKey).toBe('a-key');
-    const points = request?.body.points as { id: string; vector: { dense: number[] }; payload: object }[];
+    const points = request?.body.points as {
+      id: string;
+      vector: { dense: number[]; lexical: object };
+      payload: object;
+    }[];
     expect(points.map((point) => point.id)).toEqual(rows.map((row) => rowId(scope, row)));
     expect(points[0]?.vector.dense).toEqual([...(rows[0]?.vector ?? [])]);
     const { vector: _, ...chunk } = rows[0] ?? expect.fail();
+    expect(points[0]?.vector.lexical).toEqual(sparseOfChunk(chunk));
     expect(points[0]?.payload).toEqual({ ...scope, ...chunk });
   });
 
@@ -158,8 +181,98 @@ describe('what the Qdrant adapter asks', () => {
     });
   });
 
+  it('asks for words as a sparse vector, with the same filter, and orders equal scores by id', async () => {
+    const found = ['c', 'a', 'b'].map((letter, index) => ({
+      id: rowId(scope, { document_id: letter, version: 1, ordinal: 0 }),
+      version: 0,
+      score: index === 0 ? 3 : 2,
+      payload: { document_id: letter, version: 1 },
+    }));
+    recorder.answer((request) =>
+      request.action === 'points/query' ? { result: { points: found } } : catalogued(request),
+    );
+    const filter = {
+      included: [{ document_id: 'doc-a', version: 2 }],
+      excluded: [{ document_id: 'doc-b', version: 1 }],
+    };
+    const ranked = await store.rankText(scope, { text: 'the pumps', limit: 9, ...filter });
+    expect(ranked.map(({ score }) => score)).toEqual([3, 2, 2]);
+    expect(ranked[0]).toEqual({ id: found[0]?.id, document_id: 'c', version: 1, score: 3 });
+    const ids = ranked.map(({ id }) => id);
+    expect(ids.slice(1)).toEqual([...ids.slice(1)].sort());
+    expect(sent('points/query')[0]?.body).toEqual({
+      query: sparseOfQuestion('pump'),
+      using: 'lexical',
+      limit: 9,
+      with_payload: ['document_id', 'version'],
+      with_vector: false,
+      filter: {
+        must: [
+          ...tenantFilter,
+          {
+            should: [
+              {
+                must: [
+                  { key: 'version', match: { value: 2 } },
+                  { key: 'document_id', match: { any: ['doc-a'] } },
+                ],
+              },
+            ],
+          },
+        ],
+        must_not: [
+          {
+            must: [
+              { key: 'version', match: { value: 1 } },
+              { key: 'document_id', match: { any: ['doc-b'] } },
+            ],
+          },
+        ],
+      },
+    });
+  });
+
+  it('does not ask what has no answer: a question without words, or no version to look in', async () => {
+    expect(await store.rankText(scope, { text: 'what is it?', limit: 3 })).toEqual([]);
+    expect(await store.rankText(scope, { text: 'pump', limit: 3, included: [] })).toEqual([]);
+    expect(await store.rank(scope, { vector: seeded(1), limit: 3, included: [] })).toEqual([]);
+    expect(await store.cosines(scope, seeded(1), [])).toEqual(new Map());
+    expect(sent('points/query')).toEqual([]);
+  });
+
+  it('lets Qdrant compute the cosine of named rows, exactly', async () => {
+    const id = rowId(scope, { document_id: 'doc-a', version: 1, ordinal: 0 });
+    recorder.answer((request) =>
+      request.action === 'points/query'
+        ? { result: { points: [{ id, version: 0, score: 0.25 }] } }
+        : catalogued(request),
+    );
+    expect(await store.cosines(scope, seeded(1), [id, id])).toEqual(new Map([[id, 0.25]]));
+    expect(sent('points/query')[0]?.body).toMatchObject({
+      using: 'dense',
+      limit: 1,
+      params: { exact: true },
+      filter: { must: [...tenantFilter, { has_id: [id] }] },
+    });
+  });
+
+  it('counts the rows that have words as points that have the sparse vector', async () => {
+    recorder.answer((request) =>
+      request.action === 'points/count' ? { result: { count: 7 } } : catalogued(request),
+    );
+    expect(await store.lexicalCount(scope)).toBe(7);
+    expect(sent('points/count')[0]?.body).toEqual({
+      filter: { must: [...tenantFilter, { has_vector: 'lexical' }] },
+      exact: true,
+    });
+  });
+
   it('puts tenant and collection into every request that touches rows', async () => {
     await store.search(scope, { vector: seeded(1), limit: 1 });
+    await store.rank(scope, { vector: seeded(1), limit: 1 });
+    await store.rankText(scope, { text: 'pump', limit: 1 });
+    await store.cosines(scope, seeded(1), [rowId(scope, { document_id: 'a', version: 1, ordinal: 0 })]);
+    await store.lexicalCount(scope);
     await store.count(scope);
     await store.listVersions(scope);
     for await (const _ of store.scan(scope));
@@ -169,7 +282,7 @@ describe('what the Qdrant adapter asks', () => {
     const onRows = recorder.requests.filter(
       ({ collection, action }) => !collection.endsWith('-catalog') && action.startsWith('points'),
     );
-    expect(onRows).toHaveLength(7);
+    expect(onRows).toHaveLength(11);
     for (const { body } of onRows) {
       expect((body.filter as { must: unknown[] }).must.slice(0, 2)).toEqual(tenantFilter);
     }
