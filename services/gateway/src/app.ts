@@ -7,6 +7,7 @@ import { describe, openApiDocument } from './openapi-document.ts';
 import { jsonContent } from './openapi-schemas.ts';
 import { gatewayProblem } from './problem.ts';
 import { createQueryMeter } from './query-meter.ts';
+import { auditEndpoint } from './routes/audit.ts';
 import { chatCompletionsEndpoint } from './routes/chat-completions.ts';
 import { collectionsEndpoint } from './routes/collections.ts';
 import { documentEndpoints } from './routes/documents.ts';
@@ -33,6 +34,7 @@ export function createApp(deps: GatewayDependencies): GatewayApp {
     ...documentEndpoints(parts),
     collectionsEndpoint(parts),
     ...webhookEndpoints(parts),
+    auditEndpoint(parts),
     chatCompletionsEndpoint(parts),
     ...modelEndpoints(parts),
     ...probeEndpoints(parts),

@@ -1,5 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import {
+  auditReport,
+  auditRequest,
   createWebhookRequest,
   ingestRequest,
   ingestResponse,
@@ -33,6 +35,8 @@ export const schemas = {
   ingestResponse: named('IngestResponse', ingestResponse),
   jobAccepted: named('JobAccepted', jobAccepted),
   job: named('Job', jobResponse),
+  auditRequest: named('AuditRequest', auditRequest),
+  auditReport: named('AuditReport', auditReport),
   createWebhookRequest: named('CreateWebhookRequest', createWebhookRequest),
   webhook: named('Webhook', webhookResponse),
   webhookList: named('WebhookList', webhookList),
