@@ -1,5 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
+  type AuditReport,
+  type AuditRequest,
+  auditReport,
   type IngestRequest,
   type IngestResponse,
   ingestResponse,
@@ -47,6 +50,8 @@ export interface VortexClient {
   ): Promise<JobResponse>;
   /** The document's extracted text, which every `source_span` points into. */
   documentText(documentId: string, options?: CallOptions): Promise<string>;
+  /** Compares store and files with the registry; takes seconds to minutes. */
+  audit(request?: AuditRequest, options?: CallOptions): Promise<AuditReport>;
   health(options?: CallOptions): Promise<{ ready: boolean; reasons: string[] }>;
   /** Closes kept connections. */
   close(): Promise<void>;
@@ -131,6 +136,7 @@ export function createClient(options: { url: string }): VortexClient {
     },
     documentText: (documentId, call = {}) =>
       exchange(`/api/documents/${encodeURIComponent(documentId)}/text`, call),
+    audit: (request = {}, call = {}) => json(auditReport, '/api/audit', call, request),
     async health(call = {}) {
       const response = await send('/readyz', call);
       const content = (await response.json().catch(() => ({}))) as { reasons?: unknown };

@@ -6,6 +6,8 @@ export const jobAccepted = z.object({
   job_id: z.string(),
   status: z.literal('queued'),
   status_url: z.string(),
+  /** What deliveries to the request's `webhook_url` are signed with; the same for every request with that address. */
+  webhook_secret: z.string().optional(),
 });
 export type JobAccepted = z.infer<typeof jobAccepted>;
 

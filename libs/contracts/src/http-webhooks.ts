@@ -56,6 +56,10 @@ export type WebhookResponse = z.infer<typeof webhookResponse>;
 
 export const webhookList = z.object({ webhooks: z.array(webhookResponse) });
 
+/** `POST /api/webhooks/{id}/test`, and a replay: what is going to be sent. */
+export const webhookQueued = z.object({ delivery_ids: z.array(z.string()) });
+export type WebhookQueued = z.infer<typeof webhookQueued>;
+
 /** The body of a delivery. Its headers are `webhook-id`, `webhook-timestamp` and `webhook-signature`. */
 export const webhookBody = z.object({
   type: z.union([webhookEventType, z.literal('webhook.test')]),

@@ -7,4 +7,6 @@ export type { Registry } from './registry.ts';
 export * from './registry-failures.ts';
 export { RegistryUnavailable } from './registry-unavailable.ts';
 export { openSqliteRegistry } from './sqlite-registry.ts';
+export * from './webhook-address.ts';
+export * from './webhook-secret.ts';
 export * from './webhooks.ts';

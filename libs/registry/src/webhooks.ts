@@ -17,12 +17,17 @@ export interface WebhookRegistry {
   deleteWebhook(tenant: string, webhookId: string): Promise<boolean>;
 
   /**
-   * Writes an event that no other change of the registry stands for: `webhook.test` (to one webhook), and the
-   * ends of questions. `url`: also to that address, signed by the installation's own key.
+   * Writes an event that no other change of the registry stands for, such as `webhook.test` (to one webhook).
+   * `url`: also to that address, signed by the installation's own key.
    */
   recordEvent(input: RecordedEvent): Promise<{ eventId: string; deliveryIds: string[] }>;
 
-  claimDeliveries(options: { leaseMs: number; limit: number }): Promise<DueDelivery[]>;
+  /** `exceptOrigins` (what a URL begins with, up to its path): receivers that are busy with as much as they get at a time. */
+  claimDeliveries(options: {
+    leaseMs: number;
+    limit: number;
+    exceptOrigins?: readonly string[];
+  }): Promise<DueDelivery[]>;
   settleDelivery(deliveryId: string, outcome: DeliveryOutcome): Promise<void>;
   /** Newest first. */
   listDeliveries(
@@ -35,10 +40,20 @@ export interface WebhookRegistry {
   /** Removes settled deliveries created before. */
   forgetOldDeliveries(createdBefore: number): Promise<number>;
 
-  /** An asynchronous question whose end is to be told to `url`. */
-  watchQuery(input: { tenant: string; jobId: string; url: string }): Promise<void>;
-  watchedQueries(limit: number): Promise<{ tenant: string; jobId: string; url: string; since: number }[]>;
+  /** An asynchronous question whose end is to be told: to the webhooks that want it, and to `url`. */
+  watchQuery(input: WatchedQuery): Promise<void>;
+  /** Oldest first. */
+  watchedQueries(limit: number): Promise<(WatchedQuery & { since: number })[]>;
+  /** The question was not accepted. */
   unwatchQuery(jobId: string): Promise<void>;
+  /**
+   * Records the end of a watched question and ends the watch, in one transaction: of several that look at it, one
+   * tells. False: it is not watched (any more), and nothing was recorded.
+   */
+  endWatchedQuery(
+    jobId: string,
+    event: { type: 'query.completed' | 'query.failed'; data: Record<string, unknown> },
+  ): Promise<boolean>;
 
   /** 32 random bytes (hex), made once per installation: the root of the keys that sign deliveries to `webhook_url`s. */
   signingKey(): Promise<string>;
@@ -61,6 +76,13 @@ export interface WebhookRecord {
   secret: string;
   description: string | null;
   createdAt: number;
+}
+
+export interface WatchedQuery {
+  tenant: string;
+  jobId: string;
+  /** Null: only to webhooks. */
+  url: string | null;
 }
 
 export interface RecordedEvent {

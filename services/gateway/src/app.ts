@@ -7,6 +7,7 @@ import { describe, openApiDocument } from './openapi-document.ts';
 import { jsonContent } from './openapi-schemas.ts';
 import { gatewayProblem } from './problem.ts';
 import { createQueryMeter } from './query-meter.ts';
+import { auditEndpoint } from './routes/audit.ts';
 import { chatCompletionsEndpoint } from './routes/chat-completions.ts';
 import { collectionsEndpoint } from './routes/collections.ts';
 import { documentEndpoints } from './routes/documents.ts';
@@ -17,6 +18,7 @@ import { pageEndpoints } from './routes/pages.ts';
 import { probeEndpoints } from './routes/probes.ts';
 import { queryEndpoint } from './routes/query.ts';
 import { searchEndpoint } from './routes/search.ts';
+import { webhookEndpoints } from './routes/webhooks.ts';
 
 export type GatewayApp = OpenAPIHono<GatewayEnv>;
 
@@ -31,6 +33,8 @@ export function createApp(deps: GatewayDependencies): GatewayApp {
     jobEndpoint(parts),
     ...documentEndpoints(parts),
     collectionsEndpoint(parts),
+    ...webhookEndpoints(parts),
+    auditEndpoint(parts),
     chatCompletionsEndpoint(parts),
     ...modelEndpoints(parts),
     ...probeEndpoints(parts),

@@ -1,5 +1,6 @@
 import {
   type Answer,
+  type AuditReport,
   type Completed,
   type Completion,
   defaultTenant,
@@ -85,7 +86,7 @@ export async function prepare(
   return { job, admitMs: exchange.elapsedMs(), timeoutMs };
 }
 
-async function assertCollection(deps: GatewayDependencies, name: string | undefined): Promise<void> {
+export async function assertCollection(deps: GatewayDependencies, name: string | undefined): Promise<void> {
   // Without a name `default` is meant, which is never unknown.
   if (name === undefined) return;
   if ((await deps.registry.resolveCollection(defaultTenant, name)) !== null) return;
@@ -101,7 +102,7 @@ async function assertCollection(deps: GatewayDependencies, name: string | undefi
  * Waits for the end of a prepared job.
  * @throws HttpProblem for every end but a result; ClientGone; QueueFull and QueueUnavailable.
  */
-export async function awaitResult<Result extends Answer | Hits>(
+export async function awaitResult<Result extends Answer | Hits | AuditReport>(
   deps: GatewayDependencies,
   exchange: Exchange,
   prepared: PreparedJob,
@@ -135,7 +136,7 @@ export async function awaitResult<Result extends Answer | Hits>(
  * The value was written by a worker of ours through its own schema; here only what is branched on is
  * checked. A second parse of the whole answer would be the dearest step of the gateway.
  */
-function resultOf<Result extends Answer | Hits>(
+function resultOf<Result extends Answer | Hits | AuditReport>(
   text: string,
   id: string,
   exchange: Exchange,

@@ -2,7 +2,7 @@ import type { ServiceConfig } from '@vortex/config';
 import type { TextStore } from '@vortex/documents';
 import type { Logger, Metrics } from '@vortex/observability';
 import type { QueueInspector, Submitter } from '@vortex/queue';
-import type { Registry } from '@vortex/registry';
+import type { Registry, WebhookRules } from '@vortex/registry';
 import type { QueryMeter } from './query-meter.ts';
 import type { ReplicaSnapshot } from './replica-snapshot.ts';
 
@@ -12,6 +12,8 @@ export interface GatewayDependencies {
   submitter: Submitter;
   inspector: QueueInspector;
   registry: Registry;
+  /** Where webhooks may be sent; an address they refuse by its form is refused when it is given. */
+  webhookRules: WebhookRules;
   texts: Pick<TextStore, 'get'>;
   replicas: ReplicaSnapshot;
   metrics: Metrics;

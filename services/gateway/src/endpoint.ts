@@ -8,10 +8,10 @@ import type { Exchange, GatewayContext } from './exchange.ts';
  * known, decode it leniently, and cost a cloned request.
  */
 export interface Endpoint {
-  method: 'get' | 'post';
+  method: 'get' | 'post' | 'patch' | 'delete';
   /** Parameters as OpenAPI writes them: `/api/jobs/{id}`. */
   path: string;
-  tag: 'queries' | 'documents' | 'jobs' | 'openai' | 'operations' | 'pages';
+  tag: 'queries' | 'documents' | 'jobs' | 'webhooks' | 'openai' | 'operations' | 'pages';
   summary: string;
   description?: string;
   request?: RouteConfig['request'];

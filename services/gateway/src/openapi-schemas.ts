@@ -1,5 +1,8 @@
 import { z } from '@hono/zod-openapi';
 import {
+  auditReport,
+  auditRequest,
+  createWebhookRequest,
   ingestRequest,
   ingestResponse,
   jobAccepted,
@@ -9,6 +12,10 @@ import {
   queryResponse,
   searchRequest,
   searchResponse,
+  webhookDeliveryPage,
+  webhookList,
+  webhookQueued,
+  webhookResponse,
 } from '@vortex/contracts';
 
 /**
@@ -28,6 +35,13 @@ export const schemas = {
   ingestResponse: named('IngestResponse', ingestResponse),
   jobAccepted: named('JobAccepted', jobAccepted),
   job: named('Job', jobResponse),
+  auditRequest: named('AuditRequest', auditRequest),
+  auditReport: named('AuditReport', auditReport),
+  createWebhookRequest: named('CreateWebhookRequest', createWebhookRequest),
+  webhook: named('Webhook', webhookResponse),
+  webhookList: named('WebhookList', webhookList),
+  webhookQueued: named('WebhookQueued', webhookQueued),
+  webhookDeliveryPage: named('WebhookDeliveryPage', webhookDeliveryPage),
   problem: named('Problem', problem),
   openAiError: z
     .object({

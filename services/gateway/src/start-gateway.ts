@@ -4,7 +4,7 @@ import type { ServiceConfig } from '@vortex/config';
 import { createTextStore } from '@vortex/documents';
 import { createMetrics, type Logger } from '@vortex/observability';
 import { createInspector, createSubmitter } from '@vortex/queue';
-import { openSqliteRegistry } from '@vortex/registry';
+import { openSqliteRegistry, readWebhookRules } from '@vortex/registry';
 import { createApp } from './app.ts';
 import { mirrorReplicaLoads } from './replica-gauge.ts';
 import { createReplicaSnapshot } from './replica-snapshot.ts';
@@ -35,6 +35,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     submitter,
     inspector,
     registry,
+    webhookRules: readWebhookRules(config.webhooks.allow),
     texts: createTextStore(join(data.dir, 'texts')),
     replicas,
     metrics,

@@ -12,7 +12,7 @@ import type {
   SubmittedJob,
   Submitter,
 } from '@vortex/queue';
-import { openSqliteRegistry, type Registry } from '@vortex/registry';
+import { openSqliteRegistry, type Registry, readWebhookRules } from '@vortex/registry';
 import { onTestFinished } from 'vitest';
 import { createApp, type GatewayApp } from '../src/app.ts';
 import { createReplicaSnapshot } from '../src/replica-snapshot.ts';
@@ -62,6 +62,7 @@ export async function gatewayUnderTest(
     submitter: queue,
     inspector: queue,
     registry,
+    webhookRules: readWebhookRules(['127.0.0.1']),
     texts,
     replicas,
     metrics,

@@ -5,12 +5,13 @@ import { maskSecrets, readServiceConfig } from '@vortex/config';
 import { createTextStore } from '@vortex/documents';
 import { catalogueModel, fingerprintOf } from '@vortex/embedding';
 import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
-import { createSubmitter } from '@vortex/queue';
+import { createInspector, createSubmitter } from '@vortex/queue';
 import { openSqliteRegistry } from '@vortex/registry';
 import { createReleaseStack, type RunningStages, runStages } from '@vortex/runtime';
 import { createProcessChunker } from './process-chunker.ts';
 import { createGroupSender } from './send-groups.ts';
 import { createIngestStage } from './stage.ts';
+import { startWebhookDeliverer } from './webhooks/deliverer.ts';
 
 const config = readServiceConfig('ingest', { env: process.env, confDir: 'conf' });
 const { name: workerName, drain_budget_ms: drainBudgetMs } = config.worker;
@@ -33,6 +34,11 @@ parts.push('chunker', () => chunker.close());
 const submitter = createSubmitter({ redis, name: `${workerName}-${randomBytes(6).toString('hex')}`, log });
 await submitter.start();
 parts.push('submitter', () => submitter.close());
+
+const jobs = createInspector(redis, log);
+parts.push('live view of jobs', () => jobs.close());
+const deliverer = startWebhookDeliverer({ registry, jobs, settings: config.webhooks, log, metrics });
+parts.push('webhooks', () => deliverer.stop());
 
 let stages: RunningStages | undefined;
 const readiness = (): Readiness => {

@@ -5,6 +5,7 @@ import { createLogger, createMetrics, type Readiness, startProbes } from '@vorte
 import { openRegistry } from '@vortex/registry';
 import { createReleaseStack, type RunningStages, runStages } from '@vortex/runtime';
 import { openVectorStore } from '@vortex/vector-store';
+import { createAuditStage } from './audit-stage.ts';
 import { createPurge } from './purge.ts';
 import { createRetrieveStage } from './retrieve-stage.ts';
 import { createStoreStage } from './store-stage.ts';
@@ -73,6 +74,14 @@ running = await runStages({
       slots,
     },
     store: { handler: createStoreStage({ registry, store, visibleSearch, gate }), slots: 2 },
+    audit: {
+      handler: createAuditStage({
+        ...{ registry, store },
+        originals: createContentStore(join(dataDir, 'originals')),
+        texts: createContentStore(join(dataDir, 'texts')),
+      }),
+      slots: 1,
+    },
   },
   drainBudgetMs: config.worker.drain_budget_ms,
 });

@@ -211,6 +211,48 @@ export function webhooksConformance(underTest: RegistryUnderTest): void {
       expect(await registry.watchedQueries(10)).toMatchObject([{ jobId: 'qry_2' }]);
     });
 
+    it('tells the end of a question once, to its address and to the webhooks that want it', async () => {
+      const { registry, other } = underTest;
+      await registry.createWebhook({
+        ...{ tenant, url: 'https://example.org/all', secret: 'whsec_x', description: null },
+        events: ['query.completed', 'query.failed'],
+      });
+      await registry.watchQuery({ tenant, jobId: 'qry_1', url: 'https://example.org/1' });
+      await registry.watchQuery({ tenant, jobId: 'qry_2', url: null });
+      expect(await registry.watchedQueries(10)).toMatchObject([
+        { url: 'https://example.org/1' },
+        { url: null },
+      ]);
+      const end = { type: 'query.completed', data: { job_id: 'qry_1' } } as const;
+      const told = await Promise.all([
+        registry.endWatchedQuery('qry_1', end),
+        other.endWatchedQuery('qry_1', end),
+      ]);
+      expect(told.filter(Boolean)).toHaveLength(1);
+      expect(await other.endWatchedQuery('qry_2', { type: 'query.failed', data: { job_id: 'qry_2' } })).toBe(
+        true,
+      );
+      expect(await registry.watchedQueries(10)).toEqual([]);
+      const due = await registry.claimDeliveries({ leaseMs: 1000, limit: 10 });
+      expect(due.map(({ type, url, secret }) => [type, url, secret]).sort()).toEqual([
+        ['query.completed', 'https://example.org/1', null],
+        ['query.completed', 'https://example.org/all', 'whsec_x'],
+        ['query.failed', 'https://example.org/all', 'whsec_x'],
+      ]);
+    });
+
+    it('claims nothing for receivers that are busy', async () => {
+      const { registry } = underTest;
+      for (const url of ['https://busy.example/a', 'https://busy.example/b', 'https://free.example:8443/c']) {
+        await registry.recordEvent({ tenant, type: 'webhook.test', data: {}, url });
+      }
+      const exceptOrigins = ['https://busy.example', 'https://free.example:9'];
+      const claim = (options = {}) => registry.claimDeliveries({ leaseMs: 1000, limit: 10, ...options });
+      expect((await claim({ exceptOrigins })).map(({ url }) => url)).toEqual(['https://free.example:8443/c']);
+      expect(await claim({ exceptOrigins })).toEqual([]);
+      expect(await claim()).toHaveLength(2);
+    });
+
     it('has one signing key, also when two ask for it first', async () => {
       const [one, two] = await Promise.all([underTest.registry.signingKey(), underTest.other.signingKey()]);
       expect(one).toMatch(/^[0-9a-f]{64}$/);

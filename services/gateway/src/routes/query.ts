@@ -1,4 +1,4 @@
-import type { Answer, QueryRequest } from '@vortex/contracts';
+import type { Answer, JobAccepted, QueryRequest } from '@vortex/contracts';
 import { awaitResult, prepare, queryAnswer, serverTiming } from '../ask.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
@@ -10,6 +10,7 @@ import { jsonBody, jsonContent, schemas } from '../openapi-schemas.ts';
 import { gatewayProblem, internalProblem, problemOf } from '../problem.ts';
 import { metered } from '../query-meter.ts';
 import { startAnswer } from '../running-answer.ts';
+import { assertWebhookAddress, watchQuestion } from '../webhook-address.ts';
 
 /** `POST /query`: a question, answered in one of three ways: at once, as a stream, or later. */
 export function queryEndpoint(parts: GatewayParts): Endpoint {
@@ -22,7 +23,7 @@ export function queryEndpoint(parts: GatewayParts): Endpoint {
       'With `stream: true` the answer is an event stream: `start{id,request_id}`, `sources{sources}`, `delta{text}`…, ' +
       '`citation{…}`…, then `done` with the same object as the JSON answer, or `error` with a problem. After `restart` ' +
       'the client forgets the deltas it has: the text begins anew. With `async: true` the answer is 202 and the job is ' +
-      'asked for at `status_url`.',
+      'asked for at `status_url`, or its end is sent to `webhook_url`.',
     request: jsonBody(schemas.queryRequest, { query: 'Which Redis list does the retriever read from?' }),
     responses: {
       200: {
@@ -42,6 +43,15 @@ export function queryEndpoint(parts: GatewayParts): Endpoint {
           detail: 'An answer can be streamed or fetched later, not both.',
           errors: [{ pointer: '/async', message: 'must not be true together with stream' }],
         });
+      }
+      if (request.webhook_url !== undefined) {
+        if (request.async !== true) {
+          throw gatewayProblem('validation', {
+            detail: 'Only the end of an asynchronous question is sent to a webhook.',
+            errors: [{ pointer: '/webhook_url', message: 'needs async: true' }],
+          });
+        }
+        assertWebhookAddress(parts.webhookRules, request.webhook_url, '/webhook_url');
       }
       if (request.async === true) return queueForLater(parts, exchange, request);
       if (request.stream === true) return streamAnswer(parts, exchange, request);
@@ -73,13 +83,20 @@ async function queueForLater(
   exchange: Exchange,
   request: QueryRequest,
 ): Promise<Response> {
-  const { id } = await metered(parts.meter, exchange, 'async', async () => {
+  const { id, watch } = await metered(parts.meter, exchange, 'async', async () => {
     const { job } = await prepare(parts, exchange, { ...request, stream: false, track: true });
-    await parts.submitter.enqueue(job);
-    return { outcome: 'ok' as const, id: job.id };
+    const watched = await watchQuestion(parts, job.id, request.webhook_url);
+    try {
+      await parts.submitter.enqueue(job);
+    } catch (error) {
+      await watched.undo();
+      throw error;
+    }
+    return { outcome: 'ok' as const, id: job.id, watch: watched };
   });
   const statusUrl = `/api/jobs/${id}`;
-  const accepted = { job_id: id, status: 'queued' as const, status_url: statusUrl };
+  const accepted: JobAccepted = { job_id: id, status: 'queued', status_url: statusUrl };
+  if (watch.secret !== undefined) accepted.webhook_secret = watch.secret;
   return jsonAnswer(exchange, accepted, 202, { Location: statusUrl });
 }
 
