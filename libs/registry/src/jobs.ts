@@ -54,6 +54,8 @@ export interface JobRegistry {
 
   /** Open jobs last touched before `untouchedSince` (epoch ms), oldest first, for the sweeper that puts lost ones back into the queue. */
   openJobs(options: { untouchedSince: number; limit: number }): Promise<JobRecord[]>;
+  /** Of all tenants. */
+  countOpenJobs(): Promise<number>;
   /** Removes jobs (and their events) that ended before, and idempotency keys older than a day. Returns how many jobs. */
   forgetOldJobs(endedBefore: number): Promise<number>;
 }

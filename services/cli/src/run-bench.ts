@@ -5,7 +5,9 @@ import { CommandProblem } from './problem.ts';
 import { ensureRedis } from './redis/install-redis.ts';
 import type { Terminal } from './terminal.ts';
 
-export type BenchKind = 'chain' | 'encoder' | 'query' | 'floor' | 'ingest-accept';
+export type BenchKind = 'chain' | 'encoder' | 'query' | 'floor' | 'ingest-accept' | 'ingest';
+
+const withDataset: readonly BenchKind[] = ['query', 'ingest'];
 
 /** What every bench is given; each takes what it needs. All start servers of their own and stop them. */
 export interface BenchOptions {
@@ -24,8 +26,9 @@ export async function runBench(
   options: { dataset?: string; json: boolean },
   terminal: Terminal,
 ): Promise<boolean> {
-  if (options.dataset !== undefined && kind !== 'query') {
-    throw new CommandProblem(`bench ${kind} takes no --dataset; only bench query does.`, { exitCode: 2 });
+  if (options.dataset !== undefined && !withDataset.includes(kind)) {
+    const others = withDataset.map((one) => `bench ${one}`).join(' and ');
+    throw new CommandProblem(`bench ${kind} takes no --dataset; ${others} do.`, { exitCode: 2 });
   }
   const redis = await ensureRedis(terminal, { yes: false });
   const needsModel = kind !== 'ingest-accept';
@@ -64,6 +67,10 @@ async function load(kind: BenchKind): Promise<(options: BenchOptions) => Promise
     case 'ingest-accept': {
       const { runIngestAcceptBench } = await import('./bench/ingest-accept.ts');
       return async (options) => ({ ...(await runIngestAcceptBench(options)) });
+    }
+    case 'ingest': {
+      const { runIngestBench } = await import('./bench/ingest.ts');
+      return async (options) => ({ ...(await runIngestBench(options)) });
     }
     case 'query': {
       const { runQueryBench } = await import('./bench/query.ts');

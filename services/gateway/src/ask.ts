@@ -6,10 +6,11 @@ import {
   defaultTenant,
   type EncodeInput,
   failures,
-  type Hits,
+  type MetadataFilter,
   maxDeadlineMs,
   newId,
   type QueryResponse,
+  type SearchMode,
   stages,
   type TimingsMs,
 } from '@vortex/contracts';
@@ -38,6 +39,10 @@ export interface Question {
   collection?: string | undefined;
   top_k?: number | undefined;
   deadline_ms?: number | undefined;
+  mode?: SearchMode | undefined;
+  filter?: MetadataFilter | undefined;
+  /** Hits only. */
+  neighbours?: number | undefined;
   want?: 'answer' | 'hits';
   stream?: boolean | undefined;
   max_tokens?: number | undefined;
@@ -69,6 +74,9 @@ export async function prepare(
   };
   if (question.collection !== undefined) envelope.collection = question.collection;
   if (question.top_k !== undefined) envelope.top_k = question.top_k;
+  if (question.mode !== undefined) envelope.mode = question.mode;
+  if (question.filter !== undefined) envelope.filter = question.filter;
+  if (question.neighbours !== undefined) envelope.neighbours = question.neighbours;
   if (question.want === 'hits') envelope.want = 'hits';
   if (question.stream === true) envelope.stream = true;
   if (question.max_tokens !== undefined) envelope.max_tokens = question.max_tokens;
@@ -102,7 +110,7 @@ export async function assertCollection(deps: GatewayDependencies, name: string |
  * Waits for the end of a prepared job.
  * @throws HttpProblem for every end but a result; ClientGone; QueueFull and QueueUnavailable.
  */
-export async function awaitResult<Result extends Answer | Hits | AuditReport>(
+export async function awaitResult<Result extends object>(
   deps: GatewayDependencies,
   exchange: Exchange,
   prepared: PreparedJob,
@@ -136,7 +144,7 @@ export async function awaitResult<Result extends Answer | Hits | AuditReport>(
  * The value was written by a worker of ours through its own schema; here only what is branched on is
  * checked. A second parse of the whole answer would be the dearest step of the gateway.
  */
-function resultOf<Result extends Answer | Hits | AuditReport>(
+function resultOf<Result extends object>(
   text: string,
   id: string,
   exchange: Exchange,

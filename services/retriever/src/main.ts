@@ -6,6 +6,7 @@ import { openRegistry } from '@vortex/registry';
 import { createReleaseStack, type RunningStages, runStages } from '@vortex/runtime';
 import { openVectorStore } from '@vortex/vector-store';
 import { createAuditStage } from './audit-stage.ts';
+import { createChunksStage } from './chunks-stage.ts';
 import { createPurge } from './purge.ts';
 import { createRetrieveStage } from './retrieve-stage.ts';
 import { createStoreStage } from './store-stage.ts';
@@ -73,6 +74,7 @@ running = await runStages({
       }),
       slots,
     },
+    chunks: { handler: createChunksStage({ store }), slots: 4 },
     store: { handler: createStoreStage({ registry, store, visibleSearch, gate }), slots: 2 },
     audit: {
       handler: createAuditStage({

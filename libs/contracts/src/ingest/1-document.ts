@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { collectionName, jobHeader, jobId } from '../envelope.ts';
+import { chunkingStrategy, documentMetadata, externalId } from '../http-documents.ts';
 
 /**
  * `ingestion_queue`: a document whose text travels in the envelope (the light way in). The raw body
@@ -25,6 +26,31 @@ export type IngestInput = z.infer<typeof ingestInput>;
  */
 export const uploadInput = jobHeader;
 export type UploadInput = z.infer<typeof uploadInput>;
+
+/**
+ * `payload` of a document's job in the registry: all that its worker needs beside the original, and what
+ * `GET /api/jobs/{id}` shows. Whoever accepts the document writes it, chunking resolved and clamped.
+ */
+export const documentJobPayload = z.object({
+  collection: collectionName,
+  external_id: externalId,
+  filename: z.string().nullable(),
+  /** Somebody gave it; it stands in front of every chunk. Null: the document's own is taken. */
+  title: z.string().nullable(),
+  /** As it was sniffed. */
+  media_type: z.string(),
+  /** SHA-256 of the original, its name in the originals' store. */
+  content_hash: z.string(),
+  bytes: z.int().min(0),
+  metadata: documentMetadata,
+  /** Tokens. */
+  chunk_size: z.int().min(1),
+  chunk_overlap: z.int().min(0),
+  chunking_strategy: chunkingStrategy,
+  /** The light way in: when the document was put on its list, before anybody wrote its row. Epoch ms. */
+  accepted_at: z.number().optional(),
+});
+export type DocumentJobPayload = z.infer<typeof documentJobPayload>;
 
 export const ingestResult = z.object({
   document_id: z.string(),

@@ -188,6 +188,11 @@ export function jobsOf({ now, read, write, note }: SqlSession): JobRegistry {
       return (await read(() => all(sql, { untouchedSince, limit }))).map(jobFrom);
     },
 
+    async countOpenJobs() {
+      const row = await read(() => first('SELECT count(*) AS open FROM jobs WHERE completed_at IS NULL', {}));
+      return row === undefined ? 0 : number(row, 'open');
+    },
+
     forgetOldJobs: (endedBefore) =>
       write(function* () {
         yield* run('DELETE FROM idempotency_keys WHERE created_at < :before', {

@@ -56,7 +56,7 @@ function assertJsonType(contentType: string | undefined): void {
 }
 
 /** A compressed body would have to be inflated before it can be counted: a few bytes become gigabytes. */
-function assertNotEncoded(contentEncoding: string | undefined): void {
+export function assertNotEncoded(contentEncoding: string | undefined): void {
   if (contentEncoding === undefined || /^identity$/i.test(contentEncoding)) return;
   throw gatewayProblem('unsupported_media_type', { detail: 'Send the body without a Content-Encoding.' });
 }
@@ -101,7 +101,7 @@ export function fieldsOf(error: z.ZodError): ProblemField[] {
   return fields.slice(0, maxReportedFields);
 }
 
-function pointerTo(path: readonly PropertyKey[]): string {
+export function pointerTo(path: readonly PropertyKey[]): string {
   return path
     .map((part) => `/${String(part).slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1')}`)
     .join('');
