@@ -1,6 +1,5 @@
 import {
   type Answer,
-  type AuditReport,
   type Completed,
   type Completion,
   defaultTenant,

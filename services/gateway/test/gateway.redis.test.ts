@@ -45,9 +45,11 @@ const encode: StageHandler<'encode'> = async ({ query, want, stream }) => ({
 const retrieve: StageHandler<'retrieve'> = async (input) => {
   if (input.want === 'hits') {
     const { rank: _rank, used_in_prompt: _used, excerpt, ...place } = source;
+    const scores = { dense: { score: place.score, rank: 1 }, sparse: null, fused: null };
+    const hit = { ...place, text: excerpt, version: 1, scores, context: '', metadata: {} };
     return {
       kind: 'done',
-      result: { hits: [{ ...place, text: excerpt }], collection: 'default', degraded: [] },
+      result: { hits: [hit], collection: 'default', mode: 'dense', degraded: [] },
     };
   }
   const { query, stream } = input;

@@ -3,6 +3,7 @@ import {
   defaultCollection,
   defaultDeadlineMs,
   defaultTenant,
+  type JobStatus,
   newId,
   stages,
   type UploadAccepted,
@@ -63,14 +64,19 @@ export async function acceptDocuments(
   const accepted = await parts.registry.acceptDocuments(planned, idempotency ?? undefined);
   if (accepted.outcome === 'conflict') throw idempotencyConflict();
   const secret = webhookUrl === undefined ? undefined : await secretOfAddress(parts, webhookUrl);
-  const answers = accepted.documents.map((acceptance, place) =>
-    answerFor(acceptance, planned[place], notes, secret),
-  );
   if (accepted.outcome === 'accepted') {
     await queueAccepted(parts, documents, planned, accepted.documents, idempotency?.key);
   }
   exchange.jobId = accepted.documents.find(({ jobId }) => jobId !== null)?.jobId ?? undefined;
-  return answers;
+  const { registry } = parts;
+  return Promise.all(
+    accepted.documents.map(async (acceptance, place) => {
+      const { outcome, jobId } = acceptance;
+      const building =
+        outcome === 'unchanged' && jobId !== null ? await registry.getJob(defaultTenant, jobId) : null;
+      return answerFor(acceptance, planned[place], building?.status, notes, secret);
+    }),
+  );
 }
 
 /** Places the originals and puts the jobs into the queue; or takes everything back. */
@@ -198,6 +204,7 @@ async function chunkingOf(
 function answerFor(
   acceptance: Acceptance,
   planned: NewDocument | undefined,
+  building: JobStatus | undefined,
   notes: string[],
   secret: string | undefined,
 ): AcceptedDocument {
@@ -206,7 +213,13 @@ function answerFor(
   const words = {
     accepted: { status: 'queued', message: `${what} is queued; its progress is at /api/jobs/${jobId}.` },
     unchanged: {
-      status: jobId === null ? 'completed' : 'queued',
+      // An end that is none of these is for its job to tell.
+      status:
+        building === 'queued' || building === 'retrying'
+          ? building
+          : jobId === null
+            ? 'completed'
+            : 'processing',
       message: `${what} is there already with the same bytes and settings; nothing is to be done.`,
     },
     exists: { status: 'skipped', message: `${what} is there already; it was left as it is (if_exists).` },
