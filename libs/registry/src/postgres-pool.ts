@@ -2,7 +2,8 @@ import pg from 'pg';
 
 /** Longer than any statement of ours takes, shorter than a worker's lease (10 s). */
 const statementTimeoutMs = 5_000;
-const connectTimeoutMs = 3_000;
+/** Also the wait for a free connection of ours. */
+const connectTimeoutMs = 5_000;
 const mostConnections = 10;
 
 /** Whole numbers of 64 bits (counts, epoch milliseconds) and sums of them are far below 2^53 here: as numbers. */
@@ -30,5 +31,8 @@ export function openPool(url: string): pg.Pool {
   });
   // A connection that breaks while nobody uses it: the pool drops it, and the next query says what is wrong.
   pool.on('error', () => undefined);
+  // And one that breaks in a transaction: the statement under way fails, or the next one. Without a listener Node would end
+  // the process.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }

@@ -14,7 +14,8 @@ interface Prepared {
 type Connection = Pick<pg.Pool | pg.PoolClient, 'query'>;
 
 const mostAttempts = 3;
-const counterSlots = 16;
+/** As many as the migration made. */
+const counterSlots = 32;
 
 /**
  * Runs the registry's rules on a pool. READ COMMITTED: the rules lock what they decide by (document-rows.ts), and see,
@@ -22,8 +23,6 @@ const counterSlots = 16;
  */
 export function postgresSession(pool: pg.Pool, now: () => number): SqlSession {
   const prepared = new Map<string, Prepared>();
-  // Processes spread over the slots, so that their commits rarely meet.
-  const slot = Math.floor(Math.random() * counterSlots);
 
   function prepare(sql: string): Prepared {
     const known = prepared.get(sql);
@@ -88,8 +87,10 @@ export function postgresSession(pool: pg.Pool, now: () => number): SqlSession {
     now,
     read: (steps) => follow(pool, steps),
     // Last, and in one message with the commit: whoever meets us on the slot waits for no more than that.
-    write: (steps) =>
-      transaction(steps, `UPDATE change_counter SET moves = moves + 1 WHERE slot = ${slot}; COMMIT`),
+    write(steps) {
+      const slot = Math.floor(Math.random() * counterSlots);
+      return transaction(steps, `UPDATE change_counter SET moves = moves + 1 WHERE slot = ${slot}; COMMIT`);
+    },
     note: (steps) => transaction(steps, 'COMMIT'),
     changeCounter: shareAnswers(async () => {
       const [row] = await answer(pool, { sql: changes, values: {} });

@@ -107,6 +107,21 @@ if (programs === null) {
       await registry.ensureCollection({ tenant, name: 'kept' });
       await ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'vortex'");
       await answersAgain(registry);
+      // In the middle of a transaction, which waits for a row that somebody else holds.
+      const holder = new pg.Client({ connectionString: url });
+      await holder.connect();
+      await holder.query('BEGIN; SELECT name FROM collections FOR UPDATE');
+      const waiting = registry.bindModel({ tenant, collection: 'kept', embeddingModel: 'm', dimension: 3 });
+      const cut = expect(waiting).rejects.toThrow(RegistryUnavailable);
+      const blocked = "application_name = 'vortex' AND wait_event_type = 'Lock'";
+      await until('the registry waits for the row', async () => {
+        const rows = await ask(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${blocked}`);
+        return rows.length > 0;
+      });
+      await cut;
+      await holder.query('ROLLBACK');
+      await holder.end();
+      await answersAgain(registry);
       await server.kill();
       const refused = registry.getCollection(tenant, 'kept');
       await expect(refused).rejects.toThrow(RegistryUnavailable);

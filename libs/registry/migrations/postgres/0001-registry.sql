@@ -8,7 +8,7 @@ CREATE TABLE change_counter (
   slot  BIGINT NOT NULL PRIMARY KEY,
   moves BIGINT NOT NULL DEFAULT 0
 );
-INSERT INTO change_counter (slot) SELECT generate_series(0, 15);
+INSERT INTO change_counter (slot) SELECT generate_series(0, 31);
 
 CREATE TABLE collections (
   tenant            TEXT   NOT NULL,
