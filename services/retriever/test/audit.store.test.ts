@@ -10,6 +10,7 @@ import { type ChunkRow, openVectorStore, type Scope, type VectorStore } from '@v
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AuditDeps, createAuditStage } from '../src/audit-stage.ts';
 import { createPurge } from '../src/purge.ts';
+import { createWriteGate } from '../src/write-gate.ts';
 
 /** The audit on a real registry, LanceDB and data folder. */
 const tenant = 'default';
@@ -245,7 +246,11 @@ describe('a repair', () => {
 describe('while documents come and go', () => {
   it('nothing is reported that is not wrong, and what is wrong still is', async () => {
     await store.upsert(books, rowsOf('doc_ghost', 1, 1));
-    const purge = createPurge({ registry, store, visibleSearch: { forget: () => {} }, log: silentLogger });
+    const purge = createPurge({
+      ...{ registry, store, gate: createWriteGate(), log: silentLogger },
+      visibleSearch: { forget: () => undefined },
+      contents: { original: originals, text: texts },
+    });
     let [busy, written] = [true, 0];
     const write = async (name: string) => {
       for (let turn = 0; busy; turn += 1) {
