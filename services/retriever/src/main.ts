@@ -79,8 +79,8 @@ running = await runStages({
     audit: {
       handler: createAuditStage({
         ...{ registry, store },
-        originals: createContentStore(join(dataDir, 'originals')),
-        texts: createContentStore(join(dataDir, 'texts')),
+        originals: contents.original,
+        texts: contents.text,
       }),
       slots: 1,
     },

@@ -247,10 +247,9 @@ describe('while documents come and go', () => {
   it('nothing is reported that is not wrong, and what is wrong still is', async () => {
     await store.upsert(books, rowsOf('doc_ghost', 1, 1));
     const purge = createPurge({
-      ...{ registry, store, contents: { original: originals, text: texts } },
-      visibleSearch: { forget: () => {} },
-      gate: createWriteGate(),
-      log: silentLogger,
+      ...{ registry, store, gate: createWriteGate(), log: silentLogger },
+      visibleSearch: { forget: () => undefined },
+      contents: { original: originals, text: texts },
     });
     let [busy, written] = [true, 0];
     const write = async (name: string) => {
