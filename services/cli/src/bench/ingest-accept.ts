@@ -20,7 +20,7 @@ import { freePort } from './private-stack.ts';
  * (ingest-accept-bare.ts): one Redis, one load generator, alternating turns of a second. A figure is the
  * quartile on the good side of its turns, as in chain.ts: whatever else the machine does only ever makes a turn
  * slower (ours needs Redis' turn between its own; with ten neighbours on two cores it fell to a half of bare, alone
- * it is above 0.8). The medians stand beside the ratios. The queue is emptied between turns; an answer that is no 202 ends the bench. CPU is user + system time of the server's process.
+ * it is 0.82). The medians stand beside the ratios. The queue is emptied between turns; an answer that is no 202 ends the bench. CPU is user + system time of the server's process.
  */
 export interface AcceptFigures {
   accepts_per_s: number;
