@@ -5,11 +5,11 @@
 -- job: 9 µs of Redis per document against 30. Refused whole by a full Redis, as `admit` is. Jobs beyond the cap
 -- are FULL, ids that are in already (or come twice) DUP; the others go in.
 -- KEYS: live, list, active, recent, then per job: job
--- ARGV: cap, fields (flat JSON list), keep_s, then per job: id, deadline, head, body (the element in two parts), payload
+-- ARGV: cap, fields (flat JSON list), keep_s, then per job: id, deadline, element, payload
 -- Returns: OK, or when one was not a word per job: OK | DUP | FULL
 -- Invariants: a job is in `live` if and only if its element is in a list.
-local ids, jobs = {}, (#ARGV - 3) / 5
-for job = 1, jobs do ids[job] = ARGV[5 * job - 1] end
+local ids, jobs = {}, (#ARGV - 3) / 4
+for job = 1, jobs do ids[job] = ARGV[4 * job] end
 local known = redis.call('ZMSCORE', KEYS[1], unpack(ids))
 local free = tonumber(ARGV[1]) - redis.call('ZCARD', KEYS[1])
 local words, taken, scores, elements, entered, refused = {}, {}, {}, {}, {}, false
@@ -20,9 +20,9 @@ for job, id in ipairs(ids) do
     words[job], refused = 'FULL', true
   else
     words[job], taken[id], free = 'OK', job, free - 1
-    scores[#scores + 1] = ARGV[5 * job]
+    scores[#scores + 1] = ARGV[4 * job + 1]
     scores[#scores + 1] = id
-    elements[#elements + 1] = ARGV[5 * job + 1] .. ARGV[5 * job + 2]
+    elements[#elements + 1] = ARGV[4 * job + 2]
     entered[#entered + 1] = id
   end
 end
@@ -37,7 +37,7 @@ local first = #fields
 local newcomers = {}
 for _, id in ipairs(entered) do
   local job = taken[id]
-  local key, payload = KEYS[4 + job], ARGV[5 * job + 3]
+  local key, payload = KEYS[4 + job], ARGV[4 * job + 3]
   fields[first + 1], fields[first + 2] = 'id', id
   fields[first + 3], fields[first + 4] = payload ~= '' and 'payload' or nil, payload ~= '' and payload or nil
   -- Fewer than were written: there was a hash, of an earlier run; this one begins anew.

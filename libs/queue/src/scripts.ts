@@ -17,7 +17,7 @@ export const scriptTable = {
     keys: ['live', 'list', 'active', 'recent'],
     eachKey: { per: 'job', names: ['job'] },
     args: ['cap', 'fields', 'keep_s'],
-    eachArg: { per: 'job', names: ['id', 'deadline', 'head', 'body', 'payload'] },
+    eachArg: { per: 'job', names: ['id', 'deadline', 'element', 'payload'] },
   },
   claim: { keys: [], eachKey: { per: 'source', names: ['source', 'inflight'] }, args: ['want'] },
   handoff: {

@@ -78,7 +78,7 @@ test('admit-many: the same for many: once each, up to the cap, with the live vie
         cap,
         '["type","ingest","status","queued","progress","0"]',
         7200,
-        ...ids.flatMap((id) => [id, Date.now() + 5000, 'element ', id, id === 'b' ? '' : `{"of":"${id}"}`]),
+        ...ids.flatMap((id) => [id, Date.now() + 5000, `element ${id}`, id === 'b' ? '' : `{"of":"${id}"}`]),
       ],
     );
   const said = async (reply: Promise<Reply>) => words(await reply, 1);
@@ -110,7 +110,7 @@ test('admit-many: a push that fails leaves nothing', async () => {
     redis.client,
     'admit-many',
     [keys.live('low'), list, keys.active, keys.recent, keys.job('a')],
-    [10, '["status","queued"]', 60, 'a', Date.now(), 'element', '', ''],
+    [10, '["status","queued"]', 60, 'a', Date.now(), 'element', ''],
   );
   await expect(attempt).rejects.toThrow('WRONGTYPE');
   expect(await redis.client.dbsize()).toBe(1);
