@@ -6,36 +6,32 @@ import {
   readFormats,
 } from '../document-media-types.ts';
 import { assertWithin, corrupt, nestedTooDeep, type ParsedText, type ParseRequest } from './parsed-text.ts';
-import { readCsv } from './read-csv.ts';
-import { readDocx } from './read-docx.ts';
-import { readEpub } from './read-epub.ts';
-import { readHtml } from './read-html.ts';
-import { readJson, readJsonLines } from './read-json.ts';
-import { readOdt, readPagedOpenDocument } from './read-open-document.ts';
-import { readPdf } from './read-pdf.ts';
-import { readPptx } from './read-pptx.ts';
-import { readRtf } from './read-rtf.ts';
 import { readMarkdown, readPlainText, readSource } from './read-text.ts';
-import { readXlsx } from './read-xlsx.ts';
 
-const parsers: Record<DocumentMediaType, (request: ParseRequest) => Promise<ParsedText>> = {
-  'text/plain': readPlainText,
-  'text/markdown': readMarkdown,
-  'text/html': readHtml,
-  'text/csv': (request) => readCsv(request),
-  'text/tab-separated-values': (request) => readCsv(request, '\t'),
-  'text/x-source': readSource,
-  'application/json': readJson,
-  'application/x-ndjson': readJsonLines,
-  'application/pdf': readPdf,
-  'application/rtf': readRtf,
-  'application/epub+zip': readEpub,
-  [mediaTypes.docx]: readDocx,
-  [mediaTypes.pptx]: readPptx,
-  [mediaTypes.xlsx]: readXlsx,
-  [mediaTypes.odt]: readOdt,
-  [mediaTypes.odp]: readPagedOpenDocument,
-  [mediaTypes.ods]: readPagedOpenDocument,
+type Parser = (request: ParseRequest) => Promise<ParsedText>;
+
+/**
+ * Loaded when the first file of a format comes: all libraries together take most of a second and 60 MB, and a process
+ * that reads text needs none.
+ */
+const parsers: Record<DocumentMediaType, () => Promise<Parser>> = {
+  'text/plain': async () => readPlainText,
+  'text/markdown': async () => readMarkdown,
+  'text/html': async () => (await import('./read-html.ts')).readHtml,
+  'text/csv': async () => (await import('./read-csv.ts')).readCsv,
+  'text/tab-separated-values': async () => (await import('./read-csv.ts')).readTsv,
+  'text/x-source': async () => readSource,
+  'application/json': async () => (await import('./read-json.ts')).readJson,
+  'application/x-ndjson': async () => (await import('./read-json.ts')).readJsonLines,
+  'application/pdf': async () => (await import('./read-pdf.ts')).readPdf,
+  'application/rtf': async () => (await import('./read-rtf.ts')).readRtf,
+  'application/epub+zip': async () => (await import('./read-epub.ts')).readEpub,
+  [mediaTypes.docx]: async () => (await import('./read-docx.ts')).readDocx,
+  [mediaTypes.pptx]: async () => (await import('./read-pptx.ts')).readPptx,
+  [mediaTypes.xlsx]: async () => (await import('./read-xlsx.ts')).readXlsx,
+  [mediaTypes.odt]: async () => (await import('./read-open-document.ts')).readOdt,
+  [mediaTypes.odp]: async () => (await import('./read-open-document.ts')).readPagedOpenDocument,
+  [mediaTypes.ods]: async () => (await import('./read-open-document.ts')).readPagedOpenDocument,
 };
 
 /**
@@ -46,13 +42,13 @@ const parsers: Record<DocumentMediaType, (request: ParseRequest) => Promise<Pars
  * `unsupported_type`, `parse_limits_exceeded`
  */
 export async function parseDocument(request: ParseRequest & { mediaType: string }): Promise<ParsedText> {
-  const parse = isRead(request.mediaType) ? parsers[request.mediaType] : undefined;
-  if (parse === undefined) {
+  if (!isRead(request.mediaType)) {
     throw new StageFailure(
       'unsupported_type',
       `files of type ${request.mediaType} are not read. ${readFormats}.`,
     );
   }
+  const parse = await parsers[request.mediaType]();
   const parsed = await parse(request).catch((error: unknown) => {
     throw asFailure(error);
   });

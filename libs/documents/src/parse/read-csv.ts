@@ -10,9 +10,17 @@ const maxRecordCharacters = 4 * 1024 * 1024;
  * CSV and TSV as a table or as records (see markdownOfRows). What no parser can read (a quote that is never closed)
  * and what has no header row is taken as it is: every line is still found, only no piece repeats the header.
  */
-export async function readCsv(request: ParseRequest, fixed?: '\t'): Promise<ParsedText> {
+export async function readCsv(request: ParseRequest): Promise<ParsedText> {
+  return readRows(request, likelyDelimiter);
+}
+
+export async function readTsv(request: ParseRequest): Promise<ParsedText> {
+  return readRows(request, () => '\t');
+}
+
+async function readRows(request: ParseRequest, delimiterOf: (text: string) => string): Promise<ParsedText> {
   const text = await decodeFile(request);
-  const rows = rowsOf(text, fixed ?? likelyDelimiter(text));
+  const rows = rowsOf(text, delimiterOf(text));
   const asItIs: ParsedText = { text, mediaType: 'text/plain', pages: null, title: null };
   if (rows === null || !hasHeader(rows)) return asItIs;
   const table = markdownOfRows(rows);
