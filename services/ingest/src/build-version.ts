@@ -24,7 +24,7 @@ export async function buildVersion(
   job: JobRecord,
   payload: DocumentJobPayload,
   context: StageContext,
-  deps: UploadDeps,
+  deps: UploadDeps & { onRead(): void },
 ): Promise<BuiltVersion | null> {
   const { registry, spool, groups, readPieces, metrics } = deps;
   const { signal, log, now } = context;
@@ -54,6 +54,7 @@ export async function buildVersion(
     const storedChunks = stored.reduce((sum, group) => sum + group.chunks, 0);
     if (stored.length > 0) log.info({ document_id: documentId, version, chunks: storedChunks }, 'resuming');
     reporter.say(progress.read(storedChunks, read.pieces));
+    deps.onRead();
     let truncated = 0;
     const sent = await groups.send(
       {

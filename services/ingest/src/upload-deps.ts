@@ -1,5 +1,5 @@
 import type { ContentStore } from '@vortex/documents';
-import type { Logger, Metrics } from '@vortex/observability';
+import type { Metrics } from '@vortex/observability';
 import type { LiveView } from '@vortex/queue';
 import type { Registry } from '@vortex/registry';
 import type { EncoderModel } from './assert-model.ts';
@@ -32,5 +32,4 @@ export interface UploadDeps {
   /** How often a running job is touched, so that no sweeper takes it for lost. */
   touchMs: number;
   metrics: Metrics;
-  log: Logger;
 }

@@ -31,33 +31,64 @@ export interface UploadStage {
 
 export function createUploadStage(deps: UploadDeps): UploadStage {
   const runs = new Map<string, Promise<Outcome<'upload'>>>();
+  let suspect: string | undefined;
 
   const handler: StageHandler<'upload'> = (_input, context) => {
-    const { id } = context.job;
+    const { id, redelivered } = context.job;
     const present = runs.get(id);
     if (present !== undefined) return present;
-    const run = ingest(context, deps).finally(() => runs.delete(id));
+    if (redelivered > 0) {
+      if (suspect !== undefined) return Promise.resolve(afterSuspect);
+      suspect = id;
+    }
+    const clear = () => {
+      if (suspect === id) suspect = undefined;
+    };
+    const run = ingest(context, deps, clear).finally(() => {
+      clear();
+      runs.delete(id);
+    });
     runs.set(id, run);
     return run;
   };
   return { handler, running: () => new Set(runs.keys()) };
 }
 
-async function ingest(context: StageContext, deps: UploadDeps): Promise<Outcome<'upload'>> {
+/**
+ * A job whose worker has died over it may be what killed it, or may only have been beside it. So in one worker such
+ * jobs are read one at a time: the one that kills is then alone with its count, and the others' are not raised (an
+ * answer `later` takes the delivery back). Read together, three deaths would make poison of all of them.
+ */
+const afterSuspect: Outcome<'upload'> = {
+  kind: 'later',
+  afterMs: 500,
+  reason: 'another document that has lost its worker is read first',
+};
+
+async function ingest(
+  context: StageContext,
+  deps: UploadDeps,
+  onRead: () => void,
+): Promise<Outcome<'upload'>> {
   const { id, tenant } = context.job;
   const job = await deps.registry.getJob(tenant, id);
   if (job === null || job.completedAt !== null) throw new Error(`job ${id} ended while it was claimed`);
-  const outcome = await attempt(job, context, deps);
+  const outcome = await attempt(job, context, deps, onRead);
   await deps.spool.remove(id);
   if (outcome.kind === 'done') deps.jobs.forget(id);
   return outcome;
 }
 
-async function attempt(job: JobRecord, context: StageContext, deps: UploadDeps): Promise<Outcome<'upload'>> {
+async function attempt(
+  job: JobRecord,
+  context: StageContext,
+  deps: UploadDeps,
+  onRead: () => void,
+): Promise<Outcome<'upload'>> {
   const payload = documentJobPayload.parse(job.payload);
   try {
     assertModel(await deps.registry.getCollection(job.tenant, job.collection), deps.model);
-    const built = await buildVersion(job, payload, context, deps);
+    const built = await buildVersion(job, payload, context, { ...deps, onRead });
     return built === null ? cancelled : done(job, built, deps);
   } catch (error) {
     // An abort has been settled by whoever aborted.

@@ -14,15 +14,11 @@ import { type ContentStore, createContentStore, createTextStore, settingsHash } 
 import { createMetrics, type Metrics, silentLogger } from '@vortex/observability';
 import { createLiveView, createSubmitter, type Submitter } from '@vortex/queue';
 import { type JobRecord, openSqliteRegistry, type Registry } from '@vortex/registry';
-import { type RunningStages, runStages } from '@vortex/runtime';
+import { runStages } from '@vortex/runtime';
 import { openTestRedis, type TestRedis, until } from '@vortex/testkit';
-import { createIngestStage } from '../src/ingest-stage.ts';
-import { createGroupSender } from '../src/send-groups.ts';
-import { createSpool } from '../src/spool.ts';
-import { type Sweeper, startSweeper } from '../src/sweeper.ts';
-import { createTurns } from '../src/turns.ts';
-import { createUploadJobs } from '../src/upload-jobs.ts';
-import { createUploadStage } from '../src/upload-stage.ts';
+import { startIngest } from '../src/start-ingest.ts';
+import type { Sweeper } from '../src/sweeper.ts';
+import { benchModel, benchSettings } from './bench-settings.ts';
 import { createPlainReader, readPlainPieces } from './plain-reader.ts';
 
 /**
@@ -31,12 +27,15 @@ import { createPlainReader, readPlainPieces } from './plain-reader.ts';
  * (only versions that are wanted, the same row twice is one row).
  */
 export const tenant = 'default';
-export const fingerprint = 'tiny/2/test';
-export const groupSize = 4;
+export { groupSize } from './bench-settings.ts';
+
+const { fingerprint } = benchModel;
 const chunking = { strategy: 'structure', maxTokens: 32, overlapTokens: 4 } as const;
 
 export interface IngestBench {
   redis: TestRedis;
+  /** The data folder. */
+  folder: string;
   registry: Registry;
   texts: ReturnType<typeof createTextStore>;
   originals: ContentStore;
@@ -148,6 +147,7 @@ export async function openIngestBench(): Promise<IngestBench> {
 
   const bench: IngestBench = {
     redis,
+    folder,
     registry,
     texts: createTextStore(join(folder, 'texts')),
     originals,
@@ -157,58 +157,30 @@ export async function openIngestBench(): Promise<IngestBench> {
     hooks,
     submitter,
 
-    async startWorker({ model = fingerprint, places = 8, sweepMs = 0, untouchedMs = 0 } = {}) {
+    async startWorker({ model = fingerprint, places = 8, sweepMs = 60_000 } = {}) {
       const submitterOfWorker = await submitterOf();
       const metrics = createMetrics('ingest');
       const liveView = createLiveView({ url: redis.url });
       const reader = createPlainReader({ beforeRead: (signal) => hooks.beforeRead(signal) });
       readers.push(reader);
-      const spool = createSpool(join(folder, 'spool'), registry);
-      const jobs = createUploadJobs({ registry, metrics, log: silentLogger });
-      const upload = createUploadStage({
-        ...{ registry, originals, reader, spool, liveView, jobs, metrics },
-        texts: textContents,
-        readPieces: readPlainPieces,
-        groups: createGroupSender({
-          submitter: submitterOfWorker,
-          turns: createTurns(places),
-          groupSize,
-          groupsInFlight: 2,
-        }),
-        model: { fingerprint: model, dimension: 2 },
-        touchMs: 50,
-        log: silentLogger,
-      });
-      const running: RunningStages = await runStages({
-        ...common,
-        service: 'ingest',
-        metrics,
-        lanes: {
-          ingest: {
-            slots: 2,
-            handler: createIngestStage({
-              ...{ registry, originals, metrics, chunking },
-              model: { fingerprint: model, dimension: 2, maxTokens: 64 },
-            }),
-          },
-          upload: { slots: 4, handler: upload.handler, ...jobs },
-        },
-      });
-      const sweeper = startSweeper({
-        ...{ registry, spool, metrics, sweepMs, untouchedMs },
+      const running = await startIngest({
+        ...{ registry, originals, reader, liveView, metrics, places },
         submitter: submitterOfWorker,
-        running: upload.running,
-        historyDays: 30,
+        texts: textContents,
+        spoolDir: join(folder, 'spool'),
+        readPieces: readPlainPieces,
+        model: { ...benchModel, fingerprint: model },
+        settings: { ...benchSettings, sweep_ms: sweepMs },
+        runtime: common,
         log: silentLogger,
       });
       let stopping: Promise<void> | undefined;
       const stop = async () => {
-        await sweeper.stop();
         await running.stop();
         liveView.close();
         await submitterOfWorker.close();
       };
-      const worker: Worker = { metrics, sweeper, stop: () => (stopping ??= stop()) };
+      const worker: Worker = { metrics, sweeper: running.sweeper, stop: () => (stopping ??= stop()) };
       started.push(worker);
       return worker;
     },

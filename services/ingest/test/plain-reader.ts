@@ -11,7 +11,7 @@ import type { DocumentReader, ReadDocument, ReadPieces } from '../src/document-r
  * happens around reading is tested with it, where a test must be able to stop in the middle of it.
  */
 export function createPlainReader(hooks: {
-  beforeRead(signal: AbortSignal): Promise<void>;
+  beforeRead(signal: AbortSignal, file: string): Promise<void>;
 }): DocumentReader & {
   parsed: string[];
 } {
@@ -22,7 +22,7 @@ export function createPlainReader(hooks: {
       const result = join(request.outDir, 'read.json');
       if (existsSync(result)) return JSON.parse(await readFile(result, 'utf8')) as ReadDocument;
       await mkdir(request.outDir, { recursive: true });
-      await hooks.beforeRead(signal);
+      await hooks.beforeRead(signal, request.file);
       signal.throwIfAborted();
       parsed.push(request.outDir);
       const text = extractText(await readFile(request.file, 'utf8'));
