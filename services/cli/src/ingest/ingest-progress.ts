@@ -1,4 +1,4 @@
-import { Format, MultiBar, type Options, type Params, type SingleBar } from 'cli-progress';
+import cliProgress, { type MultiBar, type Options, type Params, type SingleBar } from 'cli-progress';
 import { duration } from '../duration.ts';
 import type { Terminal } from '../terminal.ts';
 import type { FoundFile } from './find-files.ts';
@@ -95,7 +95,7 @@ function bars(
   count: () => { finished: number; total: number },
 ): View {
   const startedAt = performance.now();
-  const multi = new MultiBar({
+  const multi = new cliProgress.MultiBar({
     stream: output,
     clearOnComplete: true,
     hideCursor: true,
@@ -147,7 +147,7 @@ function bars(
 }
 
 function barOf(part: number, options: Options): string {
-  return Format.BarFormat(Math.min(1, Math.max(0, part)), options);
+  return cliProgress.Format.BarFormat(Math.min(1, Math.max(0, part)), options);
 }
 
 function describe({ percent, message, etaMs }: FileState): string {
