@@ -164,6 +164,9 @@ export class ScriptedQueue implements Submitter, QueueInspector {
   async completion(): Promise<string | null> {
     return null;
   }
+  async openJobs(): Promise<number> {
+    return 0;
+  }
   async queues(): Promise<never[]> {
     return [];
   }

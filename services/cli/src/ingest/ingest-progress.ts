@@ -1,4 +1,4 @@
-import cliProgress, { type MultiBar, type Options, type Params, type SingleBar } from 'cli-progress';
+import cliProgress, { type Options, type Params, type SingleBar } from 'cli-progress';
 import { duration } from '../duration.ts';
 import type { Terminal } from '../terminal.ts';
 import type { FoundFile } from './find-files.ts';
