@@ -16,4 +16,5 @@ export * from './pipeline.ts';
 export * from './query/1-encode.ts';
 export * from './query/2-retrieve.ts';
 export * from './query/3-generate.ts';
+export * from './query/4-chunks.ts';
 export * from './vector-codec.ts';

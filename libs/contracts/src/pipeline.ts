@@ -8,6 +8,7 @@ import { type AuditReport, auditInput } from './ingest/3-audit.ts';
 import { encodeInput } from './query/1-encode.ts';
 import { retrieveInput } from './query/2-retrieve.ts';
 import { generateInput } from './query/3-generate.ts';
+import { type ChunksPage, chunksInput } from './query/4-chunks.ts';
 
 /**
  * THE MAP. A stage, its list, what may be put on it, how long and how often it may be tried, and where
@@ -16,6 +17,7 @@ import { generateInput } from './query/3-generate.ts';
  *
  *   query:   encode ──► retrieve ──► generate          (retrieve may end early: refusal, or ranked hits)
  *   ingest:  ingest ──► upload  (parses, chunks, then sends groups down:)  embed ──► store
+ *   reading: chunks (a page of a document, from the store's owner)
  *   audit:   audit  (the store's owner compares it with the registry)
  *
  * `embed` and `store` are the low lanes of the encoder and the retriever. A lane has slots of its own,
@@ -80,6 +82,14 @@ export const stages = {
     budgetMs: 120_000,
     maxAttempts: 5,
   },
+  chunks: {
+    list: 'job:retriever_chunks',
+    input: chunksInput,
+    next: [],
+    lane: 'interactive',
+    budgetMs: 15_000,
+    maxAttempts: 3,
+  },
   audit: {
     list: 'job:retriever_audit',
     input: auditInput,
@@ -123,6 +133,7 @@ interface Results {
   upload: IngestResult;
   embed: never;
   store: StoreResult;
+  chunks: ChunksPage;
   audit: AuditReport;
 }
 

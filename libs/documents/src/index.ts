@@ -7,7 +7,12 @@ export {
   createContentStore,
   incomingFolder,
 } from './content-store.ts';
-export { type DocumentMediaType, documentMediaTypes } from './document-media-types.ts';
+export {
+  type DocumentMediaType,
+  documentMediaTypes,
+  mediaTypeOfName,
+  readFormats,
+} from './document-media-types.ts';
 export { extractText } from './extract-text.ts';
 export { firstHeading } from './markdown-outline.ts';
 export { mediaTypeOf } from './media-type.ts';

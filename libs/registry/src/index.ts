@@ -1,9 +1,12 @@
 export * from './acceptance.ts';
+export { isRegistryUnavailable } from './is-registry-unavailable.ts';
 export * from './jobs.ts';
 export { openRegistry, type RegistryOptions } from './open-registry.ts';
+export { openPostgresRegistry } from './postgres-registry.ts';
 export * from './records.ts';
 export type { Registry } from './registry.ts';
 export * from './registry-failures.ts';
+export { RegistryUnavailable } from './registry-unavailable.ts';
 export { openSqliteRegistry } from './sqlite-registry.ts';
 export * from './webhook-address.ts';
 export * from './webhook-secret.ts';

@@ -7,16 +7,20 @@ import { describe, openApiDocument } from './openapi-document.ts';
 import { jsonContent } from './openapi-schemas.ts';
 import { gatewayProblem } from './problem.ts';
 import { createQueryMeter } from './query-meter.ts';
+import { auditEndpoint } from './routes/audit.ts';
 import { chatCompletionsEndpoint } from './routes/chat-completions.ts';
-import { collectionsEndpoint } from './routes/collections.ts';
+import { collectionEndpoints } from './routes/collections.ts';
+import { documentContentEndpoints } from './routes/document-contents.ts';
 import { documentEndpoints } from './routes/documents.ts';
 import { ingestEndpoint } from './routes/ingest.ts';
-import { jobEndpoint } from './routes/jobs.ts';
+import { jobEventsEndpoint } from './routes/job-events.ts';
+import { jobEndpoints } from './routes/jobs.ts';
 import { modelEndpoints } from './routes/models.ts';
 import { pageEndpoints } from './routes/pages.ts';
 import { probeEndpoints } from './routes/probes.ts';
 import { queryEndpoint } from './routes/query.ts';
 import { searchEndpoint } from './routes/search.ts';
+import { uploadEndpoints } from './routes/uploads.ts';
 import { webhookEndpoints } from './routes/webhooks.ts';
 
 export type GatewayApp = OpenAPIHono<GatewayEnv>;
@@ -29,10 +33,14 @@ export function createApp(deps: GatewayDependencies): GatewayApp {
     queryEndpoint(parts),
     searchEndpoint(parts),
     ingestEndpoint(parts),
-    jobEndpoint(parts),
+    ...uploadEndpoints(parts),
+    ...jobEndpoints(parts),
+    jobEventsEndpoint(parts),
     ...documentEndpoints(parts),
-    collectionsEndpoint(parts),
+    ...documentContentEndpoints(parts),
+    ...collectionEndpoints(parts),
     ...webhookEndpoints(parts),
+    auditEndpoint(parts),
     chatCompletionsEndpoint(parts),
     ...modelEndpoints(parts),
     ...probeEndpoints(parts),

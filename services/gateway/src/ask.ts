@@ -5,10 +5,11 @@ import {
   defaultTenant,
   type EncodeInput,
   failures,
-  type Hits,
+  type MetadataFilter,
   maxDeadlineMs,
   newId,
   type QueryResponse,
+  type SearchMode,
   stages,
   type TimingsMs,
 } from '@vortex/contracts';
@@ -37,6 +38,10 @@ export interface Question {
   collection?: string | undefined;
   top_k?: number | undefined;
   deadline_ms?: number | undefined;
+  mode?: SearchMode | undefined;
+  filter?: MetadataFilter | undefined;
+  /** Hits only. */
+  neighbours?: number | undefined;
   want?: 'answer' | 'hits';
   stream?: boolean | undefined;
   max_tokens?: number | undefined;
@@ -68,6 +73,9 @@ export async function prepare(
   };
   if (question.collection !== undefined) envelope.collection = question.collection;
   if (question.top_k !== undefined) envelope.top_k = question.top_k;
+  if (question.mode !== undefined) envelope.mode = question.mode;
+  if (question.filter !== undefined) envelope.filter = question.filter;
+  if (question.neighbours !== undefined) envelope.neighbours = question.neighbours;
   if (question.want === 'hits') envelope.want = 'hits';
   if (question.stream === true) envelope.stream = true;
   if (question.max_tokens !== undefined) envelope.max_tokens = question.max_tokens;
@@ -85,7 +93,7 @@ export async function prepare(
   return { job, admitMs: exchange.elapsedMs(), timeoutMs };
 }
 
-async function assertCollection(deps: GatewayDependencies, name: string | undefined): Promise<void> {
+export async function assertCollection(deps: GatewayDependencies, name: string | undefined): Promise<void> {
   // Without a name `default` is meant, which is never unknown.
   if (name === undefined) return;
   if ((await deps.registry.resolveCollection(defaultTenant, name)) !== null) return;
@@ -101,7 +109,7 @@ async function assertCollection(deps: GatewayDependencies, name: string | undefi
  * Waits for the end of a prepared job.
  * @throws HttpProblem for every end but a result; ClientGone; QueueFull and QueueUnavailable.
  */
-export async function awaitResult<Result extends Answer | Hits>(
+export async function awaitResult<Result extends object>(
   deps: GatewayDependencies,
   exchange: Exchange,
   prepared: PreparedJob,
@@ -135,7 +143,7 @@ export async function awaitResult<Result extends Answer | Hits>(
  * The value was written by a worker of ours through its own schema; here only what is branched on is
  * checked. A second parse of the whole answer would be the dearest step of the gateway.
  */
-function resultOf<Result extends Answer | Hits>(
+function resultOf<Result extends object>(
   text: string,
   id: string,
   exchange: Exchange,

@@ -1,8 +1,10 @@
 import type { ServiceConfig } from '@vortex/config';
-import type { TextStore } from '@vortex/documents';
+import type { ChunkSettings, ContentStore } from '@vortex/documents';
+import type { CatalogueModel } from '@vortex/embedding';
 import type { Logger, Metrics } from '@vortex/observability';
 import type { QueueInspector, Submitter } from '@vortex/queue';
 import type { Registry, WebhookRules } from '@vortex/registry';
+import type { JobWatch } from './jobs/job-watch.ts';
 import type { QueryMeter } from './query-meter.ts';
 import type { ReplicaSnapshot } from './replica-snapshot.ts';
 
@@ -14,7 +16,15 @@ export interface GatewayDependencies {
   registry: Registry;
   /** Where webhooks may be sent; an address they refuse by its form is refused when it is given. */
   webhookRules: WebhookRules;
-  texts: Pick<TextStore, 'get'>;
+  originals: ContentStore;
+  texts: Pick<ContentStore, 'pathOf'>;
+  /** Where files are written while they arrive; on the file system of `originals`. */
+  incomingDir: string;
+  /** What documents are chunked by when neither request nor collection says. */
+  chunking: ChunkSettings;
+  /** The encoder's. */
+  model: CatalogueModel;
+  watch: JobWatch;
   replicas: ReplicaSnapshot;
   metrics: Metrics;
   log: Logger;

@@ -3,8 +3,11 @@ import { baseHeaders, type Exchange } from './exchange.ts';
 const heartbeatMs = 10_000;
 const encoder = new TextEncoder();
 
-/** Sends one event; ignored once the stream has ended. `event` may be left out (OpenAI's streams have none). */
-export type SendEvent = (data: string, event?: string) => void;
+/**
+ * Sends one event; ignored once the stream has ended. `event` may be left out (OpenAI's streams have none). `id`
+ * stands for the event's number where the client may come back with it.
+ */
+export type SendEvent = (data: string, event?: string, id?: string) => void;
 
 /**
  * A server-sent event stream that runs `tell` and ends with it. Comments every 10 s keep proxies from
@@ -28,10 +31,10 @@ export function eventStream(
 
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
-      const send: SendEvent = (data, event) => {
+      const send: SendEvent = (data, event, given) => {
         if (!open) return;
         number += 1;
-        const id = options.numbered ? `id: ${number}\n` : '';
+        const id = options.numbered ? `id: ${given ?? number}\n` : '';
         const name = event === undefined ? '' : `event: ${event}\n`;
         controller.enqueue(encoder.encode(`${id}${name}data: ${data}\n\n`));
       };

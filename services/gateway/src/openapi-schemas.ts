@@ -1,15 +1,34 @@
 import { z } from '@hono/zod-openapi';
 import {
+  auditReport,
+  auditRequest,
+  cancelAccepted,
+  chunkPage,
+  collectionDeleted,
+  collectionList,
+  collectionResponse,
+  createCollectionRequest,
   createWebhookRequest,
+  deleteDocumentsRequest,
+  documentDeleted,
+  documentPage,
+  documentRequest,
+  documentResponse,
+  documentsDeleted,
   ingestRequest,
   ingestResponse,
   jobAccepted,
+  jobPage,
   jobResponse,
+  jobStatusResponse,
   problem,
   queryRequest,
   queryResponse,
   searchRequest,
   searchResponse,
+  updateCollectionRequest,
+  uploadAccepted,
+  uploadsAccepted,
   webhookDeliveryPage,
   webhookList,
   webhookQueued,
@@ -33,6 +52,25 @@ export const schemas = {
   ingestResponse: named('IngestResponse', ingestResponse),
   jobAccepted: named('JobAccepted', jobAccepted),
   job: named('Job', jobResponse),
+  auditRequest: named('AuditRequest', auditRequest),
+  auditReport: named('AuditReport', auditReport),
+  jobPage: named('JobPage', jobPage),
+  jobStatus: named('JobStatus', jobStatusResponse),
+  cancelAccepted: named('JobChange', cancelAccepted),
+  documentRequest: named('DocumentRequest', documentRequest),
+  uploadAccepted: named('UploadAccepted', uploadAccepted),
+  uploadsAccepted: named('UploadsAccepted', uploadsAccepted),
+  document: named('Document', documentResponse),
+  documentPage: named('DocumentPage', documentPage),
+  documentDeleted: named('DocumentDeleted', documentDeleted),
+  deleteDocumentsRequest: named('DeleteDocumentsRequest', deleteDocumentsRequest),
+  documentsDeleted: named('DocumentsDeleted', documentsDeleted),
+  chunkPage: named('ChunkPage', chunkPage),
+  createCollectionRequest: named('CreateCollectionRequest', createCollectionRequest),
+  updateCollectionRequest: named('UpdateCollectionRequest', updateCollectionRequest),
+  collection: named('Collection', collectionResponse),
+  collectionList: named('CollectionList', collectionList),
+  collectionDeleted: named('CollectionDeleted', collectionDeleted),
   createWebhookRequest: named('CreateWebhookRequest', createWebhookRequest),
   webhook: named('Webhook', webhookResponse),
   webhookList: named('WebhookList', webhookList),
@@ -63,6 +101,13 @@ export function textContent(contentType: string, description: string) {
 export function jsonBody<S extends z.ZodType>(schema: S, example: z.input<S>) {
   return { body: { required: true, content: { 'application/json': { schema, example } } } };
 }
+
+export const idempotencyHeader = z.object({
+  'Idempotency-Key': z.string().min(8).max(255).optional().openapi({
+    description:
+      'The same key with the same request within a day is answered as the first was, and done once.',
+  }),
+});
 
 export function pathId(about: string) {
   return { params: z.object({ id: z.string().openapi({ description: about }) }) };

@@ -6,6 +6,7 @@ import {
   type TimingsMs,
 } from '@vortex/contracts';
 import { QueueFull, QueueUnavailable } from '@vortex/queue';
+import { isRegistryUnavailable } from '@vortex/registry';
 
 /**
  * Everything the gateway refuses or fails at, beside the failure codes of the pipeline (contracts/failure.ts).
@@ -14,10 +15,20 @@ import { QueueFull, QueueUnavailable } from '@vortex/queue';
 const gatewayProblems = {
   bad_request: { status: 400, title: 'The request could not be read', retryable: false },
   invalid_json: { status: 400, title: 'The body is not valid JSON', retryable: false },
+  invalid_multipart: { status: 400, title: 'The body is not valid multipart/form-data', retryable: false },
   not_found: { status: 404, title: 'There is nothing here', retryable: false },
   model_not_found: { status: 404, title: 'There is no such model', retryable: false },
   method_not_allowed: { status: 405, title: 'This route does not take that method', retryable: false },
   request_timeout: { status: 408, title: 'The request did not arrive in time', retryable: true },
+  collection_exists: { status: 409, title: 'There is a collection of that name', retryable: false },
+  document_exists: { status: 409, title: 'There is a document of that name', retryable: false },
+  idempotency_conflict: {
+    status: 409,
+    title: 'The idempotency key was used for another request',
+    retryable: false,
+  },
+  job_ended: { status: 409, title: 'The job has ended', retryable: false },
+  job_not_retryable: { status: 409, title: 'The job cannot be run again', retryable: false },
   body_too_large: { status: 413, title: 'The body is too large', retryable: false },
   unsupported_media_type: {
     status: 415,
@@ -28,7 +39,9 @@ const gatewayProblems = {
   headers_too_large: { status: 431, title: 'The request headers are too large', retryable: false },
   stream_restarted: { status: 502, title: 'The answer changed after a part of it was sent', retryable: true },
   queue_unavailable: { status: 503, title: 'The queue is out of reach', retryable: true },
+  registry_unavailable: { status: 503, title: 'The registry is out of reach', retryable: true },
   queue_full: { status: 503, title: 'Too many jobs are waiting', retryable: true },
+  storage_full: { status: 507, title: 'The disk is full', retryable: true },
 } as const satisfies Record<string, { status: number; title: string; retryable: boolean }>;
 
 export type GatewayProblemCode = keyof typeof gatewayProblems;
@@ -118,6 +131,17 @@ export function problemOf(error: unknown): HttpProblem | null {
       // Not "nothing was queued": a Redis that was only frozen may still find the command in its socket.
       detail: 'Redis is down, slow or full. Try again after the time given; sending the same again is safe.',
       ...retryAfter(2000),
+    });
+  }
+  if (isRegistryUnavailable(error)) {
+    return gatewayProblem('registry_unavailable', {
+      detail: 'The registry is locked or out of reach. Try again after the time given.',
+      ...retryAfter(2000),
+    });
+  }
+  if (error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')) {
+    return gatewayProblem('storage_full', {
+      detail: 'The data folder has no room for this. Nothing was kept.',
     });
   }
   if (error instanceof StageFailure) {

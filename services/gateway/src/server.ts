@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import type { Logger } from '@vortex/observability';
 import type { GatewayApp } from './app.ts';
+import { startBodyClock } from './body-time.ts';
 import { maxDrainedBytes } from './middleware/drain-unread.ts';
 import { type GatewayProblemCode, gatewayProblem, type HttpProblem, internalProblem } from './problem.ts';
 import { isRefused, markRefused } from './refused-connections.ts';
@@ -28,14 +29,17 @@ export interface ServerOptions {
   host: string;
   port: number;
   log: Logger;
-  /** Whole request, head and body, must have arrived by then; bounds lengths that lie upwards. */
+  /** The whole body must have arrived by then (of an upload: every part of it); bounds lengths that lie upwards. */
   requestTimeoutMs?: number;
+  /** Longest body of any route. A client that asks first (`Expect: 100-continue`) is not told to send a longer one. */
+  largestBodyBytes?: number;
   headersTimeoutMs?: number;
 }
 
 /** @throws the listen error (EADDRINUSE …) when the port cannot be had. */
 export async function startServer(options: ServerOptions): Promise<GatewayServer> {
   const { app, host, port, log, requestTimeoutMs = 120_000, headersTimeoutMs = 20_000 } = options;
+  const { largestBodyBytes = Number.POSITIVE_INFINITY } = options;
   const listener = getRequestListener(app.fetch, {
     hostname: host,
     // Unread bodies are drained by serve-endpoint.ts; the adaptor would cut slow ones after half a second.
@@ -44,23 +48,33 @@ export async function startServer(options: ServerOptions): Promise<GatewayServer
   });
   const server = createServer(
     {
-      requestTimeout: requestTimeoutMs,
+      // The head's time is Node's to keep, the body's is body-time.ts'.
+      requestTimeout: 0,
       headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
       connectionsCheckingInterval: Math.min(2000, requestTimeoutMs),
       keepAliveTimeout: 30_000,
       // Node's own refusal has no body.
       requireHostHeader: false,
     },
-    (incoming, outgoing) => {
-      const hostMissing = incoming.headers.host === undefined && incoming.httpVersion === '1.1';
-      if (hostMissing) refuseConnection(new Error('no Host header'), incoming.socket);
-      else void listener(incoming, outgoing);
-    },
+    answer,
   );
+  function answer(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    const hostMissing = incoming.headers.host === undefined && incoming.httpVersion === '1.1';
+    if (hostMissing) {
+      refuseConnection(new Error('no Host header'), incoming.socket);
+      return;
+    }
+    startBodyClock(incoming, requestTimeoutMs, () => refuseConnection(bodyIsLate, incoming.socket));
+    void listener(incoming, outgoing);
+  }
+  server.on('checkContinue', (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    if (!(Number(incoming.headers['content-length']) > largestBodyBytes)) outgoing.writeContinue();
+    answer(incoming, outgoing);
+  });
   server.on('clientError', refuseConnection);
   server.on('connect', (_request, socket) => answerOnSocket(socket, noTunnel));
   // An expectation we do not know may be ignored (RFC 9110, 10.1.1); Node would answer 417 without a body.
-  server.on('checkExpectation', listener);
+  server.on('checkExpectation', answer);
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => {
     sockets.add(socket);
@@ -126,6 +140,7 @@ const codeOfParserError: Record<string, GatewayProblemCode> = {
   HPE_HEADER_OVERFLOW: 'headers_too_large',
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 };
+const bodyIsLate = Object.assign(new Error('the body is late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' });
 /** How long a refused client may go on sending before its connection is cut. */
 const refusedForMs = 10_000;
 
@@ -152,8 +167,8 @@ function refuseConnection(error: NodeJS.ErrnoException, stream: unknown): void {
 }
 
 const noTunnel = gatewayProblem('method_not_allowed', {
-  detail: 'This is no proxy: it takes GET, HEAD, POST and OPTIONS, not CONNECT.',
-  headers: { Allow: 'GET, HEAD, POST, OPTIONS' },
+  detail: 'This is no proxy: it takes GET, HEAD, POST, PATCH, DELETE and OPTIONS, not CONNECT.',
+  headers: { Allow: 'GET, HEAD, POST, PATCH, DELETE, OPTIONS' },
 });
 
 /** Answers a connection that Node has no response object for, and ends it. */

@@ -1,14 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { ServiceConfig } from '@vortex/config';
-import { createTextStore } from '@vortex/documents';
+import { createContentStore, incomingFolder } from '@vortex/documents';
+import { catalogueModel } from '@vortex/embedding';
 import { createMetrics, type Logger } from '@vortex/observability';
 import { createInspector, createSubmitter } from '@vortex/queue';
-import { openSqliteRegistry, readWebhookRules } from '@vortex/registry';
+import { openRegistry, readWebhookRules } from '@vortex/registry';
 import { createApp } from './app.ts';
+import { createJobWatch } from './jobs/job-watch.ts';
 import { mirrorReplicaLoads } from './replica-gauge.ts';
 import { createReplicaSnapshot } from './replica-snapshot.ts';
 import { startServer } from './server.ts';
+import { sweepIncoming } from './upload/incoming-sweep.ts';
+import { uploadAllowanceBytes } from './upload/receive-upload.ts';
 import { version } from './version.ts';
 
 export interface RunningGateway {
@@ -19,13 +23,19 @@ export interface RunningGateway {
 
 /** The gateway with all its real parts, listening. Redis may be away: it is then not ready, but alive. */
 export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger): Promise<RunningGateway> {
-  const { redis, http, data, worker } = config;
+  const { redis, http, data, worker, ingest, embedding } = config;
   const metrics = createMetrics('gateway');
   // Random per start: an inbox shared with a predecessor that is still draining would lose answers to it.
   const name = `${worker.name}-${randomBytes(6).toString('hex')}`;
   const submitter = createSubmitter({ redis, name, log });
   const inspector = createInspector(redis, log);
-  const registry = openSqliteRegistry({ file: join(data.dir, 'registry.db') });
+  const registry = await openRegistry({
+    databaseUrl: config.registry.database_url,
+    file: join(data.dir, 'registry.db'),
+  });
+  const originalsDir = join(data.dir, 'originals');
+  const incomingDir = incomingFolder(originalsDir);
+  const watch = createJobWatch({ registry, inspector, log });
   const replicas = createReplicaSnapshot({ inspector, log });
   mirrorReplicaLoads(metrics, inspector);
 
@@ -36,7 +46,16 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     inspector,
     registry,
     webhookRules: readWebhookRules(config.webhooks.allow),
-    texts: createTextStore(join(data.dir, 'texts')),
+    originals: createContentStore(originalsDir),
+    texts: createContentStore(join(data.dir, 'texts')),
+    incomingDir,
+    chunking: {
+      strategy: ingest.chunking_strategy,
+      maxTokens: ingest.chunk_size,
+      overlapTokens: ingest.chunk_overlap,
+    },
+    model: catalogueModel(embedding.model),
+    watch,
     replicas,
     metrics,
     log,
@@ -47,11 +66,17 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
   // The document takes 100 ms to make; the first reader of /docs must not hold up everybody's questions.
   await app.request('/openapi.json');
   await submitter.start();
-  const server = await startServer({ app, host: http.host, port: http.port, log });
+  await sweepIncoming(incomingDir, log);
+  const server = await startServer({
+    ...{ app, host: http.host, port: http.port, log },
+    largestBodyBytes: largestBody(config.gateway),
+  });
   log.info({ url: server.url }, 'the gateway listens');
 
   async function stop(): Promise<void> {
     log.info({ budget_ms: worker.drain_budget_ms }, 'stopping; open requests finish');
+    // Who waits for a job is answered now, and who follows one comes back to another gateway.
+    await watch.close();
     await server.stop(worker.drain_budget_ms);
     replicas.close();
     await submitter.close();
@@ -66,4 +91,9 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
       return stopping;
     },
   };
+}
+
+function largestBody(settings: ServiceConfig<'gateway'>['gateway']): number {
+  const { max_body_bytes: body, max_ingest_bytes: ingest, max_upload_bytes: upload } = settings;
+  return Math.max(body, ingest, upload + uploadAllowanceBytes);
 }

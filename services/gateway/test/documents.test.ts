@@ -1,43 +1,14 @@
-import { createHash } from 'node:crypto';
-import { ingestResponse, jobResponse } from '@vortex/contracts';
-import { QueueUnavailable } from '@vortex/queue';
+import { ingestInput, ingestResponse, jobResponse } from '@vortex/contracts';
+import { elementOf, QueueUnavailable } from '@vortex/queue';
 import { describe, expect, it } from 'vitest';
 import { gatewayUnderTest } from './gateway-under-test.ts';
+import { withDocument } from './with-document.ts';
 
 const text = 'Zürich – naïve 🚀 text.\nSecond line.';
 
-async function withDocument() {
-  const gateway = await gatewayUnderTest();
-  const { registry, texts } = gateway;
-  await registry.ensureCollection({ tenant: 'default', name: 'notes' });
-  const begun = await registry.beginVersion({
-    tenant: 'default',
-    collection: 'notes',
-    externalId: 'mine',
-    title: 'Mine',
-    mediaType: 'text/plain',
-    metadata: { user_id: 'u' },
-    jobId: 'job_1',
-    contentHash: createHash('sha256').update(text).digest('hex'),
-    settingsHash: 's',
-  });
-  const { documentId, version } = begun;
-  const publish = async () =>
-    registry.publishVersion({
-      tenant: 'default',
-      documentId,
-      version,
-      textHash: await texts.put(text),
-      bytes: Buffer.byteLength(text),
-      chunks: 1,
-      tokens: 9,
-    });
-  return { ...gateway, documentId, publish };
-}
-
 describe('documents', () => {
   it('gives the text byte for byte, once', async () => {
-    const { app, documentId, publish } = await withDocument();
+    const { app, documentId, publish } = await withDocument({ text });
     expect((await app.request(`/api/documents/${documentId}/text`)).status).toBe(404);
     await publish();
     const response = await app.request(`/api/documents/${documentId}/text`);
@@ -53,7 +24,7 @@ describe('documents', () => {
   });
 
   it('lists documents and shows one, under our id and the caller’s', async () => {
-    const { app, documentId, publish } = await withDocument();
+    const { app, documentId, publish } = await withDocument({ text });
     await publish();
     const one = await (await app.request(`/api/documents/${documentId}`)).json();
     expect(one).toMatchObject({
@@ -90,7 +61,7 @@ describe('documents', () => {
   );
 
   it('lists collections with what is in them, and as models', async () => {
-    const { app, publish } = await withDocument();
+    const { app, publish } = await withDocument({ text });
     await publish();
     const { collections } = (await (await app.request('/api/collections')).json()) as {
       collections: object[];
@@ -110,12 +81,24 @@ describe('POST /ingest', () => {
     const { data, job_id } = ingestResponse.parse(await response.json());
     expect(data).toBe('d-1');
     expect(response.headers.get('location')).toBe(`/api/jobs/${job_id}`);
-    expect(queue.submitted[0]).toMatchObject({
+    const [job] = queue.submitted;
+    expect(job).toMatchObject({
       list: 'ingestion_queue',
       lane: 'low',
       id: job_id,
-      track: { type: 'ingest' },
-      envelope: { id: job_id, v: 1, tenant: 'default', ...document },
+      track: {
+        type: 'ingest',
+        payload: { user_id: 'u', document_id: 'd-1', collection: 'notes', title: 'T' },
+        maxRetries: 4,
+      },
+    });
+    const element = job === undefined ? '{}' : elementOf(job, undefined).toString();
+    expect(ingestInput.parse(JSON.parse(element))).toMatchObject({
+      id: job_id,
+      v: 1,
+      tenant: 'default',
+      track: true,
+      ...document,
     });
   });
 
@@ -150,9 +133,15 @@ describe('GET /api/jobs/{id}', () => {
       status: 'completed',
       progress: 100,
       message: null,
+      stage: null,
+      eta_ms: null,
+      payload: null,
       result: { document_id: 'doc_1', chunk_count: 3 },
       error: null,
       error_code: null,
+      document_id: 'doc_1',
+      retry_count: 0,
+      max_retries: 0,
       created_at: '2026-01-02T03:04:05.678Z',
       updated_at: '2026-01-02T03:04:05.678Z',
       started_at: null,

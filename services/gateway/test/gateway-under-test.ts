@@ -2,12 +2,21 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Answer, AnswerFrame, AnswerFrameBody, FailureCode } from '@vortex/contracts';
-import { createTextStore, type TextStore } from '@vortex/documents';
+import { type ContentStore, createContentStore, incomingFolder } from '@vortex/documents';
+import { catalogueModel, defaultModel } from '@vortex/embedding';
 import { createMetrics, type Logger, type Metrics, silentLogger } from '@vortex/observability';
-import type { QueueInspector, ReplicaState, SubmitOptions, SubmittedJob, Submitter } from '@vortex/queue';
+import type {
+  Lane,
+  QueueInspector,
+  ReplicaState,
+  SubmitOptions,
+  SubmittedJob,
+  Submitter,
+} from '@vortex/queue';
 import { openSqliteRegistry, type Registry, readWebhookRules } from '@vortex/registry';
 import { onTestFinished } from 'vitest';
 import { createApp, type GatewayApp } from '../src/app.ts';
+import { createJobWatch } from '../src/jobs/job-watch.ts';
 import { createReplicaSnapshot } from '../src/replica-snapshot.ts';
 import { type GatewayServer, startServer } from '../src/server.ts';
 
@@ -19,7 +28,11 @@ export interface GatewayUnderTest {
   app: GatewayApp;
   queue: ScriptedQueue;
   registry: Registry;
-  texts: TextStore;
+  texts: ContentStore;
+  originals: ContentStore;
+  /** The folder of arriving files, and of all there is. */
+  incomingDir: string;
+  folder: string;
   metrics: Metrics;
   drain(): void;
   serve(options?: { requestTimeoutMs?: number }): Promise<GatewayServer>;
@@ -32,11 +45,15 @@ export async function gatewayUnderTest(
 ): Promise<GatewayUnderTest> {
   const folder = await mkdtemp(join(tmpdir(), 'vortex-gateway-'));
   const registry = openSqliteRegistry({ file: join(folder, 'registry.db') });
-  const texts = createTextStore(join(folder, 'texts'));
+  const texts = createContentStore(join(folder, 'texts'));
+  const originals = createContentStore(join(folder, 'originals'));
+  const incomingDir = incomingFolder(join(folder, 'originals'));
   const queue = new ScriptedQueue();
   const replicas = createReplicaSnapshot({ inspector: queue, log: silentLogger });
   await replicas.refresh();
+  const watch = createJobWatch({ registry, inspector: queue, log: silentLogger, tickMs: 5 });
   onTestFinished(async () => {
+    await watch.close();
     replicas.close();
     await registry.close();
     await rm(folder, { recursive: true });
@@ -50,6 +67,8 @@ export async function gatewayUnderTest(
       max_live_documents: 1000,
       max_body_bytes: 1024 * 1024,
       max_ingest_bytes: 4 * 1024 * 1024,
+      max_upload_bytes: 16 * 1024 * 1024,
+      max_upload_files: 5,
       ...settings,
     },
     submitter: queue,
@@ -57,6 +76,11 @@ export async function gatewayUnderTest(
     registry,
     webhookRules: readWebhookRules(['127.0.0.1']),
     texts,
+    originals,
+    incomingDir,
+    chunking: { strategy: 'structure', maxTokens: 256, overlapTokens: 32 },
+    model: catalogueModel(defaultModel),
+    watch,
     replicas,
     metrics,
     log,
@@ -68,6 +92,9 @@ export async function gatewayUnderTest(
     queue,
     registry,
     texts,
+    originals,
+    incomingDir,
+    folder,
     metrics,
     drain: () => {
       draining = true;
@@ -94,6 +121,8 @@ export class ScriptedQueue implements Submitter, QueueInspector {
   readonly cancelled: string[] = [];
   readonly jobs = new Map<string, Record<string, string>>();
   ready = true;
+  /** False: Redis is frozen, which nobody has noticed yet. */
+  answers = true;
   /** False: a submitted job's admission is not confirmed, as by a Redis that is frozen. */
   confirms = true;
   states: ReplicaState[] = [
@@ -119,6 +148,9 @@ export class ScriptedQueue implements Submitter, QueueInspector {
   async cancel(id: string): Promise<void> {
     this.cancelled.push(id);
   }
+  async areLive(_lane: Lane, ids: readonly string[]): Promise<boolean[]> {
+    return ids.map(() => false);
+  }
   isReady(): boolean {
     return this.ready;
   }
@@ -142,7 +174,7 @@ export class ScriptedQueue implements Submitter, QueueInspector {
     return this.states;
   }
   async ping(): Promise<boolean> {
-    return true;
+    return this.answers;
   }
   async close(): Promise<void> {}
 }
@@ -233,4 +265,9 @@ export function eventsIn(stream: string): SseEvent[] {
         data: data === '[DONE]' ? data : JSON.parse(data),
       };
     });
+}
+
+/** What a submitted job says beside its body; nothing of a job that is a bare id. */
+export function envelopeOf(job: SubmittedJob | undefined): Record<string, unknown> {
+  return job === undefined || job.envelope === 'bare' ? {} : job.envelope;
 }

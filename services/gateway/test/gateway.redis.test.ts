@@ -10,11 +10,10 @@ import {
   problem,
   queryResponse,
   type Source,
-  type StageName,
   searchResponse,
 } from '@vortex/contracts';
 import { createMetrics, silentLogger } from '@vortex/observability';
-import { type RunningStages, runStages, type StageHandler } from '@vortex/runtime';
+import { type RunningStages, type RunStagesOptions, runStages, type StageHandler } from '@vortex/runtime';
 import { openTestRedis, type PrivateRedis, startPrivateRedis, type TestRedis, until } from '@vortex/testkit';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { type RunningGateway, startGateway } from '../src/start-gateway.ts';
@@ -46,9 +45,11 @@ const encode: StageHandler<'encode'> = async ({ query, want, stream }) => ({
 const retrieve: StageHandler<'retrieve'> = async (input) => {
   if (input.want === 'hits') {
     const { rank: _rank, used_in_prompt: _used, excerpt, ...place } = source;
+    const scores = { dense: { score: place.score, rank: 1 }, sparse: null, fused: null };
+    const hit = { ...place, text: excerpt, version: 1, scores, context: '', metadata: {} };
     return {
       kind: 'done',
-      result: { hits: [{ ...place, text: excerpt }], collection: 'default', degraded: [] },
+      result: { hits: [hit], collection: 'default', mode: 'dense', degraded: [] },
     };
   }
   const { query, stream } = input;
@@ -100,7 +101,7 @@ const generateAs =
 async function startStages(
   redisUrl: string,
   service: string,
-  lanes: { [S in StageName]?: { handler: StageHandler<S>; slots: number } },
+  lanes: RunStagesOptions['lanes'],
   replica?: { url: string; slots: number },
 ): Promise<RunningStages> {
   const stages = await runStages({

@@ -8,7 +8,7 @@ import {
 } from '@vortex/contracts';
 import { QueueFull, QueueUnavailable } from '@vortex/queue';
 import { describe, expect, it } from 'vitest';
-import { completed, failed, gatewayUnderTest, sampleAnswer } from './gateway-under-test.ts';
+import { completed, envelopeOf, failed, gatewayUnderTest, sampleAnswer } from './gateway-under-test.ts';
 
 const never = () => new Promise<string>(() => {});
 
@@ -53,7 +53,7 @@ describe('POST /query', () => {
     const { post, queue } = await gatewayUnderTest();
     const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
     await post('/query', { query: 'a' }, { traceparent });
-    const carried = queue.submitted[0]?.envelope.traceparent;
+    const carried = envelopeOf(queue.submitted[0]).traceparent;
     expect(carried).toMatch(/^00-4bf92f3577b34da6a3ce929d0e0e4736-[0-9a-f]{16}-01$/);
     expect(carried).not.toBe(traceparent);
   });
@@ -184,12 +184,30 @@ describe('POST /search', () => {
     const hits = sampleAnswer.sources.map(({ rank, used_in_prompt, excerpt, ...place }) => ({
       ...place,
       text: excerpt,
+      version: 1,
+      scores: { dense: { score: place.score, rank: 1 }, sparse: null, fused: 0.03 },
+      context: '',
+      metadata: { lang: 'en' },
     }));
-    queue.script = async ({ id }) => completed(id, { hits, collection: 'c', degraded: [] });
-    const response = await post('/search', { query: 'a', top_k: 1 });
+    queue.script = async ({ id }) => completed(id, { hits, collection: 'c', mode: 'hybrid', degraded: [] });
+    const filter = {
+      all: [{ field: 'lang', op: 'eq', value: 'en' }, { not: { field: 'old', op: 'exists' } }],
+    };
+    const asked = { top_k: 200, mode: 'hybrid', filter, neighbours: 2 };
+    const response = await post('/search', { query: 'a', ...asked });
     expect(response.status).toBe(200);
-    expect(searchResponse.parse(await response.json()).hits).toHaveLength(1);
-    expect(queue.submitted[0]?.envelope).toMatchObject({ want: 'hits', top_k: 1 });
+    expect(searchResponse.parse(await response.json())).toMatchObject({ mode: 'hybrid', hits });
+    expect(queue.submitted[0]?.envelope).toMatchObject({ want: 'hits', ...asked });
     expect(queue.submitted[0]).not.toHaveProperty('candidates');
+  });
+
+  it('passes mode and filter of a question on as well', async () => {
+    const { post, queue } = await gatewayUnderTest();
+    const asked = { mode: 'sparse', filter: { field: 'year', op: 'gte', value: 2024 } };
+    await post('/query', { query: 'a', ...asked });
+    expect(queue.submitted[0]?.envelope).toMatchObject(asked);
+    expect(
+      (await post('/search', { query: 'a', filter: { field: 'year', op: 'about', value: 1 } })).status,
+    ).toBe(422);
   });
 });

@@ -18,11 +18,20 @@ export async function readJson<S extends z.ZodType>(
   schema: S,
   maxBytes: number,
 ): Promise<z.output<S>> {
+  return (await readJsonBytes(context, schema, maxBytes)).value;
+}
+
+/** The same with the bytes it was read from, for who passes it on as it came. @throws as readJson. */
+export async function readJsonBytes<S extends z.ZodType>(
+  context: GatewayContext,
+  schema: S,
+  maxBytes: number,
+): Promise<{ value: z.output<S>; bytes: Buffer }> {
   assertJsonType(context.req.header('content-type'));
   assertNotEncoded(context.req.header('content-encoding'));
-  const value = parseJson(await readBody(context, maxBytes));
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
+  const bytes = await readBody(context, maxBytes);
+  const parsed = schema.safeParse(parseJson(bytes));
+  if (parsed.success) return { value: parsed.data, bytes };
   const errors = fieldsOf(parsed.error);
   throw gatewayProblem('validation', {
     detail:
@@ -47,7 +56,7 @@ function assertJsonType(contentType: string | undefined): void {
 }
 
 /** A compressed body would have to be inflated before it can be counted: a few bytes become gigabytes. */
-function assertNotEncoded(contentEncoding: string | undefined): void {
+export function assertNotEncoded(contentEncoding: string | undefined): void {
   if (contentEncoding === undefined || /^identity$/i.test(contentEncoding)) return;
   throw gatewayProblem('unsupported_media_type', { detail: 'Send the body without a Content-Encoding.' });
 }
@@ -92,7 +101,7 @@ export function fieldsOf(error: z.ZodError): ProblemField[] {
   return fields.slice(0, maxReportedFields);
 }
 
-function pointerTo(path: readonly PropertyKey[]): string {
+export function pointerTo(path: readonly PropertyKey[]): string {
   return path
     .map((part) => `/${String(part).slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1')}`)
     .join('');

@@ -1,52 +1,32 @@
 import { z } from '@hono/zod-openapi';
-import { collectionName, defaultTenant } from '@vortex/contracts';
-import { ContentMissing } from '@vortex/documents';
-import type { DocumentRecord } from '@vortex/registry';
+import {
+  collectionName,
+  type DeleteDocumentsRequest,
+  type DocumentResponse,
+  defaultTenant,
+  documentState,
+  endedStatuses,
+  matchesFilter,
+} from '@vortex/contracts';
+import type { DocumentFilter, DocumentRecord } from '@vortex/registry';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
-import { type Exchange, type GatewayContext, jsonAnswer, notModified, textAnswer } from '../exchange.ts';
-import { fieldsOf } from '../middleware/json-body.ts';
-import { jsonContent, pathId, textContent } from '../openapi-schemas.ts';
+import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
+import { readJson } from '../middleware/json-body.ts';
+import { readQuery } from '../middleware/query-parameters.ts';
+import { jsonBody, jsonContent, pathId, schemas } from '../openapi-schemas.ts';
 import { gatewayProblem } from '../problem.ts';
-
-const documentStates = ['pending', 'processing', 'ready', 'failed', 'deleting'] as const;
-
-const documentShape = z
-  .object({
-    document_id: z.string(),
-    external_id: z.string().nullable(),
-    collection: z.string(),
-    title: z.string(),
-    media_type: z.string(),
-    state: z.enum(documentStates),
-    version: z.int().min(0),
-    bytes: z.int().min(0),
-    chunks: z.int().min(0),
-    tokens: z.int().min(0),
-    content_hash: z.string().nullable(),
-    metadata: z.record(z.string(), z.unknown()),
-    last_error: z.object({ code: z.string(), message: z.string() }).nullable(),
-    created_at: z.string(),
-    updated_at: z.string(),
-  })
-  .openapi('Document');
-
-const documentPage = z
-  .object({
-    documents: z.array(documentShape),
-    /** Given as `after` it brings the next page; null on the last one. */
-    next: z.string().nullable(),
-  })
-  .openapi('DocumentPage');
 
 const documentQuery = z.strictObject({
   collection: collectionName.optional(),
-  state: z.enum(documentStates).optional(),
+  state: documentState.optional(),
+  q: z.string().min(1).max(200).optional(),
   after: z.string().max(200).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(50),
 });
+export const documentId = pathId('`document_id`, as citations and lists name it.');
 
-/** Documents as the registry knows them, and the text that every `source_span` points into. */
+/** Documents as the registry knows them: read, listed, deleted. What is in them is in document-contents.ts. */
 export function documentEndpoints(parts: GatewayParts): Endpoint[] {
   return [
     {
@@ -54,9 +34,10 @@ export function documentEndpoints(parts: GatewayParts): Endpoint[] {
       path: '/api/documents',
       tag: 'documents',
       summary: 'List documents, newest first',
+      description: '`q` is a part of title, file name or external id, whatever its case.',
       request: { query: documentQuery },
-      responses: { 200: jsonContent(documentPage, 'A page of documents.') },
-      problems: [422],
+      responses: { 200: jsonContent(schemas.documentPage, 'A page of documents.') },
+      problems: [422, 503],
       handle: (context, exchange) => listDocuments(parts, context, exchange),
     },
     {
@@ -64,28 +45,40 @@ export function documentEndpoints(parts: GatewayParts): Endpoint[] {
       path: '/api/documents/{id}',
       tag: 'documents',
       summary: 'One document',
-      request: pathId('`document_id`, as citations and lists name it.'),
-      responses: { 200: jsonContent(documentShape, 'The document.') },
-      problems: [404],
+      request: documentId,
+      responses: { 200: jsonContent(schemas.document, 'The document.') },
+      problems: [404, 503],
       async handle(context, exchange) {
         return jsonAnswer(exchange, documentFrom(await findDocument(parts, context)));
       },
     },
     {
-      method: 'get',
-      path: '/api/documents/{id}/text',
+      method: 'delete',
+      path: '/api/documents/{id}',
       tag: 'documents',
-      summary: 'The extracted text of a document',
+      summary: 'Delete a document',
       description:
-        'Every `source_span` `[start, end)` points into exactly this text, in UTF-16 code units: ' +
-        '`text.slice(start, end)` in JavaScript.',
-      request: pathId('`document_id`, as citations and lists name it.'),
-      responses: {
-        200: textContent('text/plain; charset=utf-8', 'The text.'),
-        304: { description: 'The text the client has (`If-None-Match`) is this one.' },
+        'No search finds it any more once this is answered; what was stored of it is removed after that.',
+      request: documentId,
+      responses: { 200: jsonContent(schemas.documentDeleted, 'It is invisible from now on.') },
+      problems: [404, 503],
+      async handle(context, exchange) {
+        const id = context.req.param('id') ?? '';
+        if (!(await deleteDocument(parts, id))) throw noSuchDocument();
+        const message = 'No search finds the document any more; what was stored of it is being removed.';
+        return jsonAnswer(exchange, { id, deleted: true, message });
       },
-      problems: [404],
-      handle: (context, exchange) => documentText(parts, context, exchange),
+    },
+    {
+      method: 'post',
+      path: '/api/documents/delete',
+      tag: 'documents',
+      summary: 'Delete the documents that fit all given conditions',
+      description: 'At least one condition must be given. `dry_run` only says what would be deleted.',
+      request: jsonBody(schemas.deleteDocumentsRequest, { collection: 'handbook', dry_run: true }),
+      responses: { 200: jsonContent(schemas.documentsDeleted, 'How many, and the first thousand of them.') },
+      problems: [400, 413, 415, 422, 503],
+      handle: (context, exchange) => deleteDocuments(parts, context, exchange),
     },
   ];
 }
@@ -95,76 +88,101 @@ async function listDocuments(
   context: GatewayContext,
   exchange: Exchange,
 ): Promise<Response> {
-  const parsed = documentQuery.safeParse(context.req.query());
-  if (!parsed.success) {
-    throw gatewayProblem('validation', {
-      detail: 'A query parameter is not as this route takes it; errors says which.',
-      errors: fieldsOf(parsed.error),
-    });
-  }
-  const { limit, collection, state, after } = parsed.data;
+  const { limit, collection, state, q, after } = readQuery(context, documentQuery);
   const records = await parts.registry.listDocuments(defaultTenant, {
     limit,
     ...(collection !== undefined && { collection }),
     ...(state !== undefined && { state }),
+    ...(q !== undefined && { q }),
     ...(after !== undefined && { after }),
   });
   const next = records.length === limit ? (records.at(-1)?.documentId ?? null) : null;
   return jsonAnswer(exchange, { documents: records.map(documentFrom), next });
 }
 
-async function documentText(
+/** @returns false: there is no such document. */
+async function deleteDocument(parts: GatewayParts, id: string): Promise<boolean> {
+  const { registry, submitter, log } = parts;
+  if (!(await registry.deleteDocument(defaultTenant, id))) return false;
+  const jobs = await registry.listJobs(defaultTenant, { documentId: id, limit: 1000 });
+  for (const job of jobs.filter(({ status }) => !endedStatuses.has(status))) {
+    // The registry has asked them to stop already; this makes a running one hear it at once.
+    await submitter.cancel(job.id).catch((error: unknown) => {
+      log.warn(
+        { err: error, job_id: job.id },
+        'the cancellation did not reach redis; the worker finds it noted',
+      );
+    });
+  }
+  return true;
+}
+
+const pageSize = 500;
+const maxListed = 1000;
+
+async function deleteDocuments(
   parts: GatewayParts,
   context: GatewayContext,
   exchange: Exchange,
 ): Promise<Response> {
-  const { textHash } = await findDocument(parts, context);
-  if (textHash === null) {
-    throw gatewayProblem('not_found', {
-      detail: 'This document has no text yet; its ingest is not finished.',
-    });
+  const request = await readJson(context, schemas.deleteDocumentsRequest, parts.settings.max_body_bytes);
+  const dryRun = request.dry_run === true;
+  const found = await matching(parts, request);
+  const deleted: string[] = [];
+  for (const id of found) {
+    // One that somebody else deletes meanwhile is not counted twice.
+    if (dryRun || (await deleteDocument(parts, id))) deleted.push(id);
   }
-  const etag = `"${textHash}"`;
-  const caching = { ETag: etag, 'Cache-Control': 'private, no-cache' };
-  if (matches(context.req.header('if-none-match'), etag)) return notModified(exchange, caching);
-  try {
-    return textAnswer(exchange, await parts.texts.get(textHash), 'text/plain; charset=utf-8', caching);
-  } catch (error) {
-    if (!(error instanceof ContentMissing)) throw error;
-    parts.log.error({ err: error, request_id: exchange.requestId }, 'a registered text is missing');
-    throw gatewayProblem('not_found', {
-      detail: 'The text of this document is missing from the data folder; ingest the document again.',
+  return jsonAnswer(exchange, { deleted: deleted.length, ids: deleted.slice(0, maxListed), dry_run: dryRun });
+}
+
+/** All ids first, then the deletes: a list that shrinks while it is paged through skips some. */
+async function matching(parts: GatewayParts, request: DeleteDocumentsRequest): Promise<string[]> {
+  const { ids, collection, state, q, filter } = request;
+  const conditions: DocumentFilter = {
+    limit: pageSize,
+    ...(ids !== undefined && { ids: [...new Set(ids)] }),
+    ...(collection !== undefined && { collection }),
+    ...(state !== undefined && { state }),
+    ...(q !== undefined && { q }),
+  };
+  const found: string[] = [];
+  let after: string | undefined;
+  for (;;) {
+    const page = await parts.registry.listDocuments(defaultTenant, {
+      ...conditions,
+      ...(after !== undefined && { after }),
     });
+    for (const { documentId: id, state: now, metadata } of page) {
+      if (now === 'deleting') continue;
+      if (filter === undefined || matchesFilter(metadata, filter)) found.push(id);
+    }
+    if (page.length < pageSize) return found;
+    after = page.at(-1)?.documentId;
   }
 }
 
-async function findDocument(parts: GatewayParts, context: GatewayContext): Promise<DocumentRecord> {
+export async function findDocument(parts: GatewayParts, context: GatewayContext): Promise<DocumentRecord> {
   const record = await parts.registry.getDocument(defaultTenant, context.req.param('id') ?? '');
-  if (record !== null) return record;
-  throw gatewayProblem('not_found', { detail: 'There is no such document.' });
+  if (record === null) throw noSuchDocument();
+  return record;
 }
 
-function matches(ifNoneMatch: string | undefined, etag: string): boolean {
-  if (ifNoneMatch === undefined) return false;
-  return ifNoneMatch.split(',').some((one) => one.trim() === '*' || one.trim().replace(/^W\//, '') === etag);
+function noSuchDocument(): Error {
+  return gatewayProblem('not_found', { detail: 'There is no such document.' });
 }
 
-function documentFrom(record: DocumentRecord): z.infer<typeof documentShape> {
+function documentFrom(record: DocumentRecord): DocumentResponse {
+  const { documentId: id, collection, title, filename, bytes, pages, chunks, tokens, state } = record;
   return {
-    document_id: record.documentId,
-    external_id: record.externalId,
-    collection: record.collection,
-    title: record.title,
+    ...{ id, document_id: id, collection, title, filename },
     media_type: record.mediaType,
-    state: record.state,
-    version: record.version,
-    bytes: record.bytes,
-    chunks: record.chunks,
-    tokens: record.tokens,
+    ...{ bytes, pages, chunks, tokens, state, version: record.version },
     content_hash: record.contentHash,
+    external_id: record.externalId,
     metadata: record.metadata,
-    last_error: record.lastError,
     created_at: new Date(record.createdAt).toISOString(),
     updated_at: new Date(record.updatedAt).toISOString(),
+    last_error: record.lastError,
   };
 }

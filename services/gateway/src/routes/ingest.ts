@@ -1,10 +1,13 @@
-import { defaultDeadlineMs, type IngestInput, newId, stages } from '@vortex/contracts';
+import { createHash } from 'node:crypto';
+import { z } from '@hono/zod-openapi';
+import { defaultDeadlineMs, defaultTenant, newId, stages } from '@vortex/contracts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
-import { jsonAnswer } from '../exchange.ts';
+import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
+import { idempotencyConflict, idempotencyKeyOf, idempotencyOf } from '../idempotency.ts';
 import { jobHeaderOf } from '../job-header.ts';
-import { readJson } from '../middleware/json-body.ts';
-import { jsonBody, jsonContent, schemas } from '../openapi-schemas.ts';
+import { readJsonBytes } from '../middleware/json-body.ts';
+import { idempotencyHeader, jsonBody, jsonContent, schemas } from '../openapi-schemas.ts';
 
 /**
  * `POST /ingest`: the light way in. The text travels in the envelope, so until a worker takes it, it is as
@@ -19,38 +22,79 @@ export function ingestEndpoint(parts: GatewayParts): Endpoint {
     description:
       'Answers as soon as the document is queued. The same `document_id` in the same collection again replaces the ' +
       'document once the new version is searchable. The collection is created when missing.',
-    request: jsonBody(schemas.ingestRequest, {
-      user_id: 'me',
-      document_id: 'warranty',
-      content: 'The warranty lasts two years from delivery.',
-      collection: 'handbook',
-    }),
+    request: {
+      headers: idempotencyHeader,
+      ...jsonBody(schemas.ingestRequest, {
+        user_id: 'me',
+        document_id: 'warranty',
+        content: 'The warranty lasts two years from delivery.',
+        collection: 'handbook',
+      }),
+    },
     responses: {
       202: jsonContent(schemas.ingestResponse, 'Queued; ask for `job_id` at `/api/jobs/{id}`.'),
     },
-    problems: [400, 413, 415, 422, 503],
+    problems: [400, 409, 413, 415, 422, 503],
     async handle(context, exchange) {
-      const document = await readJson(context, schemas.ingestRequest, parts.settings.max_ingest_bytes);
-      const id = newId('job');
+      const key = idempotencyKeyOf(context);
+      const { payload, bytes } = await readDocument(context, parts.settings.max_ingest_bytes);
+      const made = newId('job');
+      const claim = key === null ? null : await claimIngest(parts, key, bytes, made);
+      const id = claim?.jobId ?? made;
       exchange.jobId = id;
+      if (claim?.repeated === true) return answerAccepted(exchange, payload.document_id, id);
       const deadlineAt = exchange.receivedAt + defaultDeadlineMs.low;
-      const envelope: Partial<IngestInput> = { ...jobHeaderOf(exchange, id, deadlineAt), ...document };
-      await parts.submitter.enqueue({
-        list: stages.ingest.list,
-        lane: stages.ingest.lane,
-        id,
-        deadlineAt,
-        envelope,
-        cap: parts.settings.max_live_documents,
-        track: { type: 'ingest' },
-      });
-      const accepted = {
-        status: 'accepted' as const,
-        message: `The document is queued; its progress is at /api/jobs/${id}.`,
-        data: document.document_id,
-        job_id: id,
-      };
-      return jsonAnswer(exchange, accepted, 202, { Location: `/api/jobs/${id}` });
+      try {
+        await parts.submitter.enqueue({
+          list: stages.ingest.list,
+          lane: stages.ingest.lane,
+          id,
+          deadlineAt,
+          envelope: jobHeaderOf(exchange, id, deadlineAt),
+          // As it came: the schema knows no header field and changes nothing, so it need not be written anew.
+          body: bytes,
+          cap: parts.settings.max_live_documents,
+          track: { type: 'ingest', payload, maxRetries: stages.ingest.maxAttempts - 1 },
+        });
+      } catch (error) {
+        if (key !== null) await parts.registry.releaseIdempotencyKey(defaultTenant, key);
+        throw error;
+      }
+      return answerAccepted(exchange, payload.document_id, id);
     },
   };
+}
+
+/** Apart, so that nothing holds on to the content as text while Redis is asked. */
+async function readDocument(context: GatewayContext, maxBytes: number) {
+  const { value, bytes } = await readJsonBytes(context, schemas.ingestRequest, maxBytes);
+  const { content: _content, ...payload } = value;
+  return { payload, bytes };
+}
+
+/** What was accepted under the key before is answered again; a new key is noted with the job it is to name. */
+async function claimIngest(
+  parts: GatewayParts,
+  key: string,
+  body: Buffer,
+  jobId: string,
+): Promise<{ jobId: string; repeated: boolean }> {
+  const claim = await parts.registry.claimIdempotencyKey({
+    ...idempotencyOf(key, ['ingest', createHash('sha256').update(body).digest('hex')]),
+    tenant: defaultTenant,
+    response: { job_id: jobId },
+  });
+  if (claim.outcome === 'conflict') throw idempotencyConflict();
+  if (claim.outcome === 'new') return { jobId, repeated: false };
+  return { jobId: z.object({ job_id: z.string() }).parse(claim.response).job_id, repeated: true };
+}
+
+function answerAccepted(exchange: Exchange, documentId: string, id: string): Response {
+  const accepted = {
+    status: 'accepted' as const,
+    message: `The document is queued; its progress is at /api/jobs/${id}.`,
+    data: documentId,
+    job_id: id,
+  };
+  return jsonAnswer(exchange, accepted, 202, { Location: `/api/jobs/${id}` });
 }

@@ -1,78 +1,206 @@
-import { type JobResponse, jobResponse, jobStatus } from '@vortex/contracts';
-import { QueueUnavailable } from '@vortex/queue';
+import { z } from '@hono/zod-openapi';
+import {
+  collectionName,
+  defaultTenant,
+  type JobPage,
+  type JobResponse,
+  jobStatus,
+  jobStatusResponse,
+} from '@vortex/contracts';
+import { admitUpload } from '../accept/accept-documents.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
-import { jsonAnswer } from '../exchange.ts';
+import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
+import { awaitEnd } from '../jobs/await-end.ts';
+import { hasEnded, jobOfRecord, viewJob } from '../jobs/job-view.ts';
+import { readQuery } from '../middleware/query-parameters.ts';
 import { jsonContent, pathId, schemas } from '../openapi-schemas.ts';
-import { gatewayProblem } from '../problem.ts';
+import { gatewayProblem, type HttpProblem } from '../problem.ts';
 
-/** `GET /api/jobs/{id}`: the hash `job:<id>`, kept by the scripts that move the job until an hour after its end. */
-export function jobEndpoint(parts: GatewayParts): Endpoint {
-  return {
-    method: 'get',
-    path: '/api/jobs/{id}',
-    tag: 'jobs',
-    summary: 'How a document or an asynchronous question is getting on',
-    request: pathId('`job_id` as `POST /ingest` or `POST /query` gave it.'),
-    responses: { 200: jsonContent(schemas.job, 'Its status, with result or error once it has ended.') },
-    problems: [404, 503],
-    async handle(context, exchange) {
-      const id = context.req.param('id') ?? '';
-      const fields = await readHash(parts, id);
-      if (fields === null) {
-        throw gatewayProblem('not_found', {
-          detail: 'There is no such job, or it ended more than an hour ago.',
-        });
-      }
-      return jsonAnswer(exchange, jobFrom(id, fields));
+const its = pathId('`job_id` as the route that queued it gave it.');
+const maxWaitMs = 60_000;
+
+const waitQuery = z.strictObject({
+  wait: z
+    .string()
+    .regex(/^\d{1,6}(?:ms|s)?$/, 'must be seconds or milliseconds, such as 30, 30s or 1500ms')
+    .transform((text) => (text.endsWith('ms') ? 1 : 1000) * Number.parseInt(text, 10))
+    .refine((ms) => ms <= maxWaitMs, 'must be at most 60s')
+    .optional()
+    .openapi({ type: 'string', example: '30s' }),
+});
+
+const listQuery = z.strictObject({
+  state: jobStatus.optional(),
+  collection: collectionName.optional(),
+  document: z.string().min(1).max(200).optional(),
+  after: z.string().max(200).optional(),
+  limit: z.coerce.number().int().min(1).max(1000).default(50),
+});
+
+/** Jobs: read, waited for, listed, cancelled, run again. Their events have a route of their own (job-events.ts). */
+export function jobEndpoints(parts: GatewayParts): Endpoint[] {
+  return [
+    {
+      method: 'get',
+      path: '/api/jobs',
+      tag: 'jobs',
+      summary: 'List documents’ jobs, newest first',
+      description: 'Ended jobs are kept for 30 days. Asynchronous questions are not listed.',
+      request: { query: listQuery },
+      responses: { 200: jsonContent(schemas.jobPage, 'A page of jobs.') },
+      problems: [422, 503],
+      handle: (context, exchange) => listJobs(parts, context, exchange),
     },
-  };
+    {
+      method: 'get',
+      path: '/api/jobs/{id}',
+      tag: 'jobs',
+      summary: 'How a document or an asynchronous question is getting on',
+      description: 'With `wait` the answer comes when the job has ended, at the latest after that time.',
+      request: { ...its, query: waitQuery },
+      responses: { 200: jsonContent(schemas.job, 'Its status, with result or error once it has ended.') },
+      problems: [404, 422, 503],
+      handle: async (context, exchange) => jsonAnswer(exchange, await jobWhenAsked(parts, context, exchange)),
+    },
+    {
+      method: 'get',
+      path: '/api/jobs/{id}/status',
+      tag: 'jobs',
+      summary: 'The same in short',
+      request: { ...its, query: waitQuery },
+      responses: { 200: jsonContent(schemas.jobStatus, 'Status, progress and error.') },
+      problems: [404, 422, 503],
+      handle: async (context, exchange) =>
+        jsonAnswer(exchange, jobStatusResponse.parse(await jobWhenAsked(parts, context, exchange))),
+    },
+    {
+      method: 'post',
+      path: '/api/jobs/{id}/cancel',
+      tag: 'jobs',
+      summary: 'Cancel a job',
+      description: 'The job says `cancelled` once its work has stopped and what it stored is gone.',
+      request: its,
+      responses: { 202: jsonContent(schemas.cancelAccepted, 'It will end.') },
+      problems: [404, 409, 503],
+      handle: (context, exchange) => cancelJob(parts, context, exchange),
+    },
+    {
+      method: 'post',
+      path: '/api/jobs/{id}/retry',
+      tag: 'jobs',
+      summary: 'Run a failed or cancelled document’s job again',
+      request: its,
+      responses: { 202: jsonContent(schemas.cancelAccepted, 'Queued again, under the same id.') },
+      problems: [404, 409, 503],
+      handle: (context, exchange) => retryJob(parts, context, exchange),
+    },
+  ];
 }
 
-async function readHash(parts: GatewayParts, id: string): Promise<Record<string, string> | null> {
-  try {
-    return await parts.inspector.jobStatus(id);
-  } catch (error) {
-    throw new QueueUnavailable('the job could not be read: Redis is down or slow', error);
+async function listJobs(parts: GatewayParts, context: GatewayContext, exchange: Exchange): Promise<Response> {
+  const { state, collection, document, after, limit } = readQuery(context, listQuery);
+  const records = await parts.registry.listJobs(defaultTenant, {
+    limit,
+    ...(state !== undefined && { status: state }),
+    ...(collection !== undefined && { collection }),
+    ...(document !== undefined && { documentId: document }),
+    ...(after !== undefined && { after }),
+  });
+  const next = records.length === limit ? (records.at(-1)?.id ?? null) : null;
+  return jsonAnswer(exchange, { jobs: records.map(jobOfRecord), next } satisfies JobPage);
+}
+
+async function jobWhenAsked(
+  parts: GatewayParts,
+  context: GatewayContext,
+  exchange: Exchange,
+): Promise<JobResponse> {
+  const { wait } = readQuery(context, waitQuery);
+  const id = context.req.param('id') ?? '';
+  const view = await viewJob(parts, id);
+  if (view === null) throw noSuchJob();
+  if (wait === undefined || wait === 0 || hasEnded(view.job)) return view.job;
+  await awaitEnd(parts.watch, id, { withinMs: wait, signal: exchange.clientGone });
+  // What is read last is at least as new as the end that was told.
+  return (await viewJob(parts, id))?.job ?? view.job;
+}
+
+async function cancelJob(
+  parts: GatewayParts,
+  context: GatewayContext,
+  exchange: Exchange,
+): Promise<Response> {
+  const { registry, submitter, log } = parts;
+  const id = context.req.param('id') ?? '';
+  exchange.jobId = id;
+  const outcome = await registry.cancelJob(defaultTenant, id);
+  if (outcome === 'over') throw jobEnded();
+  if (outcome === 'cancelling') {
+    // The registry has noted it, and every worker asks it before it begins: without Redis it only takes longer.
+    await submitter.cancel(id).catch((error: unknown) => {
+      log.warn({ err: error, job_id: id }, 'the cancellation did not reach redis; the worker finds it noted');
+    });
+  } else {
+    const view = await viewJob(parts, id);
+    if (view === null) throw noSuchJob();
+    if (hasEnded(view.job)) throw jobEnded();
+    await submitter.cancel(id);
   }
+  const message = 'The job is being cancelled; it says so itself once its work has stopped.';
+  return accepted(parts, exchange, id, message);
 }
 
-/** A hash knows only text: numbers, times and the result are brought back to what they were. */
-function jobFrom(id: string, fields: Record<string, string>): JobResponse {
-  const progress = Number(fields.progress ?? 0);
-  return {
-    id: fields.id ?? id,
-    type: fields.type ?? 'query',
-    status: jobStatus.safeParse(fields.status).data ?? 'processing',
-    progress: Number.isFinite(progress) ? Math.min(100, Math.max(0, progress)) : 0,
-    message: textOrNull(fields.message),
-    result: objectOrNull(fields.result),
-    error: textOrNull(fields.error),
-    error_code: textOrNull(fields.error_code),
-    created_at: timeOrNull(fields.created_at),
-    updated_at: timeOrNull(fields.updated_at),
-    started_at: timeOrNull(fields.started_at),
-    completed_at: timeOrNull(fields.completed_at),
-  };
-}
+const notRetryable = {
+  not_ended: 'It has not ended; there is nothing to repeat yet.',
+  completed: 'It has completed; there is nothing to repeat.',
+  gone: 'Its document was deleted; upload it again.',
+  overtaken: 'A newer version of its document was uploaded since.',
+} as const;
 
-function textOrNull(value: string | undefined): string | null {
-  return value === undefined || value === '' ? null : value;
-}
-
-/** Scripts write epoch milliseconds (Redis has no calendar); the API speaks RFC 3339. */
-function timeOrNull(value: string | undefined): string | null {
-  if (value === undefined || value === '') return null;
-  const ms = Number(value);
-  return Number.isFinite(ms) ? new Date(ms).toISOString() : value;
-}
-
-function objectOrNull(value: string | undefined): JobResponse['result'] {
-  if (value === undefined || value === '') return null;
-  try {
-    return jobResponse.shape.result.safeParse(JSON.parse(value)).data ?? null;
-  } catch {
-    // Not JSON: no script of ours wrote it, and the status is worth showing without it.
-    return null;
+async function retryJob(parts: GatewayParts, context: GatewayContext, exchange: Exchange): Promise<Response> {
+  const { registry, log } = parts;
+  const id = context.req.param('id') ?? '';
+  exchange.jobId = id;
+  const outcome = await registry.reopenJob(defaultTenant, id);
+  if (outcome === 'unknown') {
+    if ((await viewJob(parts, id)) === null) throw noSuchJob();
+    throw gatewayProblem('job_not_retryable', {
+      detail: 'Only jobs of documents are run again, once a worker had them. Send the request itself again.',
+    });
   }
+  if (outcome !== 'reopened') throw gatewayProblem('job_not_retryable', { detail: notRetryable[outcome] });
+  const job = await registry.getJob(defaultTenant, id);
+  if (job !== null) {
+    await admitUpload(parts, id, job).catch((error: unknown) => {
+      log.warn(
+        { err: error, job_id: id },
+        'a job that runs again is not in the queue yet; the sweeper puts it there',
+      );
+    });
+  }
+  return accepted(parts, exchange, id, 'The job is queued again.');
+}
+
+async function accepted(
+  parts: GatewayParts,
+  exchange: Exchange,
+  id: string,
+  message: string,
+): Promise<Response> {
+  const status = (await viewJob(parts, id))?.job.status ?? 'processing';
+  const statusUrl = `/api/jobs/${id}`;
+  const answer = { job_id: id, status, message, status_url: statusUrl };
+  return jsonAnswer(exchange, answer, 202, { Location: statusUrl });
+}
+
+export function noSuchJob(): HttpProblem {
+  return gatewayProblem('not_found', {
+    detail:
+      'There is no such job, or it was forgotten: documents’ jobs are kept 30 days, questions’ an hour.',
+  });
+}
+
+function jobEnded(): HttpProblem {
+  return gatewayProblem('job_ended', { detail: 'The job has ended; there is nothing to cancel.' });
 }

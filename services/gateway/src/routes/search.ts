@@ -26,6 +26,7 @@ export function searchEndpoint(parts: GatewayParts): Endpoint {
         const found = {
           hits: completion.hits,
           collection: completion.collection,
+          mode: completion.mode,
           degraded: completion.degraded,
           id: completion.id,
           timings_ms: timings,

@@ -1,0 +1,242 @@
+import {
+  type DocumentJobPayload,
+  defaultCollection,
+  defaultDeadlineMs,
+  defaultTenant,
+  type JobStatus,
+  newId,
+  stages,
+  type UploadAccepted,
+  type UploadFields,
+} from '@vortex/contracts';
+import { type ChunkSettings, chunkSettings, settingsHash } from '@vortex/documents';
+import type { Acceptance, IdempotencyKey, NewDocument } from '@vortex/registry';
+import type { GatewayParts } from '../dependencies.ts';
+import type { Exchange } from '../exchange.ts';
+import { idempotencyConflict } from '../idempotency.ts';
+import { assertWebhookAddress, secretOfAddress } from '../webhook-address.ts';
+
+/**
+ * How documents come in, whatever they came as:
+ *
+ *   arrived ──acceptDocuments──► accepted ──original placed──► placed ──admitted──► 202
+ *                  │                 └──────── disk, or Redis, fails ──► undone, 503: nothing is kept
+ *                  └──► unchanged, exists, repeated, conflict: nothing is queued
+ *
+ * The original is placed after the registry knows who owns it: a purge that meets it then finds an owner, so it
+ * cannot take away what was just stored. A gateway that dies in between leaves a job without its original, which
+ * fails with advice, or runs once the client, who has no answer, has sent the same again.
+ */
+export interface ArrivedDocument {
+  filename: string | null;
+  /** Stands for the document's identity when the request gives no `external_id`. */
+  name: string;
+  mediaType: string;
+  /** SHA-256 of the bytes. */
+  hash: string;
+  bytes: number;
+  /** Puts the bytes into the originals' store. */
+  place(): Promise<void>;
+}
+
+export interface AcceptedDocument {
+  outcome: Acceptance['outcome'];
+  status: 200 | 202;
+  answer: UploadAccepted;
+}
+
+/**
+ * One answer per document, in their order.
+ * @throws HttpProblem 409 `idempotency_conflict`, 422 for the webhook's address; QueueFull, QueueUnavailable;
+ * CollectionDeleting; errors of disk and registry. Nothing is kept then.
+ */
+export async function acceptDocuments(
+  parts: GatewayParts,
+  exchange: Exchange,
+  documents: readonly ArrivedDocument[],
+  fields: UploadFields,
+  idempotency: IdempotencyKey | null,
+): Promise<AcceptedDocument[]> {
+  const { webhook_url: webhookUrl } = fields;
+  if (webhookUrl !== undefined) assertWebhookAddress(parts.webhookRules, webhookUrl, '/webhook_url');
+  const { settings: chunking, notes } = await chunkingOf(parts, fields);
+  const planned = documents.map((document) => plannedDocument(exchange, document, fields, chunking));
+  const accepted = await parts.registry.acceptDocuments(planned, idempotency ?? undefined);
+  if (accepted.outcome === 'conflict') throw idempotencyConflict();
+  const secret = webhookUrl === undefined ? undefined : await secretOfAddress(parts, webhookUrl);
+  if (accepted.outcome === 'accepted') {
+    await queueAccepted(parts, documents, planned, accepted.documents, idempotency?.key);
+  }
+  exchange.jobId = accepted.documents.find(({ jobId }) => jobId !== null)?.jobId ?? undefined;
+  const { registry } = parts;
+  return Promise.all(
+    accepted.documents.map(async (acceptance, place) => {
+      const { outcome, jobId } = acceptance;
+      const building =
+        outcome === 'unchanged' && jobId !== null ? await registry.getJob(defaultTenant, jobId) : null;
+      return answerFor(acceptance, planned[place], building?.status, notes, secret);
+    }),
+  );
+}
+
+/** Places the originals and puts the jobs into the queue; or takes everything back. */
+async function queueAccepted(
+  parts: GatewayParts,
+  documents: readonly ArrivedDocument[],
+  planned: readonly NewDocument[],
+  acceptances: readonly Acceptance[],
+  key: string | undefined,
+): Promise<void> {
+  const queued = new Set<string>();
+  try {
+    for (const [place, acceptance] of acceptances.entries()) {
+      const document = documents[place];
+      const job = planned[place]?.job;
+      if (document === undefined || job === undefined || acceptance.outcome === 'exists') continue;
+      // An unchanged document's original is there, unless somebody lost it: then this heals it.
+      if (acceptance.outcome === 'accepted' || !(await parts.originals.has(document.hash))) {
+        await document.place();
+      }
+      if (acceptance.outcome !== 'accepted') continue;
+      await admitUpload(parts, acceptance.jobId, job);
+      queued.add(acceptance.jobId);
+    }
+  } catch (error) {
+    await undo(parts, acceptances, queued, key);
+    throw error;
+  }
+}
+
+/** Puts a job's id on the list of uploads. @throws QueueFull, QueueUnavailable */
+export async function admitUpload(
+  parts: GatewayParts,
+  id: string,
+  job: { type: string; payload: Record<string, unknown>; maxRetries: number },
+): Promise<void> {
+  await parts.submitter.enqueue({
+    list: stages.upload.list,
+    lane: stages.upload.lane,
+    id,
+    deadlineAt: Date.now() + defaultDeadlineMs.low,
+    envelope: 'bare',
+    cap: parts.settings.max_live_documents,
+    track: { type: job.type, payload: job.payload, maxRetries: job.maxRetries },
+  });
+}
+
+async function undo(
+  parts: GatewayParts,
+  acceptances: readonly Acceptance[],
+  queued: ReadonlySet<string>,
+  key: string | undefined,
+): Promise<void> {
+  const { registry, originals, submitter, log } = parts;
+  // What Redis has taken already is dropped by its worker, which finds no such job; the mark only saves it the look.
+  await Promise.allSettled([...queued].map((id) => submitter.cancel(id)));
+  const jobs = acceptances.flatMap((one) => (one.outcome === 'accepted' ? [one.jobId] : []));
+  try {
+    const left = await registry.undoAcceptance(defaultTenant, jobs, key);
+    for (const hash of left.originals) {
+      await originals.discard(hash, async () => (await registry.ownedContents('original', [hash])).size > 0);
+    }
+  } catch (error) {
+    log.error({ err: error, jobs }, 'an acceptance could not be taken back; the sweeper will run its jobs');
+  }
+}
+
+function plannedDocument(
+  exchange: Exchange,
+  document: ArrivedDocument,
+  fields: UploadFields,
+  chunking: ChunkSettings,
+): NewDocument {
+  const { filename, mediaType, hash, bytes } = document;
+  const collection = fields.collection ?? defaultCollection;
+  const externalId = fields.external_id ?? document.name;
+  const title = fields.title ?? null;
+  const metadata = fields.metadata ?? {};
+  const payload: DocumentJobPayload = {
+    ...{ collection, external_id: externalId, filename, title },
+    ...{ media_type: mediaType, content_hash: hash, bytes, metadata },
+    chunk_size: chunking.maxTokens,
+    chunk_overlap: chunking.overlapTokens,
+    chunking_strategy: chunking.strategy,
+  };
+  return {
+    ...{ tenant: defaultTenant, collection, externalId, filename, title, mediaType, metadata, bytes },
+    contentHash: hash,
+    settingsHash: settingsHash({ mediaType, title, metadata, chunking }),
+    ifExists: fields.if_exists ?? 'replace',
+    job: {
+      id: newId('job'),
+      type: 'document_upload',
+      payload,
+      // The first try is none.
+      maxRetries: stages.upload.maxAttempts - 1,
+      webhookUrl: fields.webhook_url ?? null,
+      traceparent: exchange.traceparent,
+    },
+  };
+}
+
+async function chunkingOf(
+  parts: GatewayParts,
+  fields: UploadFields,
+): Promise<{ settings: ChunkSettings; notes: string[] }> {
+  const collection = await parts.registry.getCollection(
+    defaultTenant,
+    fields.collection ?? defaultCollection,
+  );
+  const { chunking, model } = parts;
+  const defaults: ChunkSettings = {
+    strategy: collection?.chunkingStrategy ?? chunking.strategy,
+    maxTokens: collection?.chunkSize ?? chunking.maxTokens,
+    overlapTokens: collection?.chunkOverlap ?? chunking.overlapTokens,
+  };
+  const asked: Partial<ChunkSettings> = {
+    ...(fields.chunk_size !== undefined && { maxTokens: fields.chunk_size }),
+    ...(fields.chunk_overlap !== undefined && { overlapTokens: fields.chunk_overlap }),
+    ...(fields.chunking_strategy !== undefined && { strategy: fields.chunking_strategy }),
+  };
+  return chunkSettings(asked, defaults, model.maxTokens);
+}
+
+function answerFor(
+  acceptance: Acceptance,
+  planned: NewDocument | undefined,
+  building: JobStatus | undefined,
+  notes: string[],
+  secret: string | undefined,
+): AcceptedDocument {
+  const { outcome, documentId, jobId, createdAt } = acceptance;
+  const what = planned?.filename ?? planned?.externalId ?? 'The document';
+  const words = {
+    accepted: { status: 'queued', message: `${what} is queued; its progress is at /api/jobs/${jobId}.` },
+    unchanged: {
+      // An end that is none of these is for its job to tell.
+      status:
+        building === 'queued' || building === 'retrying'
+          ? building
+          : jobId === null
+            ? 'completed'
+            : 'processing',
+      message: `${what} is there already with the same bytes and settings; nothing is to be done.`,
+    },
+    exists: { status: 'skipped', message: `${what} is there already; it was left as it is (if_exists).` },
+  } as const;
+  return {
+    outcome,
+    status: outcome === 'accepted' ? 202 : 200,
+    answer: {
+      job_id: jobId,
+      ...words[outcome],
+      created_at: new Date(createdAt).toISOString(),
+      document_id: documentId,
+      status_url: jobId === null ? null : `/api/jobs/${jobId}`,
+      filename: planned?.filename ?? null,
+      ...(outcome === 'unchanged' && { deduplicated: true }),
+      ...(notes.length > 0 && { notes }),
+      ...(secret !== undefined && outcome === 'accepted' && { webhook_secret: secret }),
+    },
+  };
+}

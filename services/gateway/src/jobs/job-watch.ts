@@ -1,0 +1,200 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { defaultTenant, type JobEvent } from '@vortex/contracts';
+import type { Logger } from '@vortex/observability';
+import type { QueueInspector } from '@vortex/queue';
+import type { Registry } from '@vortex/registry';
+import { eventOfHash, eventOfRecord, hasEnded, jobOfHash } from './job-view.ts';
+
+/**
+ * Tells any number of watchers what happens to their jobs, from one loop. Ten times a second it asks the registry
+ * whether anything has changed at all (a few microseconds), and only then for the events of each watched job,
+ * once per job. Jobs that the registry does not know are read from their hashes; when a worker brings such a job
+ * into the registry, its events go on from there.
+ *
+ *   following ──► an event after which nothing comes (the job ended)      told with `last`, forgotten
+ *       ├──► nobody knows the job any more, or the gateway stops          `onGone`, forgotten
+ *       └──► the watcher leaves                                           forgotten
+ */
+export interface JobWatch {
+  /**
+   * Tells every event behind `after`, in order, none twice. `after: 'now'` begins with the latest one.
+   * Returns what ends the watch.
+   */
+  follow(id: string, after: number | 'now', watcher: JobWatcher): () => void;
+  /** Ends every watch. */
+  close(): Promise<void>;
+}
+
+export interface JobWatcher {
+  onEvent(event: JobEvent, last: boolean): void;
+  /** There will be no more events, and none said so. */
+  onGone(): void;
+}
+
+export interface JobWatchOptions {
+  registry: Pick<Registry, 'changeCounter' | 'getJob' | 'jobEvents'>;
+  inspector: Pick<QueueInspector, 'jobStatus'>;
+  log: Logger;
+  tickMs?: number;
+}
+
+interface Watch {
+  id: string;
+  after: number | 'now';
+  watcher: JobWatcher;
+}
+
+const pageSize = 500;
+/** Numbers of a hash's states are times; a job's own count does not get so far. */
+export const leastTime = 1e12;
+
+export function createJobWatch({ registry, inspector, log, tickMs = 100 }: JobWatchOptions): JobWatch {
+  const watches = new Map<string, Set<Watch>>();
+  /** Ids that have a watcher the loop has not looked for yet. */
+  const fresh = new Set<string>();
+  const inRegistry = new Set<string>();
+  const stopped = new AbortController();
+  let looping: Promise<void> | undefined;
+  let woken = Promise.withResolvers<void>();
+  let reported = false;
+
+  function forget(watch: Watch): void {
+    const ofJob = watches.get(watch.id);
+    ofJob?.delete(watch);
+    if (ofJob?.size !== 0) return;
+    watches.delete(watch.id);
+    fresh.delete(watch.id);
+    inRegistry.delete(watch.id);
+  }
+
+  function endAll(id: string): void {
+    for (const watch of [...(watches.get(id) ?? [])]) {
+      forget(watch);
+      watch.watcher.onGone();
+    }
+  }
+
+  function start(): void {
+    looping ??= loop().finally(() => {
+      looping = undefined;
+      // One that came while the loop was on its way out.
+      if (watches.size > 0 && !stopped.signal.aborted) start();
+    });
+  }
+
+  async function loop(): Promise<void> {
+    let seen = Number.NaN;
+    while (watches.size > 0 && !stopped.signal.aborted) {
+      woken = Promise.withResolvers<void>();
+      try {
+        // Read first: what changes while we look is looked for again.
+        const counter = await registry.changeCounter();
+        for (const id of [...watches.keys()]) {
+          const changed = fresh.delete(id) || counter !== seen;
+          if (changed) await look(id);
+          else if (!inRegistry.has(id)) await lookAtHash(id);
+        }
+        seen = counter;
+        reported = false;
+      } catch (error) {
+        seen = Number.NaN;
+        // Once per outage: at ten a second it would drown the log.
+        if (!reported) log.warn({ err: error }, 'jobs cannot be watched for now; the next look tries again');
+        reported = true;
+      }
+      await rest();
+    }
+  }
+
+  /** Until the next look, or until somebody comes who waits for the first one. */
+  async function rest(): Promise<void> {
+    const enough = new AbortController();
+    await Promise.race([
+      delay(tickMs, undefined, { signal: enough.signal }).catch(() => undefined),
+      woken.promise,
+    ]);
+    enough.abort();
+  }
+
+  async function look(id: string): Promise<void> {
+    const record = await registry.getJob(defaultTenant, id);
+    if (record === null) {
+      if (inRegistry.has(id)) endAll(id);
+      else await lookAtHash(id);
+      return;
+    }
+    inRegistry.add(id);
+    await tellEvents(id, hasEnded(record));
+  }
+
+  async function tellEvents(id: string, ended: boolean): Promise<void> {
+    const ofJob = [...(watches.get(id) ?? [])];
+    const places = ofJob.map(({ after }) => (typeof after === 'number' && after < leastTime ? after : 0));
+    let after = Math.min(...places);
+    let over = ended;
+    for (let full = true; full; ) {
+      const page = await registry.jobEvents(defaultTenant, id, after, pageSize);
+      full = page.length === pageSize;
+      for (const [at, record] of page.entries()) {
+        after = record.sequence;
+        const event = eventOfRecord(id, record);
+        const newest = !full && at === page.length - 1;
+        // An end that is not the newest event was taken back: the job was run again.
+        if (newest) over = hasEnded(event);
+        for (const watch of ofJob) {
+          if (isDue(watch, record.sequence, record.at, newest)) tell(watch, event, newest && over);
+        }
+      }
+    }
+    // These have heard of the end before.
+    if (over) for (const watch of ofJob) gone(watch);
+  }
+
+  async function lookAtHash(id: string): Promise<void> {
+    const fields = await inspector.jobStatus(id);
+    if (fields === null) return endAll(id);
+    const job = jobOfHash(id, fields);
+    const event = eventOfHash(job);
+    for (const watch of [...(watches.get(id) ?? [])]) {
+      if (watch.after === 'now' || event.sequence > watch.after) tell(watch, event, hasEnded(job));
+      else if (hasEnded(job)) gone(watch);
+    }
+  }
+
+  function isDue({ after }: Watch, sequence: number, at: number, newest: boolean): boolean {
+    if (after === 'now') return newest;
+    return after < leastTime ? sequence > after : at > after;
+  }
+
+  function tell(watch: Watch, event: JobEvent, last: boolean): void {
+    if (!watches.get(watch.id)?.has(watch)) return;
+    watch.after = event.sequence;
+    if (last) forget(watch);
+    watch.watcher.onEvent(event, last);
+  }
+
+  function gone(watch: Watch): void {
+    if (!watches.get(watch.id)?.has(watch)) return;
+    forget(watch);
+    watch.watcher.onGone();
+  }
+
+  return {
+    follow(id, after, watcher) {
+      const watch: Watch = { id, after, watcher };
+      const ofJob = watches.get(id) ?? new Set<Watch>();
+      watches.set(id, ofJob.add(watch));
+      fresh.add(id);
+      woken.resolve();
+      if (stopped.signal.aborted) queueMicrotask(() => gone(watch));
+      else start();
+      return () => forget(watch);
+    },
+    async close() {
+      stopped.abort();
+      woken.resolve();
+      for (const id of [...watches.keys()]) endAll(id);
+      await looping;
+    },
+  };
+}

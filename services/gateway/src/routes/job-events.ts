@@ -1,0 +1,91 @@
+import { z } from '@hono/zod-openapi';
+import { defaultTenant } from '@vortex/contracts';
+import type { GatewayParts } from '../dependencies.ts';
+import type { Endpoint } from '../endpoint.ts';
+import { eventStream } from '../event-stream.ts';
+import { type GatewayContext, noContent } from '../exchange.ts';
+import { eventOfHash, hasEnded, type JobView, viewJob } from '../jobs/job-view.ts';
+import { leastTime } from '../jobs/job-watch.ts';
+import { readQuery } from '../middleware/query-parameters.ts';
+import { pathId } from '../openapi-schemas.ts';
+import { gatewayProblem } from '../problem.ts';
+import { noSuchJob } from './jobs.ts';
+
+const eventNumber = z.string().regex(/^\d{1,16}$/, 'must be the id of an event');
+const eventsQuery = z.strictObject({ last_event_id: eventNumber.optional() });
+
+/** `GET /api/jobs/{id}/events`: a job as it goes. Who was cut off comes back with the last id it has. */
+export function jobEventsEndpoint(parts: GatewayParts): Endpoint {
+  return {
+    method: 'get',
+    path: '/api/jobs/{id}/events',
+    tag: 'jobs',
+    summary: 'Follow a job as server-sent events',
+    description:
+      'Events `progress` and, last, `end`; their `data` is the job’s status with a `sequence`, which is also the id. ' +
+      'The first event is the job as it is; with `Last-Event-ID` (or `last_event_id`) it is the one after that. ' +
+      '204: the job has ended and its end was told.',
+    request: {
+      ...pathId('`job_id` as the route that queued it gave it.'),
+      query: eventsQuery,
+      headers: z.object({ 'Last-Event-ID': z.string().optional() }),
+    },
+    responses: {
+      200: {
+        description: 'The events.',
+        content: { 'text/event-stream': { schema: z.string() } },
+      },
+      204: { description: 'There will be no event after that one.' },
+    },
+    problems: [404, 422, 503],
+    async handle(context, exchange) {
+      const id = context.req.param('id') ?? '';
+      exchange.jobId = id;
+      const after = lastEventOf(context);
+      const view = await viewJob(parts, id);
+      if (view === null) throw noSuchJob();
+      // An EventSource that is told 204 does not come back.
+      if (after !== null && (await isTold(parts, view, after))) return noContent(exchange, {});
+      const gone = exchange.clientGone;
+      return eventStream(
+        exchange,
+        (send) =>
+          new Promise((resolve) => {
+            const leave = parts.watch.follow(id, after ?? 'now', {
+              onEvent(event, last) {
+                send(JSON.stringify(event), last ? 'end' : 'progress', String(event.sequence));
+                if (last) resolve();
+              },
+              onGone: resolve,
+            });
+            const onGone = () => {
+              leave();
+              resolve();
+            };
+            if (gone.aborted) onGone();
+            else gone.addEventListener('abort', onGone, { once: true });
+          }),
+        { numbered: true },
+      );
+    },
+  };
+}
+
+function lastEventOf(context: GatewayContext): number | null {
+  const asked = readQuery(context, eventsQuery).last_event_id;
+  const header = context.req.header('last-event-id');
+  if (header !== undefined && header !== '' && !eventNumber.safeParse(header).success) {
+    throw gatewayProblem('validation', { detail: 'Last-Event-ID must be the id of an event of this job.' });
+  }
+  // The header is what the browser's own reconnection sends; the parameter is from the page's first call.
+  const last = header === undefined || header === '' ? asked : header;
+  return last === undefined ? null : Number(last);
+}
+
+async function isTold(parts: GatewayParts, { job, source }: JobView, after: number): Promise<boolean> {
+  if (!hasEnded(job)) return false;
+  if (source === 'redis') return eventOfHash(job).sequence <= after;
+  // The number of a state that was told while the job stood in Redis alone: a time.
+  if (after >= leastTime) return Date.parse(job.completed_at ?? '') <= after;
+  return (await parts.registry.jobEvents(defaultTenant, job.id, after, 1)).length === 0;
+}
