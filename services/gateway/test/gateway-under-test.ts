@@ -170,6 +170,10 @@ export class ScriptedQueue implements Submitter, QueueInspector {
   async queues(): Promise<never[]> {
     return [];
   }
+  async openJobs() {
+    return 0;
+  }
+
   async deadLetters(): Promise<string[]> {
     return [];
   }
