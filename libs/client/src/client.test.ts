@@ -1,7 +1,7 @@
-import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { json, type LocalGateway, localGateway } from '../test/local-gateway.ts';
 import { createClient, type VortexClient } from './client.ts';
 import { ApiProblem, GatewayUnreachable } from './errors.ts';
 
@@ -11,31 +11,23 @@ interface Heard {
   body: unknown;
 }
 
-let server: Server | undefined;
-let client: VortexClient | undefined;
-afterEach(async () => {
-  await client?.close();
-  server?.closeAllConnections();
-  server?.close();
-});
+let local: LocalGateway | undefined;
 
 /** A gateway that answers as it is told, and what it heard. */
 async function gateway(answer: (heard: Heard, response: ServerResponse) => void): Promise<Heard[]> {
   const all: Heard[] = [];
-  server = createServer(async (request, response) => {
+  local = await localGateway(async (request, response) => {
     const body = await text(request);
     const heard = { method: request.method, url: request.url, body: body === '' ? null : JSON.parse(body) };
     all.push(heard);
     answer(heard, response);
   });
-  await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
-  client = createClient({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` });
   return all;
 }
 
 function vortex(): VortexClient {
-  if (client === undefined) throw new Error('no gateway was started');
-  return client;
+  if (local === undefined) throw new Error('no gateway was started');
+  return local.client;
 }
 
 const answerOf = (words: string) => ({
@@ -55,9 +47,6 @@ const answerOf = (words: string) => ({
   timings_ms: { total: 4.5 },
   request_id: 'req_1',
 });
-
-const json = (response: ServerResponse, status: number, body: unknown) =>
-  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 
 describe('the client', () => {
   it('asks, and refuses an answer that is none', async () => {
@@ -102,7 +91,7 @@ describe('the client', () => {
   it('says so when nothing answers', async () => {
     await gateway(() => {});
     const closed = createClient({ url: vortex().url });
-    await new Promise((resolve) => server?.close(resolve));
+    await local?.stop();
     await expect(closed.query({ query: 'x' })).rejects.toBeInstanceOf(GatewayUnreachable);
     await expect(closed.query({ query: 'x' })).rejects.toThrow('ECONNREFUSED');
     await closed.close();
@@ -146,26 +135,5 @@ describe('the client', () => {
       break;
     }
     await left.promise;
-  });
-
-  it('waits for a job over a gateway that is away for a moment', async () => {
-    const job = { id: 'job_1', type: 'ingest', progress: 0, message: null, result: null, error: null };
-    const more = {
-      error_code: null,
-      created_at: null,
-      updated_at: null,
-      started_at: null,
-      completed_at: null,
-    };
-    const answers = ['queued', 'away', 'processing', 'failed'];
-    await gateway((_, response) => {
-      const status = answers.shift();
-      if (status === 'away') response.writeHead(503).end('no');
-      else json(response, 200, { ...job, ...more, status });
-    });
-    const seen: string[] = [];
-    const ended = await vortex().waitForJob('job_1', { onProgress: ({ status }) => seen.push(status) });
-    expect(ended.status).toBe('failed');
-    expect(seen).toEqual(['queued', 'processing', 'failed']);
   });
 });

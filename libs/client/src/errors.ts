@@ -10,14 +10,15 @@ export class ApiProblem extends Error {
   readonly retryAfterMs: number | null;
   readonly problem: Problem;
 
-  constructor(document: Problem) {
+  /** `retryAfterMs`: the header's, for documents that do not say it themselves. */
+  constructor(document: Problem, retryAfterMs: number | null = null) {
     const fields = (document.errors ?? []).map(({ pointer, message }) => `${pointer || 'body'} ${message}`);
     super([document.detail || document.title, ...fields].join('; '));
     this.name = 'ApiProblem';
     this.status = document.status;
     this.code = document.code;
     this.retryable = document.retryable;
-    this.retryAfterMs = document.retry_after_ms ?? null;
+    this.retryAfterMs = document.retry_after_ms ?? retryAfterMs;
     this.problem = document;
   }
 }
@@ -34,7 +35,8 @@ export class GatewayUnreachable extends Error {
 }
 
 /** A proxy in between answers in its own words: those are kept as the detail. */
-export function problemFrom(status: number, body: string): ApiProblem {
+export function problemFrom(status: number, body: string, retryAfter: string | null = null): ApiProblem {
+  const retryAfterMs = retryAfter !== null && /^\d+$/.test(retryAfter) ? Number(retryAfter) * 1000 : null;
   let content: unknown = null;
   try {
     content = JSON.parse(body);
@@ -42,15 +44,23 @@ export function problemFrom(status: number, body: string): ApiProblem {
     // Not JSON: told below.
   }
   const parsed = problem.safeParse(content);
-  if (parsed.success) return new ApiProblem(parsed.data);
-  return new ApiProblem({
-    type: 'about:blank',
-    title: `HTTP ${status}`,
-    status,
-    detail: `the answer was HTTP ${status} and no problem document: ${body.slice(0, 200)}`,
-    code: 'unexpected_answer',
-    retryable: status >= 500,
-  });
+  if (parsed.success) return new ApiProblem(parsed.data, retryAfterMs);
+  return new ApiProblem(
+    {
+      type: 'about:blank',
+      title: `HTTP ${status}`,
+      status,
+      detail: `the answer was HTTP ${status} and no problem document: ${body.slice(0, 200)}`,
+      code: 'unexpected_answer',
+      retryable: status >= 500,
+    },
+    retryAfterMs,
+  );
+}
+
+/** A gateway that is away, or says that it cannot now: worth asking again. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof GatewayUnreachable || (error instanceof ApiProblem && error.status === 503);
 }
 
 function causeOf(cause: unknown): string {

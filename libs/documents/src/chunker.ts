@@ -2,7 +2,8 @@ import { type Atom, atomsOf } from './atoms.ts';
 import { ContextWriter } from './chunk-context.ts';
 import type { ChunkOptions, ChunkSource, Piece } from './chunk-options.ts';
 import { markdownOutline } from './markdown-outline.ts';
-import { plainOutline } from './plain-outline.ts';
+import { pagedSegments } from './paged-segments.ts';
+import { type Cut, noOutline, plainOutline, sourceOutline } from './plain-outline.ts';
 import { cutToSize, type SizedSpan, type Span } from './text-cuts.ts';
 
 /**
@@ -18,94 +19,151 @@ import { cutToSize, type SizedSpan, type Span } from './text-cuts.ts';
  *
  * For every piece `text === source.text.slice(...source_span)`, spans begin and end with something other
  * than white space, and every such character of the document is in at least one piece. `tokens` counts the
- * text alone. Same input, same pieces.
+ * text alone. No piece has text of two pages. Same input, same pieces.
+ *
+ * Every step of the chain above is a generator that looks ahead no further than a chunk's size, so that memory beside
+ * the text itself does not grow with it.
  */
-export function chunkText(source: ChunkSource, options: ChunkOptions): Piece[] {
+export function* chunkPieces(source: ChunkSource, options: ChunkOptions): Generator<Piece> {
   const { text } = source;
-  const segments = source.mediaType === 'text/markdown' ? markdownOutline(text) : plainOutline(text);
   const contexts = new ContextWriter(source, options);
-  const atoms = atomsOf(text, segments, contexts, options);
-  return new Packer(text, atoms, contexts, options).pack();
+  const segments = pagedSegments(outlineOf(source, options), source.pages ?? null, text.length);
+  yield* new Packer(text, atomsOf(text, segments, contexts, options), contexts, options).pack();
+}
+
+/** All pieces at once, for documents that are small. */
+export function chunkText(source: ChunkSource, options: ChunkOptions): Piece[] {
+  return [...chunkPieces(source, options)];
+}
+
+function outlineOf(
+  { text, mediaType }: ChunkSource,
+  { strategy = 'structure' }: ChunkOptions,
+): Generator<Cut> {
+  if (strategy !== 'structure') return noOutline();
+  if (mediaType === 'text/markdown') return markdownOutline(text);
+  return mediaType === 'text/x-source' ? sourceOutline(text) : plainOutline(text);
 }
 
 /** Fills one chunk after the other: `[from, to)` of the atoms, of which `[from, fresh)` is overlap. */
 class Packer {
   readonly #text: string;
-  readonly #atoms: Atom[];
   readonly #contexts: ContextWriter;
   readonly #options: ChunkOptions;
-  /** Sum of tokens before each atom. */
-  readonly #before: number[] = [0];
-  readonly #pieces: Piece[] = [];
+  readonly #source: Iterator<Atom>;
+  /** The atoms at hand, the first of which has the number `#base`; those before it are in chunks and forgotten. */
+  #atoms: Atom[] = [];
+  #base = 0;
+  /** Sum of tokens before each atom at hand, and behind the last. */
+  #before: number[] = [0];
+  #pieces: Piece[] = [];
+  #emitted = 0;
   #from = 0;
   #fresh = 0;
   #to = 0;
 
-  constructor(text: string, atoms: Atom[], contexts: ContextWriter, options: ChunkOptions) {
+  constructor(text: string, atoms: Iterator<Atom>, contexts: ContextWriter, options: ChunkOptions) {
     this.#text = text;
-    this.#atoms = atoms;
+    this.#source = atoms;
     this.#contexts = contexts;
     this.#options = options;
-    for (const atom of atoms) this.#before.push((this.#before.at(-1) ?? 0) + atom.tokens);
   }
 
-  pack(): Piece[] {
-    for (let at = 0; at < this.#atoms.length; ) {
+  /** A group as a whole, else item by item, else atom by atom. */
+  *pack(): Generator<Piece> {
+    for (let at = 0; this.#has(at); ) {
       while (this.#to > this.#fresh && !this.#continuesSection(at)) this.#close();
-      const group = this.#endOf(at, (atom) => atom.segment.group);
-      this.#place(at, group, 'group');
-      at = group;
+      const first = this.#at(at);
+      const group = this.#reach(at, sameGroup);
+      if (group.isWhole && this.#tryPlace(at, group.end)) at = group.end;
+      else {
+        while (this.#has(at) && sameGroup(first, this.#at(at))) at = yield* this.#placeItem(at);
+      }
+      if (this.#pieces.length > 0) yield* this.#take();
     }
     while (this.#to > this.#fresh) this.#close();
-    return this.#pieces;
+    yield* this.#take();
   }
 
-  #place(start: number, end: number, unit: 'group' | 'item' | 'atom'): void {
-    if (this.#to === this.#fresh) {
-      const overlap = this.#overlapStart(start);
-      for (let from = overlap; from <= start; from += 1) {
-        if (!this.#fits(from, end) && !(unit === 'atom' && from === start)) continue;
-        this.#from = from;
-        this.#fresh = start;
+  *#placeItem(start: number): Generator<Piece, number> {
+    const item = this.#reach(start, sameItem);
+    if (item.isWhole && this.#tryPlace(start, item.end)) return item.end;
+    const first = this.#at(start);
+    let at = start;
+    for (; this.#has(at) && sameItem(first, this.#at(at)); at += 1) {
+      this.#placeAtom(at);
+      if (this.#pieces.length > 0) yield* this.#take();
+    }
+    return at;
+  }
+
+  #take(): Piece[] {
+    const taken = this.#pieces;
+    this.#pieces = [];
+    return taken;
+  }
+
+  /** Into the chunk at hand, or into a new one if that wastes little of this one; false when neither has room. */
+  #tryPlace(start: number, end: number): boolean {
+    for (;;) {
+      if (this.#to === this.#fresh) {
+        for (let from = this.#overlapStart(start); from <= start; from += 1) {
+          if (!this.#fits(from, end)) continue;
+          this.#begin(from, start, end);
+          return true;
+        }
+        return false;
+      }
+      if (this.#fits(this.#from, end)) {
         this.#to = end;
+        return true;
+      }
+      if (!this.#isHalfFull() || !this.#fits(start, end)) return false;
+      this.#close();
+    }
+  }
+
+  /** An atom that is alone in a chunk may be too large: closing it cuts it. */
+  #placeAtom(at: number): void {
+    while (this.#to > this.#fresh) {
+      if (this.#fits(this.#from, at + 1)) {
+        this.#to = at + 1;
         return;
       }
-    } else if (this.#fits(this.#from, end)) {
-      this.#to = end;
-      return;
-    } else if (unit === 'atom' || (this.#isHalfFull() && this.#fits(start, end))) {
       this.#close();
-      this.#place(start, end, unit);
-      return;
     }
-    const smaller = unit === 'group' ? 'item' : 'atom';
-    for (let at = start; at < end; ) {
-      const next =
-        smaller === 'item'
-          ? Math.min(
-              end,
-              this.#endOf(at, (atom) => atom.item),
-            )
-          : at + 1;
-      this.#place(at, next, smaller);
-      at = next;
-    }
+    let from = this.#overlapStart(at);
+    while (from < at && !this.#fits(from, at + 1)) from += 1;
+    this.#begin(from, at, at + 1);
   }
 
-  #endOf(start: number, key: (atom: Atom) => number): number {
-    let end = start;
+  #begin(from: number, fresh: number, to: number): void {
+    this.#from = from;
+    this.#fresh = fresh;
+    this.#to = to;
+    this.#forget();
+  }
+
+  /** How far `belongs` holds from `start` on; not whole when that is more than any chunk may hold. */
+  #reach(start: number, belongs: (first: Atom, other: Atom) => boolean): { end: number; isWhole: boolean } {
     const first = this.#at(start);
-    for (; end < this.#atoms.length; end += 1) {
+    let tokens = 0;
+    let end = start;
+    for (; this.#has(end); end += 1) {
       const atom = this.#at(end);
-      if (key(atom) !== key(first) || atom.segment.section !== first.segment.section) break;
+      if (!belongs(first, atom)) break;
+      tokens += atom.tokens;
+      const characters = atom.span[1] - first.span[0];
+      if (tokens > this.#options.maxTokens || characters > this.#contexts.maxCharacters)
+        return { end: end + 1, isWhole: false };
     }
-    return end;
+    return { end, isWhole: true };
   }
 
   #fits(from: number, to: number): boolean {
     const first = this.#at(from);
     const last = this.#at(to - 1);
-    const tokens = (this.#before[to] ?? 0) - (this.#before[from] ?? 0);
+    const tokens = this.#tokensBetween(from, to);
     return (
       last.span[1] - first.span[0] <= this.#contexts.maxCharacters &&
       tokens <= this.#contexts.textLimit(this.#contexts.of(last.segment.section, first))
@@ -114,32 +172,34 @@ class Packer {
 
   /** At least half of what a chunk may hold is new text: ending it here wastes less than tearing a unit apart. */
   #isHalfFull(): boolean {
-    const tokens = (this.#before[this.#to] ?? 0) - (this.#before[this.#fresh] ?? 0);
+    const tokens = this.#tokensBetween(this.#fresh, this.#to);
     const first = this.#at(this.#from);
     return tokens * 2 >= this.#contexts.textLimit(this.#contexts.of(first.segment.section, first));
   }
 
   #continuesSection(at: number): boolean {
-    const section = this.#at(at).segment.section;
-    const current = this.#at(this.#to - 1).segment.section;
+    const { section, page } = this.#at(at).segment;
+    const { section: current, page: currentPage } = this.#at(this.#to - 1).segment;
+    if (page !== currentPage) return false;
     if (section === current) return true;
     const onlyHeadings = this.#atoms
-      .slice(this.#from, this.#to)
+      .slice(this.#from - this.#base, this.#to - this.#base)
       .every((atom) => atom.segment.kind === 'heading');
     const below = current.starts.every((start, index) => section.starts[index] === start);
     return onlyHeadings && below && this.#fits(this.#from, at + 1);
   }
 
-  /** Whole sentences before `start`, of the same section and of text that is neither table nor heading. */
+  /** Whole sentences before `start`, of the same section and page and of text that is neither table nor heading. */
   #overlapStart(start: number): number {
-    const section = this.#atoms[start]?.segment.section;
+    const { section, page } = this.#at(start).segment;
     let from = start;
     let tokens = 0;
     while (from - 1 > this.#from) {
-      const atom = this.#at(from - 1);
-      tokens += atom.tokens;
-      const repeatable = atom.segment.kind !== 'row' && atom.segment.kind !== 'heading';
-      if (tokens > this.#options.overlapTokens || !repeatable || atom.segment.section !== section) break;
+      const { segment, tokens: more } = this.#at(from - 1);
+      tokens += more;
+      const repeatable = segment.kind !== 'row' && segment.kind !== 'heading';
+      const same = segment.section === section && segment.page === page;
+      if (tokens > this.#options.overlapTokens || !repeatable || !same) break;
       from -= 1;
     }
     return from;
@@ -171,7 +231,7 @@ class Packer {
       }
     }
     this.#fresh = this.#to;
-    for (let at = this.#to; at < end; at += 1) this.#place(at, at + 1, 'atom');
+    for (let at = this.#to; at < end; at += 1) this.#placeAtom(at);
   }
 
   #emitInParts(atom: Atom, context: string, maxTokens: number): void {
@@ -182,20 +242,51 @@ class Packer {
 
   #emit({ span: [start, end], tokens }: SizedSpan, context: string, last: Atom): void {
     this.#pieces.push({
-      ordinal: this.#pieces.length,
+      ordinal: this.#emitted,
       text: this.#text.slice(start, end),
       source_span: [start, end],
-      page: null,
+      page: last.segment.page,
       heading_path: [...last.segment.section.path],
       context,
       // A text of marks the tokenizer drops (a lone variation selector) has none; the contract wants one.
       tokens: Math.max(tokens, 1),
     });
+    this.#emitted += 1;
+  }
+
+  #tokensBetween(from: number, to: number): number {
+    return (this.#before[to - this.#base] ?? 0) - (this.#before[from - this.#base] ?? 0);
+  }
+
+  #has(index: number): boolean {
+    while (index >= this.#base + this.#atoms.length) {
+      const next = this.#source.next();
+      if (next.done === true) return false;
+      this.#before.push((this.#before.at(-1) ?? 0) + next.value.tokens);
+      this.#atoms.push(next.value);
+    }
+    return true;
   }
 
   #at(index: number): Atom {
-    const atom = this.#atoms[index];
-    if (atom === undefined) throw new RangeError(`there is no atom ${index} among ${this.#atoms.length}`);
+    const atom = this.#has(index) ? this.#atoms[index - this.#base] : undefined;
+    if (atom === undefined) throw new RangeError(`there is no atom ${index}`);
     return atom;
   }
+
+  /** Now and then, since it moves what is kept. */
+  #forget(): void {
+    const passed = this.#from - this.#base;
+    if (passed < 1024) return;
+    this.#atoms.splice(0, passed);
+    this.#before.splice(0, passed);
+    this.#base = this.#from;
+  }
 }
+
+const sameItem = (first: Atom, other: Atom) =>
+  first.item === other.item && first.segment.page === other.segment.page;
+const sameGroup = (first: Atom, other: Atom) =>
+  first.segment.group === other.segment.group &&
+  first.segment.section === other.segment.section &&
+  first.segment.page === other.segment.page;

@@ -1,6 +1,7 @@
 import { headingText, type MarkdownBlock, parseBlocks } from './markdown-blocks.ts';
-import { markdownWindows, nextLine } from './markdown-windows.ts';
-import { rootSection, type Section, type Segment, type SegmentKind } from './outline.ts';
+import { type MarkdownWindow, markdownWindows, nextLine } from './markdown-windows.ts';
+import { rootSection, type Section, type SegmentKind } from './outline.ts';
+import type { Cut } from './plain-outline.ts';
 
 /** Block quotes or lists nested deeper than this are no document: the parser recurses once per level. */
 const nestingPattern = /^[ \t]*(?:(?:>|[-+*][ \t])[ \t]*){100}/m;
@@ -13,7 +14,7 @@ const itemMarks = /^[\s>]*(?:[-+*]|\d{1,9}[.)])[\s>]*(?:\[[ xX]\]\s*)?$/;
  * YAML front matter are taken off before the parser sees the text (it would drop the mark, and read the
  * matter's end as the underline of a heading).
  */
-export function markdownOutline(text: string): Segment[] {
+export function* markdownOutline(text: string): Generator<Cut> {
   const outline = new OutlineWriter(text);
   const matterStart = text.startsWith('\ufeff') ? 1 : 0;
   const matter = /^---[ \t]*\r?\n(?:[^\n]*\n){0,200}?(?:---|\.\.\.)[ \t]*(?:\r?\n|$)/.exec(
@@ -25,17 +26,23 @@ export function markdownOutline(text: string): Segment[] {
     outline.addLines(matterStart, bodyStart);
   }
   for (const window of markdownWindows(text, bodyStart)) {
-    const source = text.slice(window.start, window.end);
-    if (window.kind === 'lines' || nestingPattern.test(source)) outline.addLines(window.start, window.end);
-    else outline.addBlocks(parseBlocks(source).children, window.start);
+    if (window.kind === 'lines') yield* outline.addManyLines(window);
+    else {
+      const source = text.slice(window.start, window.end);
+      if (nestingPattern.test(source)) outline.addLines(window.start, window.end);
+      else outline.addBlocks(parseBlocks(source).children, window.start);
+    }
+    yield* outline.take();
   }
-  return outline.segments;
+  yield* outline.takeAll();
 }
 
 /** The first heading near the beginning of a Markdown text, as plain text; null when there is none. */
 export function firstHeading(text: string): string | null {
-  const heading = markdownOutline(text.slice(0, 16 * 1024)).find((segment) => segment.kind === 'heading');
-  return heading?.section.path.at(-1) ?? null;
+  for (const segment of markdownOutline(text.slice(0, 16 * 1024))) {
+    if (segment.kind === 'heading') return segment.section.path.at(-1) ?? null;
+  }
+  return null;
 }
 
 interface Place {
@@ -45,8 +52,9 @@ interface Place {
   group: number;
 }
 
+/** Holds the segments of one window; the last one stays until it is known where the next begins. */
 class OutlineWriter {
-  readonly segments: Segment[];
+  #segments: Cut[];
   readonly #text: string;
   #section: Section = rootSection;
   #sectionDepths: number[] = [];
@@ -54,13 +62,32 @@ class OutlineWriter {
 
   constructor(text: string) {
     this.#text = text;
-    this.segments = [{ start: 0, kind: 'prose', group: 0, section: rootSection, tableHeader: null }];
+    this.#segments = [{ start: 0, kind: 'prose', group: 0, section: rootSection, tableHeader: null }];
   }
 
   addLines(start: number, end: number, group = this.#newGroup()): void {
     for (let position = start; position < end; position = nextLine(this.#text, position)) {
       this.#cut(position, 'line', group);
     }
+  }
+
+  /** A window of any size: a program of 50 MB in a fence. */
+  *addManyLines({ start, end, tableHeader }: MarkdownWindow): Generator<Cut> {
+    const group = this.#newGroup();
+    for (let position = start; position < end; position = nextLine(this.#text, position)) {
+      this.#cut(position, tableHeader === null ? 'line' : 'row', group, tableHeader);
+      if (this.#segments.length > 1000) yield* this.take();
+    }
+  }
+
+  *take(): Generator<Cut> {
+    const taken = this.#segments.slice(0, -1);
+    this.#segments = this.#segments.slice(-1);
+    yield* taken;
+  }
+
+  takeAll(): Cut[] {
+    return this.#segments;
   }
 
   addBlocks(blocks: readonly MarkdownBlock[], base: number): void {
@@ -125,16 +152,16 @@ class OutlineWriter {
     };
   }
 
-  #cut(position: number, kind: SegmentKind, group: number, tableHeader: Segment['tableHeader'] = null): void {
-    const last = this.segments.at(-1);
+  #cut(position: number, kind: SegmentKind, group: number, tableHeader: Cut['tableHeader'] = null): void {
+    const last = this.#segments.at(-1);
     if (last === undefined || position < last.start) return;
     const start = Math.max(this.#lineStart(position), last.start);
     const segment = { start, kind, group, section: this.#section, tableHeader };
     const between = this.#text.slice(last.start, start);
     if (between.length < 64 && between.trim() === '') {
-      this.segments[this.segments.length - 1] = { ...segment, start: last.start };
+      this.#segments[this.#segments.length - 1] = { ...segment, start: last.start };
     } else if (!(last.kind === 'item' && between.length < 64 && itemMarks.test(between))) {
-      this.segments.push(segment);
+      this.#segments.push(segment);
     }
   }
 

@@ -1,3 +1,5 @@
+import type { Segment } from './outline.ts';
+
 /**
  * Cuts a Markdown text into windows that are parsed one by one. The parser's time grows with the square
  * of a long list or paragraph (144 kB of nested list items: 23 s; 300 kB of short lines: 8 s), so no
@@ -13,6 +15,8 @@ export interface MarkdownWindow {
   end: number;
   /** `lines`: not to be parsed: code that outgrew a window, or a line too long to be anything but data. */
   kind: 'markdown' | 'lines';
+  /** Of lines that are the rest of a long table: where its header row stands. */
+  tableHeader: Segment['tableHeader'];
 }
 
 const softLimitCharacters = 2 * 1024;
@@ -23,19 +27,24 @@ const fencePattern = /^[ \t]*(?:>[ \t]*)*(`{3,}|~{3,})(.*)$/;
 const headingPattern = /^#{1,6}(?:[ \t]|$)/;
 const itemPattern = /^(?:[-+*]|\d{1,9}[.)])[ \t]/;
 const rowPattern = /^[ \t>]*\|/;
+const rulePattern = /^[ \t>]*\|?(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*(?::?-+:?[ \t]*)?$/;
 const blankPattern = /^[ \t]*$/;
 const rawHtmlPattern = /^ {0,3}<(?:!--|(pre|script|style|textarea)\b)/i;
 
-export function markdownWindows(text: string, from: number): MarkdownWindow[] {
-  const windows: MarkdownWindow[] = [];
+export function* markdownWindows(text: string, from: number): Generator<MarkdownWindow> {
   let start = from;
+  let lineBefore: { start: number; end: number; isRow: boolean } | null = null;
+  /** Of the table that the line at hand continues, and of the window of lines that is open. */
+  let tableHeader: MarkdownWindow['tableHeader'] = null;
+  let windowHeader: MarkdownWindow['tableHeader'] = null;
   let fence: string | null = null;
   let rawHtmlEnd: RegExp | null = null;
   let asLines = false;
   let afterBlank = false;
 
-  function cutBefore(position: number): void {
-    if (position > start) windows.push({ start, end: position, kind: asLines ? 'lines' : 'markdown' });
+  function* cutBefore(position: number): Generator<MarkdownWindow> {
+    const kind = asLines ? 'lines' : 'markdown';
+    if (position > start) yield { start, end: position, kind, tableHeader: asLines ? windowHeader : null };
     start = position;
   }
 
@@ -46,38 +55,43 @@ export function markdownWindows(text: string, from: number): MarkdownWindow[] {
     const size = position - start;
 
     if (tooLong) {
-      cutBefore(position);
+      yield* cutBefore(position);
       asLines = true;
-      cutBefore(next);
+      windowHeader = null;
+      yield* cutBefore(next);
       asLines = fence !== null;
     } else if (fence !== null) {
       const closes = closesFence(line, fence);
       if (!asLines && size > hardLimitCharacters) {
-        cutBefore(position);
+        yield* cutBefore(position);
         asLines = true;
+        windowHeader = null;
       }
       if (closes) fence = null;
     } else {
       const row = rowPattern.test(line);
+      if (row && lineBefore?.isRow === true && rulePattern.test(line)) tableHeader = lineBefore;
+      else if (!row) tableHeader = null;
       if (
         !(asLines && row) &&
         (asLines ||
           size > hardLimitCharacters ||
           (rawHtmlEnd === null && isPlaceToCut(line, size, afterBlank)))
       ) {
-        cutBefore(position);
+        yield* cutBefore(position);
         // A table that outgrew its window has lost its header for the parser, which would take the rest for a paragraph.
         asLines = row && size > hardLimitCharacters;
+        windowHeader = asLines ? tableHeader : null;
         if (size > hardLimitCharacters) rawHtmlEnd = null;
       }
       rawHtmlEnd = rawHtmlAfter(line, rawHtmlEnd);
       if (rawHtmlEnd === null) fence = fencePattern.exec(line)?.[1] ?? null;
     }
+    lineBefore = { start: position, end: position + line.length, isRow: !tooLong && rowPattern.test(line) };
     afterBlank = blankPattern.test(line);
     position = next;
   }
-  cutBefore(text.length);
-  return windows;
+  yield* cutBefore(text.length);
 }
 
 function isPlaceToCut(line: string, size: number, afterBlank: boolean): boolean {

@@ -10,6 +10,8 @@ export interface Segment {
   /** Segments of one paragraph, list, table or code block share a number and stay together if they fit. */
   group: number;
   section: Section;
+  /** Counts from 1; a piece holds text of one page only. Null where the document has none. */
+  page: number | null;
   /** Offsets of the header row, for rows below it. */
   tableHeader: { start: number; end: number } | null;
 }
@@ -26,4 +28,4 @@ export interface Section {
 
 export const rootSection: Section = { path: [], starts: [] };
 
-export type TextMediaType = 'text/plain' | 'text/markdown';
+export type TextMediaType = 'text/plain' | 'text/markdown' | 'text/x-source';

@@ -18,19 +18,65 @@ const maxJoinedCharacters = 1000;
 export function* sentencesOf(text: string, start: number, end: number): Generator<Span> {
   let from = start;
   let to = start;
-  for (const { segment, index } of sentences.segment(text.slice(start, end))) {
-    const at = start + index;
+  for (const [at, next] of segmentsOf(sentences, text, start, end)) {
     const before = text.slice(Math.max(from, at - 16), at);
     const wrapped =
-      to > from && /[\r\n]\s*$/.test(before) && !sentenceEnd.test(before) && /^\p{Ll}/u.test(segment);
+      to > from &&
+      /[\r\n]\s*$/.test(before) &&
+      !sentenceEnd.test(before) &&
+      /^\p{Ll}/u.test(text.slice(at, at + 2));
     if (to > from && !(wrapped && at - from < maxJoinedCharacters)) {
       yield [from, to];
       from = at;
     }
-    to = at + segment.length;
+    to = next;
   }
   if (to > from) yield [from, to];
 }
+
+/** Words with the white space behind them; a script without spaces is cut between its words. */
+export function* wordsOf(text: string, start: number, end: number): Generator<Span> {
+  let from = start;
+  for (const [at] of segmentsOf(words, text, start, end)) {
+    const space = /\s/.test(text[at] ?? '');
+    // An opening quote belongs to what follows it, a full stop to what it follows: words are parted at white space,
+    // and elsewhere only where letters meet that no space would part.
+    const glued = !/\s/.test(text[at - 1] ?? ' ') && !(isUnspaced(text, at) && isUnspaced(text, at - 1));
+    if (at === from || space || glued) continue;
+    yield [from, at];
+    from = at;
+  }
+  if (end > from) yield [from, end];
+}
+
+function isUnspaced(text: string, position: number): boolean {
+  return /[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Mymr}]/u.test(
+    text[position] ?? '',
+  );
+}
+
+/**
+ * A segmenter copies what it is given and looks at all of it, so that a text of 200 MB in one paragraph is shown to
+ * it in windows. The last segment of a window may go on behind it and is looked at again from its start.
+ */
+function* segmentsOf(segmenter: Intl.Segmenter, text: string, start: number, end: number): Generator<Span> {
+  for (let from = start; from < end; ) {
+    let to = Math.min(end, from + windowCharacters);
+    if (to < end && isInsidePair(text, to)) to -= 1;
+    let last = from;
+    for (const { index } of segmenter.segment(text.slice(from, to))) {
+      if (index === 0) continue;
+      yield [last, from + index];
+      last = from + index;
+    }
+    if (to === end || last === from) {
+      yield [last, to];
+      from = to;
+    } else from = last;
+  }
+}
+
+const windowCharacters = 16 * 1024;
 
 /** What is left of `[start, end)` without white space at its ends; null when nothing is. */
 export function trimmed(text: string, start: number, end: number): Span | null {

@@ -9,23 +9,30 @@ export interface ZipEntry {
   name: string;
   method: number;
   compressedBytes: number;
+  expandedBytes: number;
+  crc32: number;
   headerOffset: number;
   encrypted: boolean;
 }
 
 export interface ZipDirectory {
-  /** As many as stand in the first `maxDirectoryBytes` of the directory. */
+  /** As many as stand in the part of the directory that was read. */
   entries: Map<string, ZipEntry>;
   /** All entries have been seen. */
   complete: boolean;
 }
 
-const maxDirectoryBytes = 4 * 1024 * 1024;
+/** Some 40,000 entries; a look from the gateway needs no more. */
+const glanceBytes = 4 * 1024 * 1024;
 const endRecordBytes = 22;
 const longestComment = 65_535;
 
 /** Null when the directory is not there or leads outside of the file: the archive is cut off or damaged. */
-export async function readZipDirectory(file: FileHandle, bytes: number): Promise<ZipDirectory | null> {
+export async function readZipDirectory(
+  file: FileHandle,
+  bytes: number,
+  maxDirectoryBytes = glanceBytes,
+): Promise<ZipDirectory | null> {
   const tail = await readAt(file, Math.max(0, bytes - endRecordBytes - longestComment), bytes);
   const tailStart = bytes - tail.length;
   for (let at = tail.length - endRecordBytes; at >= 0; at -= 1) {
@@ -69,16 +76,40 @@ function entriesOf(directory: Buffer): Map<string, ZipEntry> | null {
     const nameBytes = directory.readUInt16LE(at + 28);
     const next = at + 46 + nameBytes + directory.readUInt16LE(at + 30) + directory.readUInt16LE(at + 32);
     const name = directory.toString('utf8', at + 46, at + 46 + nameBytes);
+    const extra = directory.subarray(
+      at + 46 + nameBytes,
+      at + 46 + nameBytes + directory.readUInt16LE(at + 30),
+    );
     entries.set(name, {
       name,
       method: directory.readUInt16LE(at + 10),
-      compressedBytes: directory.readUInt32LE(at + 20),
-      headerOffset: directory.readUInt32LE(at + 42),
+      crc32: directory.readUInt32LE(at + 16),
       encrypted: (directory.readUInt16LE(at + 8) & 1) === 1,
+      ...longFields(extra, {
+        expandedBytes: directory.readUInt32LE(at + 24),
+        compressedBytes: directory.readUInt32LE(at + 20),
+        headerOffset: directory.readUInt32LE(at + 42),
+      }),
     });
     at = next;
   }
   return entries;
+}
+
+/** Fields that are full of ones stand in the extra field instead, in this order, whether they need it or not. */
+function longFields<F extends Record<string, number>>(extra: Buffer, fields: F): F {
+  if (!Object.values(fields).includes(0xffffffff)) return fields;
+  for (let at = 0; at + 4 <= extra.length; at += 4 + extra.readUInt16LE(at + 2)) {
+    if (extra.readUInt16LE(at) !== 1) continue;
+    let value = at + 4;
+    const long = Object.entries(fields).map(([name, field]) => {
+      if (field !== 0xffffffff || value + 8 > extra.length) return [name, field];
+      value += 8;
+      return [name, Number(extra.readBigUInt64LE(value - 8))];
+    });
+    return Object.fromEntries(long) as F;
+  }
+  return fields;
 }
 
 /** The text of a small entry that is stored uncompressed, such as `mimetype`; null for any other. */
@@ -94,7 +125,7 @@ export async function readStoredEntry(file: FileHandle, entry: ZipEntry): Promis
 export async function isEntryThere(file: FileHandle, bytes: number, entry: ZipEntry): Promise<boolean> {
   const header = await readAt(file, entry.headerOffset, entry.headerOffset + 4);
   if (header.length < 4 || header.readUInt32LE(0) !== 0x04034b50) return false;
-  return entry.compressedBytes === 0xffffffff || entry.headerOffset + 30 + entry.compressedBytes <= bytes;
+  return entry.headerOffset + 30 + entry.compressedBytes <= bytes;
 }
 
 export async function readAt(file: FileHandle, start: number, end: number): Promise<Buffer> {

@@ -28,6 +28,8 @@ export interface QueueInspector {
   queues(lists: string[]): Promise<QueueState[]>;
   /** Every replica that has beaten lately; one that stopped is `down` for ten minutes, then forgotten. */
   replicas(): Promise<ReplicaState[]>;
+  /** Tracked jobs (documents, asynchronous questions) that have not ended. */
+  openJobs(): Promise<number>;
   /** The newest dead letters of a list, JSON texts, newest first. */
   deadLetters(list: string, limit: number): Promise<string[]>;
   ping(): Promise<boolean>;
@@ -90,6 +92,7 @@ export function createInspector(redis: RedisOptions, log?: QueueLog): QueueInspe
         }),
       );
     },
+    openJobs: () => client.scard(keys.active),
     deadLetters: async (list, limit) => (await client.lrange(keys.dead(list), -limit, '-1')).reverse(),
     async ping() {
       try {

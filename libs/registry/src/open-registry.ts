@@ -1,3 +1,4 @@
+import { openPostgresRegistry } from './postgres-registry.ts';
 import type { Registry } from './registry.ts';
 import { openSqliteRegistry } from './sqlite-registry.ts';
 
@@ -11,6 +12,8 @@ export interface RegistryOptions {
 
 /** The registry of this installation; its schema is brought up to date. */
 export async function openRegistry({ databaseUrl, file, now }: RegistryOptions): Promise<Registry> {
-  if (databaseUrl !== null) throw new Error('the PostgreSQL adapter is not there yet; unset DATABASE_URL');
-  return openSqliteRegistry(now === undefined ? { file } : { file, now });
+  const clock = now === undefined ? {} : { now };
+  return databaseUrl === null
+    ? openSqliteRegistry({ file, ...clock })
+    : openPostgresRegistry({ url: databaseUrl, ...clock });
 }

@@ -70,7 +70,7 @@ export function sqliteSession(database: DatabaseSync, now: () => number): SqlSes
   };
 }
 
-const lockClause = /\bFOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?/g;
+const lockClause = /\bFOR (?:UPDATE|SHARE)(?: OF \w+)?(?: SKIP LOCKED)?/g;
 
 function translate(sql: string): string {
   return sql.replaceAll(/\bIN :(\w+)/g, 'IN (SELECT value FROM json_each(:$1))').replaceAll(lockClause, '');

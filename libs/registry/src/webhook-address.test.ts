@@ -25,6 +25,8 @@ describe('formRefusal', () => {
     ['https://example.com:25/', /port 25/],
     ['https://example.com:6/', /port 6/],
     ['https://127.0.0.1/', /127\.0\.0\.1 is not a public/],
+    ['https://localhost/', /localhost is not a public/],
+    ['https://a.localhost./', /localhost is not a public/],
     // Odd spellings of the same address: the URL parser reads them all, and so would a resolver.
     ['https://0x7f000001/', /127\.0\.0\.1/],
     ['https://2130706433/', /127\.0\.0\.1/],
@@ -69,6 +71,7 @@ describe('formRefusal', () => {
     expect(form('http://10.9.8.7/', ['10.0.0.0/8'])).toBeNull();
     expect(form('http://[fd00::7]/', ['fd00::/8'])).toBeNull();
     expect(form('http://[::1]:8080/', ['[::1]'])).toBeNull();
+    expect(form('http://localhost:8080/', ['127.0.0.1'])).toBeNull();
   });
 
   it('does not stretch what is listed', () => {
@@ -77,6 +80,8 @@ describe('formRefusal', () => {
     expect(form('https://[::ffff:127.0.0.1]/', ['127.0.0.1'])).toMatch(/not a public/);
     expect(form('http://sub.hooks.internal/', ['hooks.internal'])).toMatch(/not https/);
     expect(form('https://127.0.0.1/', ['localhost'])).toMatch(/not a public/);
+    expect(form('https://localhost/', ['10.0.0.0/8'])).toMatch(/not a public/);
+    expect(form('http://a.example/', ['10.0.0.0/8'])).toMatch(/not https/);
   });
 });
 

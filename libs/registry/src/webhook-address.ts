@@ -53,9 +53,10 @@ export function formRefusal(url: string, rules: WebhookRules): string | null {
   const host = bare(parsed.hostname);
   const address = addressOf(host);
   if (address === null) {
-    if (rules.hosts.has(host)) return null;
-    // A name may resolve into an allowed network, also over http: the connection will tell.
-    if (protocol === 'http:' && rules.networks.length === 0) return httpRefusal;
+    if (isListedName(host, rules)) return null;
+    if (isLoopbackName(host)) return `${host} is not a public address`;
+    // Also where the name may lead into a listed network: that is known only later, and a name can be listed itself.
+    if (protocol === 'http:') return httpRefusal;
   } else {
     if (isListed(address, rules)) return null;
     if (!isPublic(address)) return `${address} is not a public address`;
@@ -84,7 +85,7 @@ export function addressRefusal(
   protocol: 'http:' | 'https:',
   rules: WebhookRules,
 ): string | null {
-  if (rules.hosts.has(bare(host))) return null;
+  if (isListedName(bare(host), rules)) return null;
   const parsed = addressOf(address);
   if (parsed === null) return `${JSON.stringify(address)} is no address`;
   if (isListed(parsed, rules)) return null;
@@ -113,6 +114,15 @@ function isListed(address: ipaddr.IPv4 | ipaddr.IPv6, rules: WebhookRules): bool
     ([network, bits]) => network.kind() === address.kind() && address.match(network, bits),
   );
 }
+
+/** Whoever lists 127.0.0.1 means this machine, and by RFC 6761 so does the name. */
+function isListedName(host: string, rules: WebhookRules): boolean {
+  if (rules.hosts.has(host)) return true;
+  return isLoopbackName(host) && loopbacks.some((address) => isListed(address, rules));
+}
+
+const isLoopbackName = (host: string) => host === 'localhost' || host.endsWith('.localhost');
+const loopbacks = [ipaddr.parse('127.0.0.1'), ipaddr.parse('::1')];
 
 function addressOf(host: string): ipaddr.IPv4 | ipaddr.IPv6 | null {
   const literal = host.replace(/^\[(.*)\]$/, '$1');

@@ -126,6 +126,7 @@ export function storeConformance(name: string, make: () => Promise<StoreUnderTes
           { document_id: `doc-of-${index}`, version: 1, rows: 2 },
         ]);
       }
+      expect(await store.listScopes()).toEqual(expect.arrayContaining(apart));
       const [first, ...others] = apart;
       if (first === undefined) throw new Error('no scope');
       // The same document id in another collection must not go with it.
@@ -135,6 +136,7 @@ export function storeConformance(name: string, make: () => Promise<StoreUnderTes
       await store.deleteDocument(first, 'doc-of-0');
       await store.dropCollection(first);
       expect(await store.describe(first)).toBeNull();
+      expect(await store.listScopes()).not.toContainEqual(first);
       expect(await store.count(second)).toBe(3);
       for (const one of others) {
         expect((await store.listVersions(one)).length).toBeGreaterThan(0);

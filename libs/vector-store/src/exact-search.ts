@@ -309,6 +309,7 @@ function passedOn(store: VectorStore) {
   return {
     ensureCollection: (...call) => store.ensureCollection(...call),
     describe: (...call) => store.describe(...call),
+    listScopes: () => store.listScopes(),
     listVersions: (...call) => store.listVersions(...call),
     count: (...call) => store.count(...call),
     scan: (...call) => store.scan(...call),

@@ -31,6 +31,8 @@ import type {
  * words that BM25 counts, with spaces between: LanceDB's index cuts at those and does nothing else.
  */
 const modelKey = 'vortex.model';
+/** Tenant and collection as JSON: the table's name tells them only by their digest. */
+const scopeKey = 'vortex.scope';
 
 const columns: readonly [keyof StoredChunk | 'span_start' | 'span_end', DataType, boolean][] = [
   ['id', new Utf8(), false],
@@ -66,15 +68,33 @@ export function tableName(scope: Scope): string {
   return `c-${readable.slice(0, 80)}-${digest.slice(0, 32)}`;
 }
 
-export function tableSchema(model: VectorModel): Schema {
+export function tableSchema(model: VectorModel, scope?: Scope): Schema {
   return new Schema(
     [
       ...columns.map(([name, type, nullable]) => new Field(name, type, nullable)),
       new Field(termsColumn, new Utf8(), true),
       new Field('vector', vectorType(model.dimension), false),
     ],
-    new Map([[modelKey, model.modelFingerprint]]),
+    new Map([
+      [modelKey, model.modelFingerprint],
+      ...(scope === undefined ? [] : [[scopeKey, JSON.stringify([scope.tenant, scope.collection])] as const]),
+    ]),
   );
+}
+
+/** Null for a table that is not one of ours, or was made when the scope was not yet noted and had an unusual name. */
+export function scopeOf(name: string, schema: Schema): Scope | null {
+  const noted = schema.metadata.get(scopeKey);
+  const candidates: [string, string][] = noted === undefined ? readings(name) : [JSON.parse(noted)];
+  const scopes = candidates.map(([tenant, collection]) => ({ tenant, collection }));
+  return scopes.find((scope) => tableName(scope) === name) ?? null;
+}
+
+/** The readable part of a table's name, split at each dot: where both parts are plain, the digest proves one right. */
+function readings(name: string): [string, string][] {
+  const readable = name.slice('c-'.length, -'-'.length - 32);
+  const dots = [...readable.matchAll(/\./g)].map((dot) => dot.index);
+  return dots.map((at) => [readable.slice(0, at), readable.slice(at + 1)]);
 }
 
 /** The model a table was made for. @throws StoreRefused when the table is not one of ours. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Connection, connect, Session } from '@lancedb/lancedb';
 import type { Logger } from '@vortex/observability';
 import { ModelMismatch, StoreUnavailable, UnknownCollection, VectorStoreError } from './errors.ts';
-import { modelOf, tableName, tableSchema } from './lancedb-rows.ts';
+import { modelOf, scopeOf, tableName, tableSchema } from './lancedb-rows.ts';
 import { LanceTable } from './lancedb-table.ts';
 import { type OwnerLock, takeOwnership } from './owner-lock.ts';
 import { type UpkeepLimits, upkeepLimits } from './upkeep-plan.ts';
@@ -134,6 +134,30 @@ class OpenLanceStore implements LanceStore {
     if (table !== null) await this.#translated(table.deleteDocument(documentId));
   }
 
+  async listScopes(): Promise<Scope[]> {
+    if (this.#closing !== undefined) throw new StoreUnavailable('the vector store is closed');
+    return this.#translated(this.#readScopes());
+  }
+
+  async #readScopes(): Promise<Scope[]> {
+    const scopes: Scope[] = [];
+    let names: string[];
+    let startAfter: string | undefined;
+    do {
+      names = await this.#connection.tableNames({
+        limit: 100,
+        ...(startAfter !== undefined && { startAfter }),
+      });
+      for (const name of names) {
+        const table = await this.#openTable(name);
+        const scope = table === null ? null : scopeOf(name, await table.schema());
+        if (scope !== null) scopes.push(scope);
+      }
+      startAfter = names.at(-1);
+    } while (names.length > 0);
+    return scopes;
+  }
+
   async listVersions(scope: Scope) {
     const table = await this.#table(scope);
     return table === null ? [] : this.#translated(table.listVersions());
@@ -239,7 +263,10 @@ class OpenLanceStore implements LanceStore {
     const name = tableName(scope);
     const created = await this.#remember(name, async () => {
       // existOk: two first ingests into a collection race for it, and both mean the same table.
-      await this.#connection.createEmptyTable(name, tableSchema(model), { mode: 'create', existOk: true });
+      await this.#connection.createEmptyTable(name, tableSchema(model, scope), {
+        mode: 'create',
+        existOk: true,
+      });
       return this.#open(scope, name);
     });
     if (created === null) throw new StoreUnavailable(`the table of ${scope.collection} vanished; try again`);

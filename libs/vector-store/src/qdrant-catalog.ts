@@ -8,6 +8,7 @@ import {
   modelOfPayload,
   payloadIndexes,
   rowsCollection,
+  scopeOfPayload,
   sparseName,
   vectorName,
 } from './qdrant-points.ts';
@@ -15,6 +16,7 @@ import type { Scope, VectorModel } from './vector-store.ts';
 
 /** How long a collection's model is believed unasked: another retriever may drop and remake the collection. */
 const believedMs = 5000;
+const entriesPerPage = 1000;
 
 /**
  * Which collections exist in Qdrant and with which model, one small point each, found by id; and the
@@ -65,6 +67,27 @@ export class QdrantCatalog {
     const model = await this.read(scope);
     if (model === null) throw new UnknownCollection(scope);
     return model;
+  }
+
+  /** Every collection of every tenant; none while the catalog has not been made. */
+  async scopes(): Promise<Scope[]> {
+    const found: Scope[] = [];
+    let offset: string | number | undefined;
+    do {
+      const page = await this.#client
+        .scroll(this.name, {
+          ...{ limit: entriesPerPage, with_payload: true, with_vector: false },
+          ...(offset !== undefined && { offset }),
+        })
+        .catch((error: unknown) => {
+          if (statusOf(error) === 404) return { points: [], next_page_offset: null };
+          throw error;
+        });
+      found.push(...page.points.flatMap(({ payload }) => scopeOfPayload(payload) ?? []));
+      const next = page.next_page_offset;
+      offset = typeof next === 'string' || typeof next === 'number' ? next : undefined;
+    } while (offset !== undefined);
+    return found;
   }
 
   /** @throws ModelMismatch */

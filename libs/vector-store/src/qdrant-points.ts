@@ -68,6 +68,12 @@ export function modelOfPayload(payload: Payload | null | undefined): VectorModel
   return { dimension, modelFingerprint };
 }
 
+/** Null for an entry of another program. */
+export function scopeOfPayload(payload: Payload | null | undefined): Scope | null {
+  const { tenant, collection } = payload ?? {};
+  return typeof tenant === 'string' && typeof collection === 'string' ? { tenant, collection } : null;
+}
+
 /** True for the rows of one collection; the first thing in every filter. */
 export function within(scope: Scope): Filter {
   return {

@@ -208,6 +208,10 @@ class QdrantStore implements VectorStore {
     });
   }
 
+  async listScopes(): Promise<Scope[]> {
+    return this.#asked(() => this.#catalog.scopes());
+  }
+
   async listVersions(scope: Scope): Promise<StoredVersion[]> {
     return this.#asked(async () => {
       const model = await this.#catalog.read(scope);

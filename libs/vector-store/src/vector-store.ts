@@ -50,6 +50,8 @@ export interface VectorStore {
   deleteVersions(scope: Scope, versions: readonly DocumentVersion[]): Promise<void>;
   deleteDocument(scope: Scope, documentId: string): Promise<void>;
 
+  /** Every collection there is, of all tenants: for the audit, which knows those that should be. */
+  listScopes(): Promise<Scope[]>;
   /** Every version that has rows, for purge and audit. Empty when there is no such collection. */
   listVersions(scope: Scope): Promise<StoredVersion[]>;
   /** Number of rows; 0 when there is no such collection. */

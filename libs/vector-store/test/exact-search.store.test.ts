@@ -41,6 +41,7 @@ describe('exact search over a store', () => {
       dropCollection: (...call) => lance.dropCollection(...call),
       deleteVersions: (...call) => lance.deleteVersions(...call),
       deleteDocument: (...call) => lance.deleteDocument(...call),
+      listScopes: () => lance.listScopes(),
       listVersions: (...call) => lance.listVersions(...call),
       count: (...call) => lance.count(...call),
       lexicalCount: (...call) => lance.lexicalCount(...call),

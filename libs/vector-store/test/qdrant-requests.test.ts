@@ -313,6 +313,25 @@ describe('what the Qdrant adapter asks', () => {
     expect(await store.listVersions(scope)).toEqual([{ document_id: 'doc-a', version: 2, rows: 3 }]);
   });
 
+  it('reads the collections of all tenants from the catalog, page by page; none while there is no catalog', async () => {
+    recorder.answer((request) => {
+      if (request.action !== 'points/scroll') return catalogued(request);
+      const last = request.body.offset !== undefined;
+      const payload = { ...scope, collection: last ? 'second' : 'first' };
+      const id = rowId(scope, { document_id: payload.collection, version: 1, ordinal: 0 });
+      return { result: { points: [{ id, payload }], next_page_offset: last ? null : id } };
+    });
+    expect(await store.listScopes()).toEqual([
+      { ...scope, collection: 'first' },
+      { ...scope, collection: 'second' },
+    ]);
+    expect(sent('points/scroll').map(({ collection }) => collection)).toEqual(
+      Array(2).fill('vortex-catalog'),
+    );
+    recorder.answer(() => ({ status: 404, error: 'Not found' }));
+    expect(await store.listScopes()).toEqual([]);
+  });
+
   it('does not hand out a chunk of another tenant, whoever names its id', async () => {
     const { vector: _, ...chunk } = document('doc-a', 1, 1)[0] ?? expect.fail();
     recorder.answer(

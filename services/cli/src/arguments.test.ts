@@ -4,7 +4,7 @@ import { buildProgram } from './commands.ts';
 async function refusalOf(...words: string[]): Promise<{ code: string; exitCode: number; text: string }> {
   let text = '';
   const program = buildProgram();
-  for (const command of [program, ...program.commands]) {
+  for (const command of [program, ...program.commands.flatMap((family) => [family, ...family.commands])]) {
     command.configureOutput({
       writeErr: (piece) => {
         text += piece;
@@ -31,11 +31,38 @@ describe('wrong usage', () => {
     [['bench', 'everything'], 'commander.invalidArgument'],
     [['status', '--url', 'http://h:1', '--data', 'd'], 'commander.conflictingOption'],
     [['down', 'now'], 'commander.excessArguments'],
+    [['ingest'], 'commander.missingArgument'],
+    [['ingest', 'a.md', '--chunk-size', '4'], 'commander.invalidArgument'],
+    [['ingest', 'a.md', '--strategy', 'axe'], 'commander.invalidArgument'],
+    [['ingest', 'a.md', '--metadata', '[1]'], 'commander.invalidArgument'],
+    [['search', 'q', '--filter', 'year=2020'], 'commander.invalidArgument'],
+    [['search', 'q', '--mode', 'psychic'], 'commander.invalidArgument'],
+    [['documents', 'burn'], 'commander.unknownCommand'],
+    [['documents', 'show'], 'commander.missingArgument'],
+    [['documents', 'show', 'doc_1', '--text', '--chunks'], 'commander.conflictingOption'],
+    [['collections', 'create'], 'commander.missingArgument'],
+    [['collections', 'update', 'c', '--relevance-floor', '2'], 'commander.invalidArgument'],
+    [['jobs', 'list', '--state', 'done'], 'commander.invalidArgument'],
+    [['jobs', 'cancel'], 'commander.missingArgument'],
   ])('%j is refused with a hint', async (words, code) => {
     const refusal = await refusalOf(...words);
     expect(refusal.code).toBe(code);
     expect(refusal.exitCode).not.toBe(0);
     expect(refusal.text).toContain('vortex help');
+  });
+
+  it('is told by the commands themselves before anything is sent', async () => {
+    const run = (...words: string[]) =>
+      buildProgram().parseAsync(['node', 'vortex', ...words, '--url', 'http://127.0.0.1:1']);
+    const refused = { name: 'CommandProblem', exitCode: 2 };
+    await expect(run('search', ' ')).rejects.toMatchObject(refused);
+    await expect(run('search', 'q', '--filter', '{"field":"a","op":"like","value":1}')).rejects.toMatchObject(
+      refused,
+    );
+    await expect(run('documents', 'delete')).rejects.toMatchObject(refused);
+    await expect(run('collections', 'update', 'c')).rejects.toMatchObject(refused);
+    await expect(run('collections', 'update', 'c', '--reset', 'colour')).rejects.toMatchObject(refused);
+    await expect(run('ingest', 'no-such-file.md')).rejects.toMatchObject(refused);
   });
 
   it('suggests what was probably meant', async () => {

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
+import { collect, commandOf, instanceCommandOf, wholeNumber } from './command-options.ts';
+import { addDocumentCommands } from './document-commands.ts';
 import { repositoryRoot } from './folders.ts';
 import { createTerminal } from './terminal.ts';
 
@@ -60,20 +62,24 @@ export function buildProgram(): Command {
       await ask(question, options);
     });
 
-  instanceCommand('ingest', 'read text and Markdown files into a collection')
-    .argument('<path...>', 'files, or folders with all below them')
-    .option('--collection <name>', 'made when it is missing', 'default')
-    .option('--json', 'the result, for programs', false)
-    .action(async (paths, options) => {
-      const { ingestFiles } = await import('./ingest-files.ts');
-      if (!(await ingestFiles(paths, options, createTerminal()))) process.exitCode = 1;
+  addDocumentCommands(program);
+
+  instanceCommand('audit', 'compare stored rows and files with the registry; exits 1 when they differ')
+    .option('--collection <name>', 'this one only (default: all)')
+    .option('--repair', 'remove what belongs to nothing', false)
+    .option('--json', 'the report, for programs', false)
+    .action(async (options) => {
+      const { audit } = await import('./audit-command.ts');
+      if (!(await audit(options))) process.exitCode = 1;
     });
 
   instanceCommand('bench', 'measure; exits 1 when a bound is missed')
     .addArgument(
-      program.createArgument('<kind>', 'what to measure').choices(['chain', 'encoder', 'query', 'floor']),
+      program
+        .createArgument('<kind>', 'what to measure')
+        .choices(['chain', 'encoder', 'query', 'floor', 'ingest', 'ingest-accept']),
     )
-    .option('--dataset <folder>', 'query: a folder in BEIR format')
+    .option('--dataset <folder>', 'query, ingest: a folder in BEIR format')
     .option('--json', 'figures for programs', false)
     .action(async (kind, options) => {
       const { runBench } = await import('./run-bench.ts');
@@ -98,28 +104,12 @@ export function buildProgram(): Command {
   return program;
 
   function command(name: string, about: string): Command {
-    return program.command(name).description(about).exitOverride();
+    return commandOf(program, name, about);
   }
 
   function instanceCommand(name: string, about: string): Command {
-    return command(name, about)
-      .option('--data <folder>', 'data folder of the instance (default: data in the checkout)')
-      .addOption(new Option('--url <url>', 'address of its gateway instead').conflicts('data'));
+    return instanceCommandOf(program, name, about);
   }
-}
-
-function collect(value: string, before: string[]): string[] {
-  return [...before, value];
-}
-
-function wholeNumber(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!Number.isInteger(value) || value < least || value > most) {
-      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
-    }
-    return value;
-  };
 }
 
 function versionLine(): string {

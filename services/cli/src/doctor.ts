@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { askQueue } from './ask-queue.ts';
+import { checkDatabase } from './check-database.ts';
 import { dataFolder, dataOption, instancePaths, launcherName, repositoryRoot } from './folders.ts';
 import { runningInstance } from './instance-address.ts';
 import { findOllama } from './language-model.ts';
@@ -36,6 +37,7 @@ export async function doctor(options: { data?: string; url?: string }): Promise<
     checkRedisBinary(add);
     const settings = checkConfiguration(add);
     await checkModel(add, data, settings);
+    await checkDatabase(add, settings);
     checkFolder(add, data);
     await checkLanguageModels(add);
     await checkInstance(add, data);
@@ -67,7 +69,7 @@ export function describeFinding({ what, verdict, detail, next }: Finding): strin
   return `${mark} ${what}: ${detail}${next === undefined ? '' : `\n    → ${next}`}`;
 }
 
-type Add = (what: string, verdict: Finding['verdict'], detail: string, next?: string) => void;
+export type Add = (what: string, verdict: Finding['verdict'], detail: string, next?: string) => void;
 
 function checkNode(add: Add): void {
   const major = Number(process.versions.node.split('.')[0]);

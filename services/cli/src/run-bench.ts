@@ -5,7 +5,9 @@ import { CommandProblem } from './problem.ts';
 import { ensureRedis } from './redis/install-redis.ts';
 import type { Terminal } from './terminal.ts';
 
-export type BenchKind = 'chain' | 'encoder' | 'query' | 'floor';
+export type BenchKind = 'chain' | 'encoder' | 'query' | 'floor' | 'ingest-accept' | 'ingest';
+
+const withDataset: readonly BenchKind[] = ['query', 'ingest'];
 
 /** What every bench is given; each takes what it needs. All start servers of their own and stop them. */
 export interface BenchOptions {
@@ -24,11 +26,13 @@ export async function runBench(
   options: { dataset?: string; json: boolean },
   terminal: Terminal,
 ): Promise<boolean> {
-  if (options.dataset !== undefined && kind !== 'query') {
-    throw new CommandProblem(`bench ${kind} takes no --dataset; only bench query does.`, { exitCode: 2 });
+  if (options.dataset !== undefined && !withDataset.includes(kind)) {
+    const others = withDataset.map((one) => `bench ${one}`).join(' and ');
+    throw new CommandProblem(`bench ${kind} takes no --dataset; ${others} do.`, { exitCode: 2 });
   }
   const redis = await ensureRedis(terminal, { yes: false });
-  if (!(await isThere({ model: defaultModel, modelsDir: modelCacheDir }))) {
+  const needsModel = kind !== 'ingest-accept';
+  if (needsModel && !(await isThere({ model: defaultModel, modelsDir: modelCacheDir }))) {
     const hfEndpoint = process.env.HF_ENDPOINT ?? null;
     await prepareModel({ model: defaultModel, modelsDir: modelCacheDir, hfEndpoint }, terminal);
   }
@@ -59,6 +63,14 @@ async function load(kind: BenchKind): Promise<(options: BenchOptions) => Promise
       const configuredFloor = readServiceConfig('retriever', { env: process.env, confDir: 'conf' }).retrieval
         .relevance_floor;
       return async (options) => ({ ...(await runFloorBench({ ...options, configuredFloor })) });
+    }
+    case 'ingest-accept': {
+      const { runIngestAcceptBench } = await import('./bench/ingest-accept.ts');
+      return async (options) => ({ ...(await runIngestAcceptBench(options)) });
+    }
+    case 'ingest': {
+      const { runIngestBench } = await import('./bench/ingest.ts');
+      return async (options) => ({ ...(await runIngestBench(options)) });
     }
     case 'query': {
       const { runQueryBench } = await import('./bench/query.ts');

@@ -75,6 +75,14 @@ describe('planInstance', () => {
     expect(real.all('mock-llm')).toEqual([]);
   });
 
+  it('tells every service that reads the registry where it is, and Redis nothing', () => {
+    const environment = { DATABASE_URL: 'postgres://u:secret@h/db' };
+    const { all } = planOf({ environment });
+    for (const service of ['gateway', 'ingest', 'retriever'])
+      expect(all(service)[0]?.env.DATABASE_URL).toBe(environment.DATABASE_URL);
+    for (const store of ['redis', 'cache']) expect(all(store)[0]?.env).not.toHaveProperty('DATABASE_URL');
+  });
+
   it('starts no Redis when it is given one', () => {
     const { plan, all } = planOf({ externalRedisUrl: 'redis://r:6379', externalCacheUrl: 'redis://c:6379' });
     expect([...all('redis'), ...all('cache')]).toEqual([]);

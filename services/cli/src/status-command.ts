@@ -1,4 +1,4 @@
-import { dataFolder } from './folders.ts';
+import { dataFolder, launcherName } from './folders.ts';
 import { notRunning } from './instance-address.ts';
 import { readRemoteStatus, readStatus, type Status } from './status.ts';
 import { table } from './table.ts';
@@ -27,6 +27,7 @@ function nothing(data: string): Status {
     services: [],
     queues: [],
     replicas: [],
+    open_jobs: null,
   };
 }
 
@@ -63,6 +64,11 @@ function describe(status: Status): string {
           queue.oldest_age_ms,
         ]),
       ),
+    );
+  }
+  if (status.open_jobs !== null && status.open_jobs > 0) {
+    parts.push(
+      `${status.open_jobs} job${status.open_jobs === 1 ? '' : 's'} open: ${launcherName()} jobs list`,
     );
   }
   if (status.replicas.length > 0) {

@@ -20,6 +20,8 @@ export interface Status {
   services: ServiceStatus[];
   queues: (QueueState | UnknownQueue)[];
   replicas: (ReplicaState | UnknownReplica)[];
+  /** Documents and asynchronous questions that have not ended. */
+  open_jobs: number | null;
 }
 
 export interface ServiceStatus {
@@ -54,7 +56,7 @@ export async function readStatus(data: string): Promise<Status | null> {
   const alive = isAlive(run.supervisor);
   if (!alive && !run.processes.some(({ identity }) => identity !== null && isAlive(identity))) return null;
 
-  const [services, { queues, replicas }] = await Promise.all([
+  const [services, { queues, replicas, open_jobs }] = await Promise.all([
     Promise.all(run.processes.map(serviceStatus)),
     queueStatus(run),
   ]);
@@ -75,6 +77,7 @@ export async function readStatus(data: string): Promise<Status | null> {
     services,
     queues,
     replicas,
+    open_jobs,
   };
 }
 
@@ -108,6 +111,7 @@ export async function readRemoteStatus(url: string): Promise<Status> {
     services: [gateway],
     queues: [],
     replicas: [],
+    open_jobs: null,
   };
 }
 
@@ -134,15 +138,15 @@ async function serviceStatus(entry: RunProcess): Promise<ServiceStatus> {
   };
 }
 
-async function queueStatus(run: RunFile): Promise<Pick<Status, 'queues' | 'replicas'>> {
+async function queueStatus(run: RunFile): Promise<Pick<Status, 'queues' | 'replicas' | 'open_jobs'>> {
   const generators = run.processes.filter(({ service }) => service === 'llm-generator');
   const workerNames = generators.map(({ worker_name }) => worker_name).filter((name) => name !== null);
   const names = queueNames(workerNames);
   try {
-    const [queues, replicas] = await askQueue(run.redis_url, (inspector) =>
-      Promise.all([inspector.queues(names), inspector.replicas()]),
+    const [queues, replicas, open_jobs] = await askQueue(run.redis_url, (inspector) =>
+      Promise.all([inspector.queues(names), inspector.replicas(), inspector.openJobs()]),
     );
-    return { queues, replicas };
+    return { queues, replicas, open_jobs };
   } catch {
     return {
       queues: names.map((name) => ({
@@ -160,6 +164,7 @@ async function queueStatus(run: RunFile): Promise<Pick<Status, 'queues' | 'repli
         slots: null,
         state: null,
       })),
+      open_jobs: null,
     };
   }
 }

@@ -36,6 +36,9 @@ describe('encode', () => {
       query: 'Who waters the plants?',
       collection: 'handbook',
       top_k: 3,
+      mode: 'hybrid',
+      filter: { field: 'lang', op: 'eq', value: 'en' },
+      neighbours: 2,
       want: 'hits',
       stream: true,
       max_tokens: 99,
@@ -50,6 +53,14 @@ describe('encode', () => {
     });
     // 384 float32 values: 1,536 bytes, 2,048 digits of base64.
     expect(outcome.payload.embedding).toHaveLength(2048);
+  });
+
+  it('asks no model for a question that only its words are searched by', async () => {
+    const none = { model: embedder.model, embed: () => Promise.reject(new Error('asked')) };
+    const stage = createEncodeStage({ embedder: { ...embedder, ...none }, metrics });
+    const outcome = await stage(parsed('encode', { query: 'who?', mode: 'sparse' }), context());
+    expect(outcome).toMatchObject({ kind: 'forward', to: 'retrieve', payload: { mode: 'sparse' } });
+    if (outcome.kind === 'forward') expect(outcome.payload.embedding).toBeUndefined();
   });
 
   it('cuts a long question with a note', async () => {

@@ -1,62 +1,112 @@
-import { identifyChunks } from '@vortex/documents';
-import type { BegunVersion, Publication } from '@vortex/registry';
+import type { DocumentJobPayload } from '@vortex/contracts';
+import type { JobRecord } from '@vortex/registry';
 import type { StageContext } from '@vortex/runtime';
-import type { ChunkLimits, DocumentPlan } from './document-plan.ts';
-import type { IngestDeps } from './ingest-deps.ts';
+import { createProgress } from './progress.ts';
+import { readOriginal } from './read-original.ts';
+import { createProgressReporter } from './report-progress.ts';
+import type { UploadDeps } from './upload-deps.ts';
+
+export interface BuiltVersion {
+  payload: DocumentJobPayload;
+  publication: 'published' | 'superseded';
+  chunks: number;
+  pages: number | null;
+  /** Since the job's first start, waits between its tries included. */
+  processingMs: number;
+  publishedAt: number;
+}
 
 /**
- * Builds a begun version and switches to it: text to the text store, chunks through encoder and store, then
- * one transaction. Whatever was stored by an earlier run of the job is not sent again.
+ * Builds a job's version and switches to it: read, send what is not stored yet, publish. Says how far it is.
+ * @returns null when the version is not to be built any more.
  */
 export async function buildVersion(
-  plan: DocumentPlan,
-  limits: ChunkLimits,
-  begun: BegunVersion & { outcome: 'begun' },
-  { job, signal, log, timing }: StageContext,
-  deps: IngestDeps,
-): Promise<{ publication: Publication; chunks: number }> {
-  const { registry, texts, chunker, groups, metrics } = deps;
-  const { tenant } = job;
-  const { documentId, version } = begun;
-  const chunkingSince = performance.now();
-  const source = { text: plan.text, mediaType: plan.mediaType, title: plan.givenTitle };
-  const [textHash, pieces] = await Promise.all([
-    texts.put(plan.text),
-    chunker.chunk({ source, ...limits }, signal),
-  ]);
-  timing('chunk', performance.now() - chunkingSince);
-
-  const chunks = identifyChunks(pieces, begun);
-  const stored = begun.resumed ? await registry.storedGroups(tenant, documentId, version) : [];
-  if (stored.length > 0) log.info({ document_id: documentId, version, groups: stored.length }, 'resuming');
-  let truncated = 0;
-  const sent = await groups.send(
-    { job, collection: plan.collection, documentId, version, title: plan.title, chunks, stored },
-    {
-      signal,
-      async onStored(group, result) {
-        truncated += result.truncated;
-        metrics.add('rag_ingest_chunks_total', { type: plan.mediaType }, group.chunks);
-        await registry.noteStoredGroup({ tenant, documentId, version, ...group });
-      },
-    },
-  );
-  if (truncated > 0)
-    log.warn({ document_id: documentId, truncated }, 'the encoder cut chunks that were too long');
-  signal.throwIfAborted();
-  // A version that was overtaken or deleted is nothing to publish, which `publishVersion` then says.
-  if (sent === 'dropped' && (await registry.versionState(tenant, documentId, version)) === 'building') {
-    throw new Error(
-      `the store dropped chunks of version ${version} of ${documentId}, which is still being built`,
-    );
-  }
-
-  const bytes = Buffer.byteLength(plan.content);
-  const tokens = chunks.reduce((sum, chunk) => sum + chunk.tokens, 0);
-  const publication = await registry.publishVersion({
-    ...{ tenant, documentId, version, textHash, bytes, tokens },
-    chunks: chunks.length,
+  job: JobRecord,
+  payload: DocumentJobPayload,
+  context: StageContext,
+  deps: UploadDeps & { onRead(): void },
+): Promise<BuiltVersion | null> {
+  const { registry, spool, groups, readPieces, metrics } = deps;
+  const { signal, log, now } = context;
+  const { id: jobId, tenant, documentId, version } = job;
+  const named = { tenant, documentId, version };
+  const isWanted = async () => (await registry.versionState(tenant, documentId, version)) === 'building';
+  const progress = createProgress(now);
+  const reporter = createProgressReporter({ ...deps, jobId, log });
+  const timed = createStopwatch((stage, ms) => {
+    context.timing(stage, ms);
+    metrics.observe('rag_ingest_stage_duration_seconds', { stage }, ms / 1000);
   });
-  if (publication === 'published') metrics.add('rag_ingest_bytes_total', { type: plan.mediaType }, bytes);
-  return { publication, chunks: chunks.length };
+
+  try {
+    reporter.say({ stage: 'parse', progress: 0, message: 'Waiting for the parser', etaMs: null });
+    const folder = await spool.folderOf({ id: jobId, tenant, version });
+    const read = await readOriginal(
+      { ...named, payload },
+      folder,
+      { signal, onProgress: (read) => reporter.say(progress.reading(read)) },
+      deps,
+    );
+    signal.throwIfAborted();
+    timed('parse');
+
+    const stored = await registry.storedGroups(tenant, documentId, version);
+    const storedChunks = stored.reduce((sum, group) => sum + group.chunks, 0);
+    if (stored.length > 0) log.info({ document_id: documentId, version, chunks: storedChunks }, 'resuming');
+    reporter.say(progress.read(storedChunks, read.pieces));
+    deps.onRead();
+    let truncated = 0;
+    const sent = await groups.send(
+      {
+        job: context.job,
+        collection: job.collection,
+        documentId,
+        version,
+        title: read.shownTitle,
+        pieces: read.pieces,
+        piecesFrom: (ordinal) => readPieces(read.piecesFile, ordinal),
+        stored,
+      },
+      {
+        signal,
+        isWanted,
+        async onStored(group, result) {
+          truncated += result.truncated;
+          await registry.noteStoredGroup({ ...named, ...group });
+          reporter.say(progress.stored(group.chunks));
+        },
+      },
+    );
+    if (truncated > 0)
+      log.warn({ document_id: documentId, truncated }, 'the encoder cut chunks that were too long');
+    signal.throwIfAborted();
+    if (sent === 'dropped' && (await isWanted())) {
+      throw new Error(
+        `the store dropped chunks of version ${version} of ${documentId}, which is still being built`,
+      );
+    }
+    timed('embed');
+
+    reporter.say(progress.publishing());
+    await reporter.flush();
+    // A version that was overtaken, cancelled or deleted is nothing to publish: publishVersion says so.
+    const processingMs = Math.max(0, now() - (job.startedAt ?? now()));
+    const { textHash, pieces: chunks, tokens, pages } = read;
+    const result = { processing_time_ms: processingMs };
+    const publication = await registry.publishVersion({ ...named, textHash, chunks, tokens, result });
+    timed('publish');
+    if (publication === 'lost' || publication === 'deleted') return null;
+    return { payload, publication, chunks, pages, processingMs, publishedAt: now() };
+  } finally {
+    reporter.stop();
+  }
+}
+
+function createStopwatch(note: (stage: string, ms: number) => void): (stage: string) => void {
+  let since = performance.now();
+  return (stage) => {
+    const now = performance.now();
+    note(stage, now - since);
+    since = now;
+  };
 }

@@ -2,15 +2,17 @@ import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { maskSecrets, readServiceConfig } from '@vortex/config';
-import { createTextStore } from '@vortex/documents';
+import { createContentStore } from '@vortex/documents';
 import { catalogueModel, fingerprintOf } from '@vortex/embedding';
 import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
-import { createSubmitter } from '@vortex/queue';
-import { openSqliteRegistry } from '@vortex/registry';
-import { createReleaseStack, type RunningStages, runStages } from '@vortex/runtime';
-import { createProcessChunker } from './process-chunker.ts';
-import { createGroupSender } from './send-groups.ts';
-import { createIngestStage } from './stage.ts';
+import { createInspector, createLiveView, createSubmitter } from '@vortex/queue';
+import { openRegistry } from '@vortex/registry';
+import { createReleaseStack } from '@vortex/runtime';
+import { createProcessReader } from './process-reader.ts';
+import { readPieces } from './read-pieces.ts';
+import { readerLimits } from './reader-limits.ts';
+import { type RunningIngest, startIngest } from './start-ingest.ts';
+import { startWebhookDeliverer } from './webhooks/deliverer.ts';
 
 const config = readServiceConfig('ingest', { env: process.env, confDir: 'conf' });
 const { name: workerName, drain_budget_ms: drainBudgetMs } = config.worker;
@@ -23,22 +25,35 @@ const model = catalogueModel(config.embedding.model);
 const parts = createReleaseStack(log);
 parts.releaseOnSignals();
 
-const registry = openSqliteRegistry({ file: join(dataDir, 'registry.db') });
+const registry = await openRegistry({
+  databaseUrl: config.registry.database_url,
+  file: join(dataDir, 'registry.db'),
+});
 parts.push('registry', () => registry.close());
-const chunker = createProcessChunker({
+const reader = createProcessReader({
   model: model.id,
   modelsDir: config.embedding.models_dir ?? join(dataDir, 'models'),
+  // Two, so that a large document does not keep small ones waiting; each may take `parser_memory_mb`.
+  processes: 2,
+  limits: readerLimits(config.ingest),
 });
-parts.push('chunker', () => chunker.close());
+parts.push('reader', () => reader.close());
 const submitter = createSubmitter({ redis, name: `${workerName}-${randomBytes(6).toString('hex')}`, log });
 await submitter.start();
 parts.push('submitter', () => submitter.close());
+const liveView = createLiveView(redis, log);
+parts.push('live view', () => liveView.close());
 
-let stages: RunningStages | undefined;
+const jobs = createInspector(redis, log);
+parts.push('jobs of questions', () => jobs.close());
+const deliverer = startWebhookDeliverer({ registry, jobs, settings: config.webhooks, log, metrics });
+parts.push('webhooks', () => deliverer.stop());
+
+let ingest: RunningIngest | undefined;
 const readiness = (): Readiness => {
-  if (stages === undefined)
+  if (ingest === undefined)
     return { ready: false, reasons: ['the tokenizer of the embedding model is not here yet'] };
-  const { ready, reasons } = stages.readiness();
+  const { ready, reasons } = ingest.readiness();
   return submitter.isReady()
     ? { ready, reasons }
     : { ready: false, reasons: [...reasons, 'the inbox is not read'] };
@@ -48,7 +63,7 @@ parts.push('probes', () => probes.close());
 
 // The encoder brings the model's files; on a first start it may still be fetching them.
 for (let told = false; ; told = true) {
-  const missing = await chunker.warmUp().then(
+  const missing = await reader.warmUp().then(
     () => null,
     (error: Error) => error,
   );
@@ -57,27 +72,13 @@ for (let told = false; ; told = true) {
   await delay(1000);
 }
 
-const { chunk_size: chunkSize, chunk_overlap: chunkOverlap, group_size: groupSize } = config.ingest;
-stages = await runStages({
-  service: 'ingest',
-  workerName,
-  redis,
-  log,
-  metrics,
-  lanes: {
-    ingest: {
-      handler: createIngestStage({
-        registry,
-        chunker,
-        metrics,
-        texts: createTextStore(join(dataDir, 'texts')),
-        groups: createGroupSender({ submitter, groupSize, groupsInFlight: config.ingest.groups_in_flight }),
-        model: { ...model, fingerprint: fingerprintOf(model) },
-        settings: { chunkSize, chunkOverlap, groupSize },
-      }),
-      slots: config.ingest.slots,
-    },
-  },
-  drainBudgetMs,
+ingest = await startIngest({
+  ...{ registry, reader, readPieces, submitter, liveView, metrics, log },
+  originals: createContentStore(join(dataDir, 'originals')),
+  texts: createContentStore(join(dataDir, 'texts')),
+  spoolDir: join(dataDir, 'spool'),
+  model: { ...model, fingerprint: fingerprintOf(model) },
+  settings: config.ingest,
+  runtime: { workerName, redis, drainBudgetMs },
 });
-parts.push('stages', () => stages?.stop());
+parts.push('stages', () => ingest?.stop());

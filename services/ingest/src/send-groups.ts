@@ -1,26 +1,21 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  type Chunk,
-  completionOf,
-  type JobHeader,
-  StageFailure,
-  stages,
-  storeResult,
-} from '@vortex/contracts';
+import { completionOf, type JobHeader, StageFailure, stages, storeResult } from '@vortex/contracts';
+import { identifyChunks, type Piece } from '@vortex/documents';
 import { QueueUnavailable, type Submitter } from '@vortex/queue';
 import type { StoredGroup } from '@vortex/registry';
+import { createGroupCutter, type Group } from './cut-groups.ts';
+import type { Turns } from './turns.ts';
 
 /**
- * Sends a version's chunks through the encoder's low lane into the store, in groups: each is a job of its
- * own, retried and committed on its own. At most `groupsInFlight` are under way, so neither this process
- * nor the lanes ever hold more of a large document than that.
+ * Sends a version's pieces through the encoder's low lane into the store, in groups: each is a job of its own,
+ * retried and committed on its own. At most `groupsInFlight` of a document are under way or in memory; when a group
+ * is sent is a matter of turns (turns.ts).
  */
 export interface GroupSender {
   /**
-   * @param stored groups that need not be sent again.
-   * @param onStored awaited for each group once it stands in the store, in any order.
-   * @returns `stored`, or `dropped` when the store would not take a group: the version is not being built any more.
+   * @returns `stored`, or `dropped` when the version is not wanted any more (its job was cancelled, its document
+   * deleted): asked before each group, and said by the store.
    * @throws StageFailure with the group's own code when a group ended badly; AbortError when the signal fires.
    */
   send(version: SentVersion, hooks: SendHooks): Promise<'stored' | 'dropped'>;
@@ -32,12 +27,18 @@ export interface SentVersion {
   documentId: string;
   version: number;
   title: string;
-  chunks: Chunk[];
+  /** How many pieces there are. */
+  pieces: number;
+  /** The pieces from an ordinal on. */
+  piecesFrom(ordinal: number): AsyncIterable<Piece>;
+  /** Groups that need not be sent again. */
   stored: StoredGroup[];
 }
 
 export interface SendHooks {
   signal: AbortSignal;
+  isWanted(): Promise<boolean>;
+  /** Awaited for each group once it stands in the store, in any order. */
   onStored(group: StoredGroup, result: { truncated: number }): Promise<void>;
 }
 
@@ -48,37 +49,55 @@ const noCap = Number.MAX_SAFE_INTEGER;
 
 export function createGroupSender(options: {
   submitter: Pick<Submitter, 'submit'>;
+  turns: Turns;
   groupSize: number;
   groupsInFlight: number;
 }): GroupSender {
-  const { submitter, groupSize, groupsInFlight } = options;
+  const { submitter, turns, groupSize, groupsInFlight } = options;
 
   return {
-    async send(sent, { signal, onStored }) {
-      const groups = missingGroups(sent.chunks, sent.stored, groupSize);
+    async send(sent, { signal, isWanted, onStored }) {
+      const groups = createGroupCutter(sent, groupSize);
       const stop = new AbortController();
       const stopped = AbortSignal.any([signal, stop.signal]);
       let dropped = false;
+      const drop = () => {
+        dropped = true;
+        stop.abort();
+      };
 
-      async function sendNext(): Promise<void> {
-        for (let group = groups.shift(); group !== undefined && !stopped.aborted; group = groups.shift()) {
-          const result = await submitGroup(sent, group, stopped);
-          if (result.stored < group.chunks.length) {
-            dropped = true;
-            stop.abort();
-            return;
+      /** False: there is no group left, or none is wanted. */
+      async function sendOne(): Promise<boolean> {
+        // The turn first: a group that waits for its turn is not read yet.
+        const giveBack = await turns.take(sent.job.tenant, sent.documentId, stopped);
+        try {
+          const group = await groups.next();
+          if (group === null) return false;
+          if (!(await isWanted())) {
+            drop();
+            return false;
           }
-          await onStored({ firstOrdinal: group.firstOrdinal, chunks: group.chunks.length }, result);
+          const result = await submitGroup(sent, group, stopped);
+          if (result.stored < group.pieces.length) {
+            drop();
+            return false;
+          }
+          await onStored({ firstOrdinal: group.firstOrdinal, chunks: group.pieces.length }, result);
+          return true;
+        } finally {
+          giveBack();
         }
       }
-      const lines = await Promise.allSettled(
-        Array.from({ length: groupsInFlight }, () =>
-          sendNext().catch((error: unknown) => {
-            stop.abort();
-            throw error;
-          }),
-        ),
-      );
+      async function sendAll(): Promise<void> {
+        try {
+          while (!stopped.aborted && !groups.isAtEnd() && (await sendOne()));
+        } catch (error) {
+          stop.abort();
+          throw error;
+        }
+      }
+      const lines = await Promise.allSettled(Array.from({ length: groupsInFlight }, sendAll));
+      await groups.close();
       signal.throwIfAborted();
       if (dropped) return 'dropped';
       // The first real failure; the others were stopped because of it.
@@ -90,16 +109,16 @@ export function createGroupSender(options: {
   };
 
   async function submitGroup(sent: SentVersion, group: Group, signal: AbortSignal) {
-    const { job } = sent;
-    const id = groupId(job, sent.version, group.firstOrdinal);
+    const { job, collection, documentId, version, title } = sent;
+    const id = groupId(job, version, group.firstOrdinal);
     const envelope = {
       tenant: job.tenant,
       ...(job.traceparent !== undefined && { traceparent: job.traceparent }),
-      collection: sent.collection,
-      document_id: sent.documentId,
-      version: sent.version,
-      title: sent.title,
-      chunks: group.chunks,
+      collection,
+      document_id: documentId,
+      version,
+      title,
+      chunks: identifyChunks(group.pieces, { documentId, version }),
     };
     for (let pauseMs = 50; ; pauseMs = Math.min(2000, pauseMs * 2)) {
       try {
@@ -129,21 +148,6 @@ function resultOf(text: string, id: string) {
   if (completion.status === 'completed') return completion;
   const { code, message, retryable } = completion.error;
   throw new StageFailure(code, `group ${id}: ${message}`, { mayRetry: retryable });
-}
-
-interface Group {
-  firstOrdinal: number;
-  chunks: Chunk[];
-}
-
-function missingGroups(chunks: Chunk[], stored: StoredGroup[], groupSize: number): Group[] {
-  const done = new Map(stored.map((group) => [group.firstOrdinal, group.chunks]));
-  const groups: Group[] = [];
-  for (let firstOrdinal = 0; firstOrdinal < chunks.length; firstOrdinal += groupSize) {
-    const group = chunks.slice(firstOrdinal, firstOrdinal + groupSize);
-    if (done.get(firstOrdinal) !== group.length) groups.push({ firstOrdinal, chunks: group });
-  }
-  return groups;
 }
 
 /**

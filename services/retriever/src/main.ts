@@ -1,14 +1,17 @@
 import { join, resolve } from 'node:path';
 import { maskSecrets, readServiceConfig } from '@vortex/config';
+import { createContentStore } from '@vortex/documents';
 import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
-import { openSqliteRegistry } from '@vortex/registry';
+import { openRegistry } from '@vortex/registry';
 import { createReleaseStack, type RunningStages, runStages } from '@vortex/runtime';
 import { openVectorStore } from '@vortex/vector-store';
+import { createAuditStage } from './audit-stage.ts';
 import { createChunksStage } from './chunks-stage.ts';
 import { createPurge } from './purge.ts';
 import { createRetrieveStage } from './retrieve-stage.ts';
 import { createStoreStage } from './store-stage.ts';
 import { createVisibleSearch } from './visible-search.ts';
+import { createWriteGate } from './write-gate.ts';
 
 const config = readServiceConfig('retriever', { env: process.env, confDir: 'conf' });
 const log = createLogger({ service: 'retriever', workerName: config.worker.name, ...config.log });
@@ -24,7 +27,10 @@ const readiness = (): Readiness =>
 const probes = await startProbes({ ...config.http, readiness, metrics, log });
 parts.push('probes', () => probes.close());
 
-const registry = openSqliteRegistry({ file: join(dataDir, 'registry.db') });
+const registry = await openRegistry({
+  databaseUrl: config.registry.database_url,
+  file: join(dataDir, 'registry.db'),
+});
 parts.push('registry', () => registry.close());
 const { qdrant_url: qdrantUrl, qdrant_api_key: apiKey, exact_below: exactBelow } = config.store;
 const store = await openVectorStore(
@@ -35,11 +41,22 @@ const store = await openVectorStore(
 );
 parts.push('vector store', () => store.close());
 const visibleSearch = createVisibleSearch({ registry, store });
-const purge = createPurge({ registry, store, visibleSearch, log });
-purge.start(2_000);
+const gate = createWriteGate();
+const contents = {
+  original: createContentStore(join(dataDir, 'originals')),
+  text: createContentStore(join(dataDir, 'texts')),
+};
+const purge = createPurge({ registry, store, visibleSearch, gate, contents, log });
+purge.start(300);
 parts.push('purge', () => purge.stop());
 
-const { top_k: topK, relevance_floor: relevanceFloor, prompt_tokens: promptTokens, slots } = config.retrieval;
+const {
+  top_k: topK,
+  relevance_floor: relevanceFloor,
+  prompt_tokens: promptTokens,
+  mode,
+  slots,
+} = config.retrieval;
 running = await runStages({
   service: 'retriever',
   workerName: config.worker.name,
@@ -50,14 +67,23 @@ running = await runStages({
     retrieve: {
       handler: createRetrieveStage({
         registry,
+        store,
         visibleSearch,
         metrics,
-        settings: { topK, relevanceFloor, promptTokens },
+        settings: { topK, relevanceFloor, promptTokens, mode },
       }),
       slots,
     },
     chunks: { handler: createChunksStage({ store }), slots: 4 },
-    store: { handler: createStoreStage({ registry, store, visibleSearch }), slots: 2 },
+    store: { handler: createStoreStage({ registry, store, visibleSearch, gate }), slots: 2 },
+    audit: {
+      handler: createAuditStage({
+        ...{ registry, store },
+        originals: contents.original,
+        texts: contents.text,
+      }),
+      slots: 1,
+    },
   },
   drainBudgetMs: config.worker.drain_budget_ms,
 });

@@ -1,27 +1,39 @@
-import { decodeVector, defaultCollection, failures, type InputOf, type Outcome } from '@vortex/contracts';
+import {
+  decodeVector,
+  defaultCollection,
+  type Hits,
+  type InputOf,
+  type Outcome,
+  type SearchMode,
+} from '@vortex/contracts';
 import type { Metrics } from '@vortex/observability';
-import type { Registry } from '@vortex/registry';
+import type { Collection, Registry } from '@vortex/registry';
 import type { StageHandler } from '@vortex/runtime';
-import { DimensionMismatch, type StoreHit, UnknownCollection } from '@vortex/vector-store';
+import { DimensionMismatch, UnknownCollection, type VectorStore } from '@vortex/vector-store';
+import { findNeighbours } from './find-neighbours.ts';
 import { buildPrompt } from './prompt.ts';
 import { hitsResult, refusalResult, toPassage } from './retrieval-results.ts';
-import type { VisibleSearch } from './visible-search.ts';
+import type { Found, FoundHit, Question, VisibleSearch } from './visible-search.ts';
 
 /**
- * In: a question with its vector. Out: the augmented prompt for a generator, or the end of the road:
- * ranked hits when no answer was asked for, an honest refusal when the best hit is below the
- * collection's relevance floor. Refused: an unknown collection, a vector of another model, a vector
- * that is none. A store that does not answer throws and is retried.
+ * In: a question with its vector (without one in mode `sparse`). Out: the augmented prompt for a generator, or the
+ * end of the road: ranked hits when no answer was asked for, an honest refusal when nothing is relevant. In every
+ * mode but `sparse` that is decided by the best cosine there is, whatever order the hits are in: only a cosine
+ * means the same for each question. BM25 has no such scale, so `sparse` refuses only when nothing was found.
+ * Refused as a job: an unknown collection, a vector of another model, a vector that is none or is missing. A store
+ * that does not answer throws and is retried.
  */
 export interface RetrieveDeps {
-  registry: Pick<Registry, 'resolveCollection'>;
+  registry: Pick<Registry, 'resolveCollection' | 'getDocument'>;
+  store: Pick<VectorStore, 'fetch'>;
   visibleSearch: Pick<VisibleSearch, 'search'>;
   metrics: Metrics;
-  settings: { topK: number; relevanceFloor: number; promptTokens: number };
+  settings: { topK: number; relevanceFloor: number; promptTokens: number; mode: SearchMode };
 }
 
 export function createRetrieveStage({
   registry,
+  store,
   visibleSearch,
   metrics,
   settings,
@@ -30,41 +42,51 @@ export function createRetrieveStage({
     const name = input.collection ?? defaultCollection;
     const collection = await registry.resolveCollection(job.tenant, name);
     if (collection === null) {
-      return {
-        kind: 'reject',
-        code: 'collection_not_found',
-        reason: `There is no collection ${name}; ingest a document into it first.`,
-      };
+      return reject(
+        'collection_not_found',
+        `There is no collection ${name}; ingest a document into it first.`,
+      );
     }
     if (
       collection.embeddingModel !== null &&
       input.embedding_model !== undefined &&
       collection.embeddingModel !== input.embedding_model
     ) {
-      return {
-        kind: 'reject',
-        code: 'embedding_mismatch',
-        reason: `Collection ${collection.name} holds vectors of ${collection.embeddingModel}, the question was encoded by ${input.embedding_model}. Set embedding.model back, or ingest again into a new collection.`,
-      };
+      return reject(
+        'embedding_mismatch',
+        `Collection ${collection.name} holds vectors of ${collection.embeddingModel}, the question was encoded by ${input.embedding_model}. Set embedding.model back, or ingest again into a new collection.`,
+      );
     }
-    const found = await findHits(input, (vector) =>
-      visibleSearch.search(collection, vector, input.top_k ?? settings.topK),
-    );
-    if ('reason' in found) return found;
+    const mode = input.mode ?? settings.mode;
+    const search = searchOf(input, mode);
+    if (search === null) {
+      return reject(
+        'invalid_envelope',
+        `mode ${mode} compares vectors, and this question has none that can be read`,
+      );
+    }
+    const found = await find(collection, {
+      search,
+      limit: input.top_k ?? settings.topK,
+      filter: input.filter,
+      cosines: input.want === 'answer',
+    });
+    if ('kind' in found) return found;
 
-    const best = found.hits[0]?.score ?? null;
-    const floor = collection.relevanceFloor ?? settings.relevanceFloor;
-    if (best !== null) metrics.observe('rag_retrieval_top_score', { index: 'dense' }, Math.max(0, best));
+    const { hits, bestCosine: best } = found;
     const { degraded } = input;
+    if (best !== null) metrics.observe('rag_retrieval_top_score', { index: mode }, Math.max(0, best));
     if (input.want === 'hits') {
-      return { kind: 'done', result: hitsResult(found.hits, collection.name, degraded) };
+      const about = { collection: collection.name, mode, degraded };
+      return { kind: 'done', result: await shownHits(collection, hits, about, input.neighbours ?? 0) };
     }
-    if (best === null || best < floor) {
-      metrics.add('rag_retrieval_empty_total', { index: 'dense' });
-      const result = refusalResult(found.hits, { floor, best }, collection.name, degraded);
+    const floor = collection.relevanceFloor ?? settings.relevanceFloor;
+    if (hits.length === 0 || (best !== null && best < floor)) {
+      metrics.add('rag_retrieval_empty_total', { index: mode });
+      const result = refusalResult(hits, { floor, best }, collection.name, degraded);
       return { kind: 'done', result };
     }
-    const { messages, sources } = buildPrompt(input.query, found.hits.map(toPassage), settings.promptTokens);
+    const { messages, sources } = buildPrompt(input.query, hits.map(toPassage), settings.promptTokens);
     const { query, want, stream, top_k, max_tokens } = input;
     return {
       kind: 'forward',
@@ -82,26 +104,54 @@ export function createRetrieveStage({
       },
     };
   };
+
+  async function find(collection: Collection, question: Question): Promise<Found | Rejection> {
+    try {
+      return await visibleSearch.search(collection, question);
+    } catch (error) {
+      // Nothing was ever stored: an empty collection is a refusal, not a fault.
+      if (error instanceof UnknownCollection) return { hits: [], bestCosine: null };
+      if (error instanceof DimensionMismatch) return reject('embedding_mismatch', error.message);
+      throw error;
+    }
+  }
+
+  async function shownHits(
+    { tenant, name }: Collection,
+    hits: readonly FoundHit[],
+    about: { collection: string; mode: SearchMode; degraded: string[] },
+    reach: number,
+  ): Promise<Hits> {
+    const documentIds = [...new Set(hits.map(({ chunk }) => chunk.document_id))];
+    const documents = new Map(
+      await Promise.all(
+        documentIds.map(async (id) => [id, (await registry.getDocument(tenant, id))?.metadata] as const),
+      ),
+    );
+    const chunks = hits.map(({ chunk }) => chunk);
+    const around =
+      reach === 0 ? null : await findNeighbours(store, { tenant, collection: name }, chunks, reach);
+    return hitsResult(hits, about, {
+      metadataOf: ({ chunk }) => documents.get(chunk.document_id) ?? {},
+      neighboursOf: ({ chunk }) => around?.get(chunk.id),
+    });
+  }
 }
 
-async function findHits(
-  input: InputOf<'retrieve'>,
-  search: (vector: Float32Array) => Promise<StoreHit[]>,
-): Promise<{ hits: StoreHit[] } | Extract<Outcome<'retrieve'>, { kind: 'reject' }>> {
+type Rejection = Extract<Outcome<'retrieve'>, { kind: 'reject' }>;
+
+function reject(code: Rejection['code'], reason: string): Rejection {
+  return { kind: 'reject', code, reason };
+}
+
+/** Null when the mode needs a vector and there is none, or bytes that are none. */
+function searchOf(input: InputOf<'retrieve'>, mode: SearchMode): Question['search'] | null {
+  if (mode === 'sparse') return { mode, text: input.query };
+  if (input.embedding === undefined) return null;
   try {
-    return { hits: await search(decodeVector(input.embedding)) };
+    return { mode, text: input.query, vector: decodeVector(input.embedding) };
   } catch (error) {
-    // Nothing was ever stored: an empty collection is a refusal, not a fault.
-    if (error instanceof UnknownCollection) return { hits: [] };
-    if (error instanceof DimensionMismatch)
-      return { kind: 'reject', code: 'embedding_mismatch', reason: error.message };
-    if (error instanceof RangeError) {
-      return {
-        kind: 'reject',
-        code: 'invalid_envelope',
-        reason: `${failures.invalid_envelope.title}: ${error.message}`,
-      };
-    }
+    if (error instanceof RangeError) return null;
     throw error;
   }
 }

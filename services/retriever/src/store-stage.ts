@@ -1,8 +1,9 @@
-import { decodeVector, type Outcome } from '@vortex/contracts';
+import { decodeVector, type InputOf, type Outcome } from '@vortex/contracts';
 import { assertBound, type Registry } from '@vortex/registry';
 import type { StageHandler } from '@vortex/runtime';
 import type { VectorStore } from '@vortex/vector-store';
 import type { VisibleSearch } from './visible-search.ts';
+import type { WriteGate } from './write-gate.ts';
 
 /**
  * In: a group of chunks with their vectors. Out: how many rows stand in the store. Storing a group twice
@@ -13,10 +14,17 @@ export interface StoreDeps {
   registry: Pick<Registry, 'bindModel' | 'versionState'>;
   store: Pick<VectorStore, 'ensureCollection' | 'upsert' | 'deleteVersions'>;
   visibleSearch: Pick<VisibleSearch, 'expectInvisible'>;
+  gate: Pick<WriteGate, 'write'>;
 }
 
-export function createStoreStage({ registry, store, visibleSearch }: StoreDeps): StageHandler<'store'> {
-  return async function storeGroup(input, { job }): Promise<Outcome<'store'>> {
+export function createStoreStage({ registry, store, visibleSearch, gate }: StoreDeps): StageHandler<'store'> {
+  return async function storeGroup(input, { job }) {
+    const { collection, document_id, version } = input;
+    const place = { tenant: job.tenant, collection, document: { document_id, version } };
+    return gate.write(place, () => storeIfWanted(input, job));
+  };
+
+  async function storeIfWanted(input: InputOf<'store'>, job: { tenant: string }): Promise<Outcome<'store'>> {
     const { collection, document_id, version, title, embedding_model } = input;
     const scope = { tenant: job.tenant, collection };
     const wanted = async () => {
@@ -43,5 +51,5 @@ export function createStoreStage({ registry, store, visibleSearch }: StoreDeps):
     if (await wanted()) return { kind: 'done', result: { stored: rows.length, truncated: input.truncated } };
     await store.deleteVersions(scope, [{ document_id, version }]);
     return { kind: 'done', result: { stored: 0, truncated: 0 } };
-  };
+  }
 }

@@ -47,6 +47,8 @@ export const documentJobPayload = z.object({
   chunk_size: z.int().min(1),
   chunk_overlap: z.int().min(0),
   chunking_strategy: chunkingStrategy,
+  /** The light way in: when the document was put on its list, before anybody wrote its row. Epoch ms. */
+  accepted_at: z.number().optional(),
 });
 export type DocumentJobPayload = z.infer<typeof documentJobPayload>;
 

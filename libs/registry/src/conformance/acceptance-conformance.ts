@@ -182,6 +182,17 @@ export function acceptanceConformance(underTest: RegistryUnderTest): void {
       });
     });
 
+    it('one acceptance delivered to many at once is one version', async () => {
+      const answers = await Promise.all(
+        Array.from({ length: 12 }, (_, index) =>
+          (index % 2 === 0 ? underTest.registry : underTest.other).acceptDocuments([newDocument()]),
+        ),
+      );
+      const accepted = answers.flatMap((answer) => (answer.outcome === 'accepted' ? answer.documents : []));
+      expect(accepted).toEqual(Array.from({ length: 12 }, () => accepted[0]));
+      expect(accepted[0]).toMatchObject({ outcome: 'accepted', version: 1, jobId: 'job_1' });
+    });
+
     it('many at once on two connections give every version a number of its own', async () => {
       const asked = Array.from({ length: 24 }, (_, index) =>
         newDocument({ jobId: `job_${index}`, contentHash: `content-${index}`, collection: 'contended' }),

@@ -151,6 +151,7 @@ export function versionsConformance(underTest: RegistryUnderTest): void {
       expect(await underTest.registry.staleVersions()).toEqual([]);
       const open = { untouchedSince: underTest.clock, limit: 10 };
       expect(await underTest.other.openJobs(open)).toMatchObject([{ id: 'job_1', version: 1 }]);
+      expect(await underTest.other.countOpenJobs()).toBe(1);
       expect(await underTest.other.versionState(tenant, version.documentId, 1)).toBe('building');
     });
 

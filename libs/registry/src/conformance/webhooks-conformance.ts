@@ -73,9 +73,14 @@ export function webhooksConformance(underTest: RegistryUnderTest): void {
       const { registry } = underTest;
       await registry.createWebhook({ ...hook, events: ['document.deleted'] });
       const version = await underTest.publish();
-      await underTest.begin({ externalId: 'unfinished', jobId: 'job_2' });
+      const webhookUrl = 'https://example.org/job';
+      await underTest.begin({ externalId: 'unfinished', jobId: 'job_2', job: { webhookUrl } });
+      await underTest.begin({ externalId: 'silent', jobId: 'job_3' });
       await registry.deleteCollection(tenant, collection);
-      expect(told(await due())).toMatchObject([{ data: { document_id: version.documentId, collection } }]);
+      expect(told(await due())).toMatchObject([
+        { url: hook.url, data: { document_id: version.documentId, collection, version: 1, job_id: 'job_1' } },
+        { url: webhookUrl, data: { external_id: 'unfinished', version: 0, job_id: 'job_2' } },
+      ]);
     });
 
     it('a test goes to one webhook, the end of a question to all that want it and to its address', async () => {
@@ -209,6 +214,48 @@ export function webhooksConformance(underTest: RegistryUnderTest): void {
       ]);
       await other.unwatchQuery('qry_1');
       expect(await registry.watchedQueries(10)).toMatchObject([{ jobId: 'qry_2' }]);
+    });
+
+    it('tells the end of a question once, to its address and to the webhooks that want it', async () => {
+      const { registry, other } = underTest;
+      await registry.createWebhook({
+        ...{ tenant, url: 'https://example.org/all', secret: 'whsec_x', description: null },
+        events: ['query.completed', 'query.failed'],
+      });
+      await registry.watchQuery({ tenant, jobId: 'qry_1', url: 'https://example.org/1' });
+      await registry.watchQuery({ tenant, jobId: 'qry_2', url: null });
+      expect(await registry.watchedQueries(10)).toMatchObject([
+        { url: 'https://example.org/1' },
+        { url: null },
+      ]);
+      const end = { type: 'query.completed', data: { job_id: 'qry_1' } } as const;
+      const told = await Promise.all([
+        registry.endWatchedQuery('qry_1', end),
+        other.endWatchedQuery('qry_1', end),
+      ]);
+      expect(told.filter(Boolean)).toHaveLength(1);
+      expect(await other.endWatchedQuery('qry_2', { type: 'query.failed', data: { job_id: 'qry_2' } })).toBe(
+        true,
+      );
+      expect(await registry.watchedQueries(10)).toEqual([]);
+      const due = await registry.claimDeliveries({ leaseMs: 1000, limit: 10 });
+      expect(due.map(({ type, url, secret }) => [type, url, secret]).sort()).toEqual([
+        ['query.completed', 'https://example.org/1', null],
+        ['query.completed', 'https://example.org/all', 'whsec_x'],
+        ['query.failed', 'https://example.org/all', 'whsec_x'],
+      ]);
+    });
+
+    it('claims nothing for receivers that are busy', async () => {
+      const { registry } = underTest;
+      for (const url of ['https://busy.example/a', 'https://busy.example/b', 'https://free.example:8443/c']) {
+        await registry.recordEvent({ tenant, type: 'webhook.test', data: {}, url });
+      }
+      const exceptOrigins = ['https://busy.example', 'https://free.example:9'];
+      const claim = (options = {}) => registry.claimDeliveries({ leaseMs: 1000, limit: 10, ...options });
+      expect((await claim({ exceptOrigins })).map(({ url }) => url)).toEqual(['https://free.example:8443/c']);
+      expect(await claim({ exceptOrigins })).toEqual([]);
+      expect(await claim()).toHaveLength(2);
     });
 
     it('has one signing key, also when two ask for it first', async () => {

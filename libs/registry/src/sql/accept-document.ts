@@ -3,11 +3,11 @@ import type { Acceptance, NewDocument } from '../acceptance.ts';
 import { number, text } from '../rows.ts';
 import { changeJob, isOpen, lockJob, noteJobEvent, type StoredJob, storedJobFrom } from './change-job.ts';
 import { refreshState, searchText } from './document-rows.ts';
-import { reopened } from './jobs.ts';
+import { reopened } from './reopen-job.ts';
 import { first, type Row, run, type Steps } from './steps.ts';
 
 /**
- * One document of an acceptance; its collection is locked. In this order:
+ * One document of an acceptance; its collection is locked (shared). In this order:
  * 1. its job is open: this is the same acceptance once more, answered as the first time;
  * 2. the newest version that lives (visible, or being built by an open job) is of the same bytes and settings: `unchanged`.
  *    Only the newest: A, B, A means A, so A is built again while B is on its way;
@@ -16,22 +16,22 @@ import { first, type Row, run, type Steps } from './steps.ts';
  * 4. a new version and its job, or the ended job of that id begun anew.
  */
 export function* acceptDocument(asked: NewDocument, madeCollection: boolean, at: number): Steps<Acceptance> {
-  const job = yield* lockJob(asked.job.id);
-  if (job !== null && job.record.tenant !== asked.tenant) {
-    throw new Error(`job ${asked.job.id} cannot be accepted: another tenant has a job of that id`);
-  }
+  let before = yield* lockIdentity(asked);
+  let job = yield* lockOwnJob(asked);
   if (job !== null && isOpen(job)) return acceptedAs(job);
-
-  const { tenant, collection, externalId } = asked;
-  const present = yield* first(
-    'SELECT * FROM documents WHERE tenant = :tenant AND collection = :collection AND external_id = :externalId',
-    { tenant, collection, externalId },
-  );
-  if (present !== undefined) {
-    const settled = yield* settledBefore(present, asked);
+  const made = before === undefined ? yield* createDocument(asked, at) : undefined;
+  if (before === undefined && made === undefined) {
+    // Another request made it between the two statements, perhaps this very one redelivered; it has ended by now.
+    before = yield* lockIdentity(asked);
+    job = yield* lockOwnJob(asked);
+    if (job !== null && isOpen(job)) return acceptedAs(job);
+  }
+  if (before !== undefined) {
+    const settled = yield* settledBefore(before, asked);
     if (settled !== null) return settled;
   }
-  const document = present ?? (yield* createDocument(asked, at));
+  const document = before ?? made;
+  if (document === undefined) throw new Error(`document ${asked.externalId} is neither new nor there`);
   const documentId = text(document, 'id');
   const version = number(document, 'next_version');
   yield* run(
@@ -43,7 +43,7 @@ export function* acceptDocument(asked: NewDocument, madeCollection: boolean, at:
       documentId,
       version,
       jobId: asked.job.id,
-      title: asked.title ?? externalId,
+      title: asked.title ?? asked.externalId,
       titleGiven: asked.title === null ? 0 : 1,
       filename: asked.filename,
       mediaType: asked.mediaType,
@@ -62,12 +62,20 @@ export function* acceptDocument(asked: NewDocument, madeCollection: boolean, at:
     job === null
       ? yield* createJob(
           asked,
-          { documentId, version, madeDocument: present === undefined, madeCollection },
+          { documentId, version, madeDocument: before === undefined, madeCollection },
           at,
         )
       : yield* reopenFor(job, asked, documentId, version, at);
-  if (present !== undefined) yield* refreshState(documentId);
+  if (before !== undefined) yield* refreshState(documentId);
   return acceptedAs(begun);
+}
+
+function* lockOwnJob({ tenant, job: { id } }: NewDocument): Steps<StoredJob | null> {
+  const job = yield* lockJob(id);
+  if (job !== null && job.record.tenant !== tenant) {
+    throw new Error(`job ${id} cannot be accepted: another tenant has a job of that id`);
+  }
+  return job;
 }
 
 function acceptedAs({ record }: StoredJob): Acceptance {
@@ -96,22 +104,29 @@ function* settledBefore(document: Row, asked: NewDocument): Steps<Acceptance | n
   return asked.ifExists === 'replace' ? null : { ...answer, outcome: 'exists', jobId: null };
 }
 
-function* createDocument(asked: NewDocument, at: number): Steps<Row> {
+function* lockIdentity({ tenant, collection, externalId }: NewDocument): Steps<Row | undefined> {
+  return yield* first(
+    `SELECT * FROM documents WHERE tenant = :tenant AND collection = :collection AND external_id = :externalId
+        FOR UPDATE`,
+    { tenant, collection, externalId },
+  );
+}
+
+/** Undefined: there is one. A request that makes the same one at the same moment is waited for here. */
+function* createDocument(asked: NewDocument, at: number): Steps<Row | undefined> {
   const { tenant, collection, externalId, filename, mediaType, bytes } = asked;
   const title = asked.title ?? externalId;
-  const row = yield* first(
+  return yield* first(
     `INSERT INTO documents (id, tenant, collection, external_id, title, filename, media_type, state, bytes, metadata,
                             search_text, created_at, updated_at)
      VALUES (:id, :tenant, :collection, :externalId, :title, :filename, :mediaType, 'pending', :bytes, :metadata,
-             :searchText, :at, :at) RETURNING *`,
+             :searchText, :at, :at) ON CONFLICT DO NOTHING RETURNING *`,
     {
       ...{ id: newId('doc'), tenant, collection, externalId, title, filename, mediaType, bytes, at },
       metadata: JSON.stringify(asked.metadata),
       searchText: searchText(title, filename, externalId),
     },
   );
-  if (row === undefined) throw new Error(`document ${externalId} was inserted but not returned`);
-  return row;
 }
 
 interface Begun {

@@ -116,7 +116,7 @@ function* lockCollections(tenant: string, documents: readonly NewDocument[], at:
       continue;
     }
     const row = yield* first(
-      'SELECT state FROM collections WHERE tenant = :tenant AND name = :name FOR UPDATE',
+      'SELECT state FROM collections WHERE tenant = :tenant AND name = :name FOR SHARE',
       { tenant, name },
     );
     // Gone between the two statements: it had been deleted.

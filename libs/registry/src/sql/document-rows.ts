@@ -2,18 +2,25 @@ import { number, text, textOrNull } from '../rows.ts';
 import { first, type Row, run, type Steps } from './steps.ts';
 
 /**
- * Locks the document's collection: whatever changes documents, versions or the state of their jobs holds this lock
- * first, so that acceptances and switches of one collection happen one after the other, and nobody waits for another
- * in a circle. (In SQLite every write transaction is alone.) The document is then read, whatever its state.
+ * Locks come in one order, collection, document, job, so that nobody waits for another in a circle. Whoever will
+ * move the collection's revision locks its row alone (`lockDocumentForSwitch`); whoever changes one document shares it, so that many
+ * documents of one collection come in, begin and end at once. (In SQLite every write transaction is alone.)
  */
 export function* lockDocument(tenant: string, documentId: string): Steps<Row | undefined> {
-  yield* run(
-    `SELECT name FROM collections
-      WHERE tenant = :tenant AND name = (SELECT collection FROM documents WHERE id = :documentId AND tenant = :tenant)
-        FOR UPDATE`,
-    { tenant, documentId },
-  );
-  return yield* first('SELECT * FROM documents WHERE id = :documentId AND tenant = :tenant', {
+  yield* run(`${itsCollection} FOR SHARE`, { tenant, documentId });
+  return yield* lockedRow(tenant, documentId);
+}
+
+export function* lockDocumentForSwitch(tenant: string, documentId: string): Steps<Row | undefined> {
+  yield* run(`${itsCollection} FOR UPDATE`, { tenant, documentId });
+  return yield* lockedRow(tenant, documentId);
+}
+
+const itsCollection = `SELECT name FROM collections
+  WHERE tenant = :tenant AND name = (SELECT collection FROM documents WHERE id = :documentId AND tenant = :tenant)`;
+
+function* lockedRow(tenant: string, documentId: string): Steps<Row | undefined> {
+  return yield* first('SELECT * FROM documents WHERE id = :documentId AND tenant = :tenant FOR UPDATE', {
     tenant,
     documentId,
   });

@@ -3,7 +3,7 @@ import type { Registry } from '../registry.ts';
 import { documentFrom, number, text } from '../rows.ts';
 import { requestCancel, storedJobFrom } from './change-job.ts';
 import { ownedOf } from './contents.ts';
-import { lockDocument, removeIfEmpty, touchCollection } from './document-rows.ts';
+import { lockDocumentForSwitch, removeIfEmpty, touchCollection } from './document-rows.ts';
 import { writeDocumentEvent } from './outbox.ts';
 import { all, first, type Row, run, type SqlSession, type Steps, type Value } from './steps.ts';
 
@@ -60,7 +60,7 @@ export function documentsOf({ now, read, write }: SqlSession): Documents {
 
     deleteDocument: (tenant, documentId) =>
       write(function* () {
-        const document = yield* lockDocument(tenant, documentId);
+        const document = yield* lockDocumentForSwitch(tenant, documentId);
         if (document === undefined || document.state === 'deleting') return false;
         const at = now();
         yield* conceal(document, at);
@@ -82,7 +82,7 @@ export function documentsOf({ now, read, write }: SqlSession): Documents {
  * Makes a document (its row as it was) invisible: its versions are stale, its open jobs asked to stop, and whoever
  * wants to know is told, those who wait for one of the jobs too.
  */
-export function* conceal(document: Row, at: number, options = { tell: true }): Steps<void> {
+function* conceal(document: Row, at: number): Steps<void> {
   const documentId = text(document, 'id');
   const newest = yield* first(
     `SELECT version, job_id FROM versions WHERE document_id = :documentId AND state IN ('building', 'visible')
@@ -108,7 +108,6 @@ export function* conceal(document: Row, at: number, options = { tell: true }): S
     urls.push(job.record.webhookUrl);
     yield* requestCancel(job, 'The document was deleted', at);
   }
-  if (!options.tell) return;
   const version = newest === undefined ? 0 : number(newest, 'version');
   const jobId = newest === undefined ? null : text(newest, 'job_id');
   yield* writeDocumentEvent({ type: 'document.deleted', document, version, jobId, urls }, at);

@@ -6,7 +6,7 @@
  * The SQL is what both understand, with three words more that each adapter translates:
  * - `:name`                  a parameter, taken from `values`
  * - `IN :names`              a parameter that is a list
- * - `FOR UPDATE [OF t] [SKIP LOCKED]`  a row lock; nothing in SQLite, where a write transaction is alone anyway
+ * - `FOR UPDATE [OF t] [SKIP LOCKED]`, `FOR SHARE`  row locks; nothing in SQLite, where a write transaction is alone anyway
  */
 export interface Statement {
   sql: string;

@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { newId } from '@vortex/contracts';
 import { deliveryFrom, number, text, textOrNull, webhookFrom } from '../rows.ts';
-import type { WebhookRegistry } from '../webhooks.ts';
+import type { WatchedQuery, WebhookRegistry } from '../webhooks.ts';
 import { writeEvent } from './outbox.ts';
-import { all, first, run, type SqlSession, type Steps } from './steps.ts';
+import { all, first, type Row, run, type SqlSession, type Steps } from './steps.ts';
 
 const defaultDeliveries = 50;
 const mostDeliveries = 1000;
+/** In the place of a watched question's address; no URL is empty. */
+const toWebhooksOnly = '';
 
 export function webhooksOf({ now, read, note }: SqlSession): WebhookRegistry {
   return {
@@ -49,18 +51,27 @@ export function webhooksOf({ now, read, note }: SqlSession): WebhookRegistry {
 
     recordEvent: ({ url, ...event }) => note(() => writeEvent(event, url === undefined ? [] : [url], now())),
 
-    async claimDeliveries({ leaseMs, limit }) {
+    async claimDeliveries({ leaseMs, limit, exceptOrigins = [] }) {
       const at = now();
-      const due = "state = 'pending' AND next_attempt_at <= :at";
+      // A handful of receivers at most, so each gets a condition of its own.
+      const busy = exceptOrigins.map(
+        (_, place) => ` AND substr(d.url, 1, :length${place}) <> :origin${place}`,
+      );
+      const due = `d.state = 'pending' AND d.next_attempt_at <= :at${busy.join('')}`;
+      const values: Record<string, string | number> = { at };
+      for (const [place, origin] of exceptOrigins.entries()) {
+        values[`origin${place}`] = origin;
+        values[`length${place}`] = [...origin].length;
+      }
       // Asked every second and nearly always empty: no write transaction for it.
-      const any = await read(() => first(`SELECT 1 AS due FROM deliveries WHERE ${due} LIMIT 1`, { at }));
+      const any = await read(() => first(`SELECT 1 AS due FROM deliveries d WHERE ${due} LIMIT 1`, values));
       if (any === undefined) return [];
       return note(function* () {
         const rows = yield* all(
           `SELECT d.*, e.type, e.body, w.secret FROM deliveries d
              JOIN events e ON e.id = d.event_id LEFT JOIN webhooks w ON w.id = d.webhook_id
-            WHERE d.${due} ORDER BY d.next_attempt_at, d.id LIMIT :limit FOR UPDATE OF d SKIP LOCKED`,
-          { at, limit },
+            WHERE ${due} ORDER BY d.next_attempt_at, d.id LIMIT :limit FOR UPDATE OF d SKIP LOCKED`,
+          { ...values, limit },
         );
         const claimed = rows.map((row) => ({
           id: text(row, 'id'),
@@ -142,7 +153,7 @@ export function webhooksOf({ now, read, note }: SqlSession): WebhookRegistry {
         run(
           `INSERT INTO watched_queries (job_id, tenant, url, since) VALUES (:jobId, :tenant, :url, :at)
            ON CONFLICT DO NOTHING`,
-          { jobId, tenant, url, at: now() },
+          { jobId, tenant, url: url ?? toWebhooksOnly, at: now() },
         ),
       ),
 
@@ -150,15 +161,19 @@ export function webhooksOf({ now, read, note }: SqlSession): WebhookRegistry {
       const rows = await read(() =>
         all('SELECT * FROM watched_queries ORDER BY since, job_id LIMIT :limit', { limit }),
       );
-      return rows.map((row) => ({
-        tenant: text(row, 'tenant'),
-        jobId: text(row, 'job_id'),
-        url: text(row, 'url'),
-        since: number(row, 'since'),
-      }));
+      return rows.map((row) => ({ ...watchFrom(row), since: number(row, 'since') }));
     },
 
     unwatchQuery: (jobId) => note(() => run('DELETE FROM watched_queries WHERE job_id = :jobId', { jobId })),
+
+    endWatchedQuery: (jobId, event) =>
+      note(function* () {
+        const row = yield* first('DELETE FROM watched_queries WHERE job_id = :jobId RETURNING *', { jobId });
+        if (row === undefined) return false;
+        const { tenant, url } = watchFrom(row);
+        yield* writeEvent({ tenant, ...event }, url === null ? [] : [url], now());
+        return true;
+      }),
 
     async signingKey() {
       const known = await read(signingKey);
@@ -172,6 +187,15 @@ export function webhooksOf({ now, read, note }: SqlSession): WebhookRegistry {
       if (made === null) throw new Error('the signing key was written and is not there');
       return made;
     },
+  };
+}
+
+function watchFrom(row: Row): WatchedQuery {
+  const url = text(row, 'url');
+  return {
+    tenant: text(row, 'tenant'),
+    jobId: text(row, 'job_id'),
+    url: url === toWebhooksOnly ? null : url,
   };
 }
 

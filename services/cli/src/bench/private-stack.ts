@@ -14,6 +14,7 @@ export interface PrivateStack {
 
 export interface StackStatus {
   gateway_url: string;
+  supervisor: { pid: number } | null;
   services: { name: string; worker_name: string | null; pid: number | null; rss_bytes: number | null }[];
 }
 
@@ -24,13 +25,19 @@ const run = promisify(execFile);
 export async function startPrivateStack(options: {
   modelsDir: string;
   withDocs: boolean;
+  /** `section.key=value`, stronger than what a bench has otherwise (a model that answers at once). */
+  settings?: readonly string[];
 }): Promise<PrivateStack> {
   const dataDir = await mkdtemp(join(tmpdir(), 'vortex-bench-'));
   const port = await freePort();
   const args = ['up', '--detach', '--yes', '--data', dataDir, '--port', String(port)];
   if (!options.withDocs) args.push('--no-demo');
-  for (const setting of ['mock_llm.latency_ms=0', `embedding.models_dir=${options.modelsDir}`])
-    args.push('--set', setting);
+  const settings = [
+    'mock_llm.latency_ms=0',
+    `embedding.models_dir=${options.modelsDir}`,
+    ...(options.settings ?? []),
+  ];
+  for (const setting of settings) args.push('--set', setting);
   const status = async () => {
     const { stdout } = await run(launcher, ['status', '--json', '--data', dataDir]);
     return JSON.parse(stdout) as StackStatus;
@@ -58,7 +65,7 @@ export async function startPrivateStack(options: {
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { defaultModel } from '@vortex/embedding';
 import { Pool } from 'undici';
+import { askInClosedLoop } from './ask-in-closed-loop.ts';
 import { measureBareEncoder } from './bare-encoder.ts';
 import { loadDataset } from './dataset.ts';
 import { percentile } from './percentile.ts';
@@ -179,49 +180,33 @@ async function idleRssBytes(stack: PrivateStack): Promise<number> {
   return (await stack.status()).services.reduce((sum, { rss_bytes }) => sum + (rss_bytes ?? 0), 0);
 }
 
-/** Closed loop: `inFlight` askers, each with one question at a time, the first second not counted. */
+/** One load level, the first second not counted. */
 async function askUnderLoad(options: {
   stack: PrivateStack;
   texts: string[];
   inFlight: number;
   seconds: number;
 }): Promise<LoadLevel> {
-  const processes = await processesOf(options.stack);
-  const pool = new Pool(options.stack.url, { connections: options.inFlight, pipelining: 1 });
-  const latencies: number[] = [];
-  let errors = 0;
-  let next = 0;
-  const startedAt = performance.now();
-  const countFrom = startedAt + 1_000;
-  const until = countFrom + options.seconds * 1_000;
-
-  const askers = Array.from({ length: options.inFlight }, async () => {
-    while (performance.now() < until) {
-      const text = options.texts[next++ % options.texts.length] ?? '';
-      const began = performance.now();
-      const { statusCode, body } = await pool.request({
-        path: '/query',
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ query: text, collection: 'bench' }),
-      });
-      await body.dump({ limit: 10_000_000 });
-      const ended = performance.now();
-      if (began < countFrom || ended > until) continue;
-      if (statusCode === 200) latencies.push(ended - began);
-      else errors++;
-    }
+  const { stack, texts, inFlight, seconds } = options;
+  const processes = await processesOf(stack);
+  const countFrom = performance.now() + 1_000;
+  const asking = askInClosedLoop({
+    url: stack.url,
+    collection: 'bench',
+    texts,
+    inFlight,
+    countFrom,
+    until: countFrom + seconds * 1_000,
   });
   await new Promise((resolve) => setTimeout(resolve, countFrom - performance.now()));
   const cpuBefore = await cpuMsByProcess(processes);
-  await Promise.all(askers);
+  const { latencies, errors } = await asking;
   const cpuAfter = await cpuMsByProcess(processes);
-  await pool.close();
 
   const answered = Math.max(1, latencies.length);
   return {
-    in_flight: options.inFlight,
-    queries_per_second: latencies.length / options.seconds,
+    in_flight: inFlight,
+    queries_per_second: latencies.length / seconds,
     p50_ms: percentile(latencies, 50),
     p99_ms: percentile(latencies, 99),
     errors,

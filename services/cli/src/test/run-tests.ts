@@ -8,6 +8,7 @@ import { modelCacheDir, prepareModel } from '../prepare-model.ts';
 import { CommandProblem } from '../problem.ts';
 import { ensureRedis } from '../redis/install-redis.ts';
 import type { Terminal } from '../terminal.ts';
+import { ensurePostgres } from './ensure-postgres.ts';
 import { closingLine, emptyTally, parseTally, sumTallies, type Tally } from './tally.ts';
 
 /** In this order: what is quick and finds most comes first. */
@@ -43,6 +44,9 @@ export async function runTests(
   const environment = testEnvironment();
   if (wanted.some((name) => name !== 'check' && name !== 'pure')) {
     await ensureRedis(terminal, { yes: options.yes ?? false });
+    if (wanted.includes('store') || wanted.includes('e2e')) {
+      await ensurePostgres(terminal, { yes: options.yes ?? false });
+    }
     const hfEndpoint = process.env.HF_ENDPOINT ?? null;
     await prepareModel({ model: defaultModel, modelsDir: modelCacheDir, hfEndpoint }, terminal);
   }

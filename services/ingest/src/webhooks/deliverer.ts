@@ -33,7 +33,6 @@ export interface DelivererDeps {
     | 'forgetOldDeliveries'
     | 'watchedQueries'
     | 'endWatchedQuery'
-    | 'changeCounter'
   >;
   /** The live view of jobs: fields of the hash, null when there is none. */
   jobs: { jobStatus(id: string): Promise<Record<string, string> | null> };
@@ -45,6 +44,8 @@ export interface DelivererDeps {
   delayMs?: typeof retryDelayMs;
   dispatchers?: GuardedDispatchers;
   now?: () => number;
+  /** How long a stop waits for what is under way. */
+  stopPatienceMs?: number;
 }
 
 export interface WebhookDeliverer {
@@ -54,11 +55,11 @@ export interface WebhookDeliverer {
 
 const concurrency = 8;
 const perOrigin = 2;
-const stopPatienceMs = 2000;
 const keepDeliveriesMs = 30 * 24 * 3_600_000;
 
 export function startWebhookDeliverer(deps: DelivererDeps): WebhookDeliverer {
   const { registry, settings, log, metrics, pollMs = 500, delayMs = retryDelayMs, now = Date.now } = deps;
+  const { stopPatienceMs = 2000 } = deps;
   const { timeout_ms: timeoutMs, max_attempts: maxAttempts } = settings;
   const rules = readWebhookRules(settings.allow);
   const dispatchers = deps.dispatchers ?? createGuardedDispatchers(rules, { connectTimeoutMs: timeoutMs });
@@ -84,7 +85,7 @@ export function startWebhookDeliverer(deps: DelivererDeps): WebhookDeliverer {
     const claimedAt = now();
     const due = await registry.claimDeliveries({ leaseMs, limit, exceptOrigins: busy });
     for (const delivery of due) {
-      const origin = URL.parse(delivery.url)?.origin ?? delivery.url;
+      const origin = originOf(delivery.url);
       const receiver = receivers.get(origin) ?? { sending: 0, waiting: [] };
       receivers.set(origin, receiver);
       receiver.waiting.push({ ...delivery, leasedUntil: claimedAt + leaseMs });
@@ -193,6 +194,11 @@ export function startWebhookDeliverer(deps: DelivererDeps): WebhookDeliverer {
 interface Receiver {
   sending: number;
   waiting: (DueDelivery & { leasedUntil: number })[];
+}
+
+/** As it is written, for the registry compares what stands in its rows. */
+function originOf(url: string): string {
+  return /^[^:]*:\/\/[^/?#\\]*/.exec(url)?.[0] ?? url;
 }
 
 function labelOf(sent: Sent, outcome: DeliveryOutcome): string {

@@ -61,7 +61,8 @@ describe('the connection of a webhook', () => {
       kind: 'delivered',
       statusCode: 200,
     });
-    expect(await send(`http://hooks.test:${port}/`, ['127.0.0.0/8'], resolverOf(['127.0.0.1']))).toEqual({
+    const twofold = resolverOf(['::1', '127.0.0.1']);
+    expect(await send(`http://localhost:${port}/`, ['127.0.0.1'], twofold)).toEqual({
       kind: 'delivered',
       statusCode: 200,
     });

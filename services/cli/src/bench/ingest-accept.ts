@@ -1,0 +1,312 @@
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { openSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { startPrivateRedis } from '@vortex/testkit/private-redis';
+import { Redis } from 'ioredis';
+import { repositoryRoot } from '../folders.ts';
+import { entryOf, nodeFlags } from '../service-plan.ts';
+import type { LoadOrder, LoadResult } from './ingest-accept-load.ts';
+import { driveByWrk, isWrkThere } from './ingest-accept-wrk.ts';
+import { percentile } from './percentile.ts';
+import { freePort } from './private-stack.ts';
+
+/**
+ * `vortex bench ingest-accept`: how many documents a second `POST /ingest` accepts. Our real gateway, with its
+ * real configuration and its log in a file, beside a bare Hono that parses the body and pushes it
+ * (ingest-accept-bare.ts): one Redis, one load generator, alternating turns of a second. A figure is the
+ * quartile on the good side of its turns, as in chain.ts: whatever else the machine does only ever makes a turn
+ * slower (ours needs Redis' turn between its own; with ten neighbours on two cores it fell to a half of bare, alone
+ * it is 0.82). The medians stand beside the ratios. The queue is emptied between turns; an answer that is no 202 ends the bench. CPU is user + system time of the server's process.
+ */
+export interface AcceptFigures {
+  accepts_per_s: number;
+  p50_ms: number;
+  p99_ms: number;
+  /** Of the server's process and of Redis; null where the server did not say. */
+  cpu_us_per_accept: number | null;
+  redis_cpu_us_per_accept: number;
+}
+
+export interface IngestAcceptReport {
+  ok: boolean;
+  note: string;
+  generator: 'wrk' | 'own';
+  connections: number;
+  rounds: number;
+  /** Quartiles on the good side over the turns, by size of the content. */
+  systems: Record<AcceptSystem, Record<BodySize, AcceptFigures>>;
+  /** Accepts per second, ours to bare. */
+  ratios: Record<BodySize, number>;
+  /** The same in turns that followed each other, median: what it is amid the neighbours of this run. */
+  paired_medians: Record<BodySize, number>;
+  bounds: { name: string; limit: string; value: number; ok: boolean }[];
+}
+
+type AcceptSystem = 'vortex' | 'bare';
+type BodySize = 'content_1_kb' | 'content_8_kb';
+const systems: readonly AcceptSystem[] = ['vortex', 'bare'];
+const contentBytes: Record<BodySize, number> = { content_1_kb: 1000, content_8_kb: 8000 };
+const sizes = Object.keys(contentBytes) as BodySize[];
+const connections = 64;
+const ratioAtLeast = 0.7;
+
+interface RunningServer {
+  port: number;
+  stop(): Promise<void>;
+}
+
+export async function runIngestAcceptBench(options: {
+  redisBinary?: string;
+  /** Two short rounds: for a test that the bench runs, not for figures. */
+  quick?: boolean;
+  onProgress?: (line: string) => void;
+}): Promise<IngestAcceptReport> {
+  const rounds = options.quick ? 2 : 20;
+  const seconds = options.quick ? 0.5 : 1;
+  const folder = await mkdtemp(join(tmpdir(), 'vortex-accept-'));
+  const releases: (() => unknown)[] = [() => rm(folder, { recursive: true, force: true })];
+  const turns: Record<AcceptSystem, Record<BodySize, AcceptFigures[]>> = {
+    vortex: { content_1_kb: [], content_8_kb: [] },
+    bare: { content_1_kb: [], content_8_kb: [] },
+  };
+  try {
+    const redis = await startPrivateRedis(
+      options.redisBinary === undefined ? {} : { serverPath: options.redisBinary },
+    );
+    releases.push(() => redis.stop());
+    const probe = new Redis(redis.url);
+    releases.push(() => probe.disconnect());
+    const servers: Record<AcceptSystem, RunningServer> = {
+      vortex: await startVortex(redis.url, folder, releases),
+      bare: await startBare(redis.url, releases),
+    };
+    const load = await startLoad(folder, releases);
+    const turn = async (system: AcceptSystem, size: BodySize, forSeconds: number) => {
+      await probe.flushdb();
+      return measure(servers[system].port, probe, load.drive, size, forSeconds);
+    };
+    // Compiled code, open connections, loaded scripts.
+    for (const system of systems) for (const size of sizes) await turn(system, size, seconds);
+    for (let round = 0; round < rounds; round += 1) {
+      for (const size of sizes) {
+        // Who goes first changes from round to round.
+        for (const system of round % 2 === 0 ? systems : systems.toReversed()) {
+          turns[system][size].push(await turn(system, size, seconds));
+        }
+      }
+      const rates = systems.map((system) => {
+        const ofSize = sizes.map((size) => turns[system][size].at(-1)?.accepts_per_s.toFixed(0));
+        return `${system} ${ofSize.join(' and ')}/s`;
+      });
+      options.onProgress?.(`${round + 1}/${rounds}: ${rates.join(', ')}`);
+    }
+    return reportOf(turns, rounds, load.generator);
+  } finally {
+    for (const release of releases.reverse()) await release();
+  }
+}
+
+async function measure(
+  port: number,
+  probe: Redis,
+  drive: (order: LoadOrder) => Promise<LoadResult>,
+  size: BodySize,
+  seconds: number,
+): Promise<AcceptFigures> {
+  const before = { server: await serverCpuUs(port), redis: await redisCpuUs(probe) };
+  const result = await drive({ port, connections, seconds, bodies: bodiesOf(contentBytes[size]) });
+  const after = { server: await serverCpuUs(port), redis: await redisCpuUs(probe) };
+  const { accepted, others, elapsedMs } = result;
+  if (Object.keys(others).length > 0 || accepted === 0) {
+    throw new Error(`not every document was accepted: ${accepted} were, others: ${JSON.stringify(others)}`);
+  }
+  return {
+    accepts_per_s: accepted / (elapsedMs / 1000),
+    p50_ms: result.p50Ms,
+    p99_ms: result.p99Ms,
+    cpu_us_per_accept:
+      before.server === null || after.server === null ? null : (after.server - before.server) / accepted,
+    redis_cpu_us_per_accept: (after.redis - before.redis) / accepted,
+  };
+}
+
+/** Prose with what prose has: line breaks, quotes and some letters beyond ASCII, which JSON and UTF-8 must work for. */
+function bodiesOf(bytes: number): string[] {
+  const sentence =
+    'The “warranty” lasts two years from delivery; whoever calls on it keeps the receipt, as § 4 says.\n' +
+    'Geräte mit Akku werden \\"wie gesehen\\" zurückgenommen, if they arrive within fourteen days.\n';
+  const text = sentence.repeat(Math.ceil(bytes / sentence.length));
+  return Array.from({ length: 97 }, (_, number) =>
+    JSON.stringify({
+      user_id: 'bench',
+      document_id: `handbook-${bytes}-${number}`,
+      content: `${number}. ${text}`.slice(0, bytes),
+      collection: 'handbook',
+    }),
+  );
+}
+
+// ── the servers ─────────────────────────────────────────────────────────────────────────────────
+
+async function startVortex(
+  redisUrl: string,
+  folder: string,
+  releases: (() => unknown)[],
+): Promise<RunningServer> {
+  const port = await freePort();
+  const log = openSync(join(folder, 'gateway.log'), 'a');
+  const child = spawn(process.execPath, [...nodeFlags('gateway'), ...profilerFlags(), entryOf('gateway')], {
+    cwd: repositoryRoot,
+    stdio: ['ignore', log, 'inherit'],
+    env: {
+      ...process.env,
+      VORTEX__DATA__DIR: folder,
+      VORTEX__REDIS__URL: redisUrl,
+      VORTEX__HTTP__HOST: '127.0.0.1',
+      VORTEX__HTTP__PORT: String(port),
+    },
+  });
+  const server = { port, stop: () => end(child) };
+  releases.push(server.stop);
+  for (const until = performance.now() + 60_000; ; await delay(100)) {
+    if (child.exitCode !== null) throw new Error('the gateway ended before it was ready');
+    if (performance.now() > until) throw new Error('the gateway was not ready within a minute');
+    const ready = await fetch(`http://127.0.0.1:${port}/healthz`).catch(() => null);
+    if (ready?.ok) return server;
+  }
+}
+
+/** VORTEX_BENCH_CPU_PROF=<folder>: where the gateway leaves a CPU profile when it ends. */
+function profilerFlags(): string[] {
+  const folder = process.env.VORTEX_BENCH_CPU_PROF;
+  return folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`];
+}
+
+async function startBare(redisUrl: string, releases: (() => unknown)[]): Promise<RunningServer> {
+  const child = fork(scriptOf('ingest-accept-bare'), [redisUrl]);
+  const stop = () => end(child);
+  releases.push(stop);
+  const { port } = await firstMessage<{ port: number }>(child);
+  return { port, stop };
+}
+
+async function startLoad(
+  folder: string,
+  releases: (() => unknown)[],
+): Promise<{ generator: 'wrk' | 'own'; drive: (order: LoadOrder) => Promise<LoadResult> }> {
+  if (await isWrkThere()) return { generator: 'wrk', drive: (order) => driveByWrk(order, folder) };
+  const child = fork(scriptOf('ingest-accept-load'));
+  releases.push(() => end(child));
+  await firstMessage(child);
+  return {
+    generator: 'own',
+    drive(order) {
+      const result = firstMessage<LoadResult>(child);
+      child.send(order);
+      return result;
+    },
+  };
+}
+
+function scriptOf(name: string): URL {
+  return new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+}
+
+async function firstMessage<Message>(child: ChildProcess): Promise<Message> {
+  const gone = new AbortController();
+  const died = once(child, 'exit', { signal: gone.signal }).then(([code]) => {
+    throw new Error(`a process of the bench ended with ${code}; its own message is above`);
+  });
+  died.catch(() => undefined);
+  try {
+    const [message] = await Promise.race([once(child, 'message'), died]);
+    return message as Message;
+  } finally {
+    gone.abort();
+  }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill('SIGTERM');
+  const late = setTimeout(() => child.kill('SIGKILL'), 5000);
+  await gone;
+  clearTimeout(late);
+}
+
+// ── figures ─────────────────────────────────────────────────────────────────────────────────────
+
+async function serverCpuUs(port: number): Promise<number | null> {
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  const seconds = /^process_cpu_seconds_total(?:\{.*\})? ([\d.e+-]+)$/m.exec(text)?.[1];
+  return seconds === undefined ? null : Number(seconds) * 1e6;
+}
+
+async function redisCpuUs(probe: Redis): Promise<number> {
+  const info = await probe.info('cpu');
+  const seconds = (name: string) =>
+    Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(info)?.[1] ?? Number.NaN);
+  return (seconds('used_cpu_user') + seconds('used_cpu_sys')) * 1e6;
+}
+
+function reportOf(
+  turns: Record<AcceptSystem, Record<BodySize, AcceptFigures[]>>,
+  rounds: number,
+  generator: 'wrk' | 'own',
+): IngestAcceptReport {
+  const quiet = {
+    vortex: bySize((size) => quietTurns(turns.vortex[size])),
+    bare: bySize((size) => quietTurns(turns.bare[size])),
+  };
+  const ratios = bySize((size) => quiet.vortex[size].accepts_per_s / quiet.bare[size].accepts_per_s);
+  const paired = bySize((size) =>
+    percentile(
+      turns.vortex[size].map(
+        ({ accepts_per_s }, turn) => accepts_per_s / (turns.bare[size][turn]?.accepts_per_s ?? Number.NaN),
+      ),
+      50,
+    ),
+  );
+  const bounds = sizes.map((size) => ({
+    name: `ratios.${size}`,
+    limit: `>= ${ratioAtLeast}`,
+    value: ratios[size],
+    ok: ratios[size] >= ratioAtLeast,
+  }));
+  return {
+    ok: bounds.every(({ ok }) => ok),
+    note: 'Bare parses and pushes; ours also validates, admits once under a cap, and writes the live view. Servers, Redis and generator share this machine.',
+    generator,
+    connections,
+    rounds,
+    systems: quiet,
+    ratios,
+    paired_medians: paired,
+    bounds,
+  };
+}
+
+function bySize<Value>(make: (size: BodySize) => Value): Record<BodySize, Value> {
+  return { content_1_kb: make('content_1_kb'), content_8_kb: make('content_8_kb') };
+}
+
+function quietTurns(figures: readonly AcceptFigures[]): AcceptFigures {
+  const of = (read: (one: AcceptFigures) => number | null, percent: number) =>
+    percentile(
+      figures.map(read).filter((value) => value !== null),
+      percent,
+    );
+  const cpu = of((one) => one.cpu_us_per_accept, 25);
+  return {
+    accepts_per_s: of((one) => one.accepts_per_s, 75),
+    p50_ms: of((one) => one.p50_ms, 25),
+    p99_ms: of((one) => one.p99_ms, 25),
+    cpu_us_per_accept: Number.isNaN(cpu) ? null : cpu,
+    redis_cpu_us_per_accept: of((one) => one.redis_cpu_us_per_accept, 25),
+  };
+}

@@ -1,0 +1,113 @@
+import type { ServiceConfig } from '@vortex/config';
+import type { ContentStore } from '@vortex/documents';
+import type { Logger, Metrics } from '@vortex/observability';
+import type { LiveView, Submitter } from '@vortex/queue';
+import type { Registry } from '@vortex/registry';
+import { type RunStagesOptions, runStages } from '@vortex/runtime';
+import type { EncoderModel } from './assert-model.ts';
+import type { DocumentReader, ReadPieces } from './document-reader.ts';
+import { createIngestStage } from './ingest-stage.ts';
+import { createGroupSender } from './send-groups.ts';
+import { createSpool } from './spool.ts';
+import { type Sweeper, startSweeper } from './sweeper.ts';
+import { createTurns } from './turns.ts';
+import { createUploadJobs } from './upload-jobs.ts';
+import { createUploadStage } from './upload-stage.ts';
+
+export interface IngestParts {
+  registry: Registry;
+  originals: ContentStore;
+  texts: ContentStore;
+  /** Folder of documents that are being built. */
+  spoolDir: string;
+  reader: DocumentReader;
+  readPieces: ReadPieces;
+  submitter: Submitter;
+  liveView: LiveView;
+  model: EncoderModel & { maxTokens: number };
+  settings: Pick<
+    ServiceConfig<'ingest'>['ingest'],
+    | 'chunk_size'
+    | 'chunk_overlap'
+    | 'chunking_strategy'
+    | 'group_size'
+    | 'groups_in_flight'
+    | 'slots'
+    | 'sweep_ms'
+    | 'job_history_days'
+  >;
+  runtime: Pick<
+    RunStagesOptions,
+    'workerName' | 'redis' | 'drainBudgetMs' | 'leaseMs' | 'beatMs' | 'caretakerMs'
+  >;
+  metrics: Metrics;
+  log: Logger;
+  /** Groups of all documents under way at a time; tests make it scarce. */
+  places?: number;
+}
+
+export interface RunningIngest {
+  readiness(): { ready: boolean; reasons: string[] };
+  sweeper: Sweeper;
+  /** Drains; what is given back goes on elsewhere where it was. */
+  stop(): Promise<void>;
+}
+
+/**
+ * An encoder process works on two groups at a time (its low lane), and while they are there as many are on the way to
+ * it and back or being stored. Eight keep two encoders busy; more would only stand in the encoder's list, where first
+ * come is first served and no turn counts any more.
+ */
+const groupsAtOnce = 8;
+
+/** The two stages and the sweeper, on parts that are there. */
+export async function startIngest(parts: IngestParts): Promise<RunningIngest> {
+  const { registry, originals, texts, reader, readPieces, submitter, liveView, model } = parts;
+  const { settings, metrics, log } = parts;
+  const spool = createSpool(parts.spoolDir, registry);
+  const jobs = createUploadJobs({ registry, metrics, log });
+  const upload = createUploadStage({
+    ...{ registry, originals, texts, reader, readPieces, spool, liveView, jobs, model, metrics },
+    groups: createGroupSender({
+      submitter,
+      turns: createTurns(parts.places ?? groupsAtOnce),
+      groupSize: settings.group_size,
+      groupsInFlight: settings.groups_in_flight,
+    }),
+    touchMs: settings.sweep_ms || 5000,
+  });
+  const chunking = {
+    strategy: settings.chunking_strategy,
+    maxTokens: settings.chunk_size,
+    overlapTokens: settings.chunk_overlap,
+  };
+  const stages = await runStages({
+    ...parts.runtime,
+    service: 'ingest',
+    metrics,
+    log,
+    lanes: {
+      ingest: {
+        handler: createIngestStage({ registry, originals, model, chunking, metrics }),
+        slots: settings.slots,
+      },
+      upload: { handler: upload.handler, slots: settings.slots, ...jobs },
+    },
+  });
+  const sweeper = startSweeper({
+    ...{ registry, submitter, spool, metrics, log },
+    running: upload.running,
+    sweepMs: settings.sweep_ms,
+    // Two touches of a running job may be late or fail.
+    untouchedMs: 3 * settings.sweep_ms,
+    historyDays: settings.job_history_days,
+  });
+  return {
+    readiness: () => stages.readiness(),
+    sweeper,
+    async stop() {
+      await sweeper.stop();
+      await stages.stop();
+    },
+  };
+}

@@ -1,0 +1,86 @@
+/**
+ * Who may send the next group to the encoder. The encoder's lane is one list, first come, first served: a tenant
+ * with a thousand waiting groups would hold everybody else up for all of them. So only a few groups are let onto
+ * the list, and who is next is decided here: tenants take turns, and within a tenant its documents do.
+ */
+export interface Turns {
+  /**
+   * Resolves when it is this document's turn, with what gives the place back (twice is once).
+   * @throws AbortError when the signal fires first.
+   */
+  take(tenant: string, document: string, signal: AbortSignal): Promise<() => void>;
+}
+
+interface Waiting {
+  begin(): void;
+}
+
+/** @param places groups of all documents together that may be under way. */
+export function createTurns(places: number): Turns {
+  let taken = 0;
+  // Maps keep the order of insertion: whoever had a turn is inserted again, at the end.
+  const tenants = new Map<string, Map<string, Waiting[]>>();
+
+  function next(): Waiting | undefined {
+    const [tenant, documents] = first(tenants);
+    if (tenant === undefined || documents === undefined) return undefined;
+    tenants.delete(tenant);
+    const [document, waiting] = first(documents);
+    if (document === undefined || waiting === undefined) return next();
+    documents.delete(document);
+    const chosen = waiting.shift();
+    if (waiting.length > 0) documents.set(document, waiting);
+    if (documents.size > 0) tenants.set(tenant, documents);
+    return chosen ?? next();
+  }
+
+  function grant(): void {
+    while (taken < places) {
+      const chosen = next();
+      if (chosen === undefined) return;
+      taken += 1;
+      chosen.begin();
+    }
+  }
+
+  function release(): () => void {
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      taken -= 1;
+      grant();
+    };
+  }
+
+  return {
+    take(tenant, document, signal) {
+      return new Promise((resolve, reject) => {
+        signal.throwIfAborted();
+        const documents = tenants.get(tenant) ?? new Map<string, Waiting[]>();
+        const line = documents.get(document) ?? [];
+        tenants.set(tenant, documents);
+        documents.set(document, line);
+        const leave = () => {
+          const place = line.indexOf(waiting);
+          if (place !== -1) line.splice(place, 1);
+          reject(new DOMException('the document is no longer wanted', 'AbortError'));
+        };
+        const waiting: Waiting = {
+          begin() {
+            signal.removeEventListener('abort', leave);
+            resolve(release());
+          },
+        };
+        signal.addEventListener('abort', leave, { once: true });
+        line.push(waiting);
+        grant();
+      });
+    },
+  };
+}
+
+function first<Key, Value>(map: Map<Key, Value>): [Key, Value] | [undefined, undefined] {
+  for (const entry of map) return entry;
+  return [undefined, undefined];
+}

@@ -1,0 +1,152 @@
+import { stages } from '@vortex/contracts';
+import { keys } from '@vortex/queue';
+import { until } from '@vortex/testkit';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { gate, groupSize, type IngestBench, openIngestBench, sentences } from './ingest-bench.ts';
+
+/** A Redis that forgets: every document that was accepted gets in all the same, once. */
+let bench: IngestBench;
+beforeEach(async () => {
+  bench = await openIngestBench();
+});
+afterEach(() => bench.close());
+
+/** Untouched for 300 ms is lost; a running job is touched every 100. */
+const sweeping = { sweepMs: 100 };
+const waiting = () => bench.redis.client.lrange(stages.upload.list, 0, -1);
+
+it('all documents get in when Redis is wiped: those that wait, and those that are being worked on', async () => {
+  await bench.startWorker(sweeping);
+  await bench.startWorker(sweeping);
+  const held = gate();
+  bench.hooks.beforeEmbed = () => held.pass();
+  const ids = await Promise.all(
+    Array.from({ length: 12 }, (_, number) =>
+      bench.upload({ name: `${number}.txt`, content: sentences(20 + number) }),
+    ),
+  );
+  await until('groups are in the encoder', () => held.arrived() >= 4);
+  await bench.redis.client.flushdb();
+  held.open();
+  const ended = await Promise.all(ids.map((id) => bench.ended(id)));
+  for (const job of ended) {
+    expect(job).toMatchObject({ status: 'completed', retryCount: 0 });
+    const rows = bench.rowsOf(job.documentId, job.version);
+    expect(rows).toHaveLength(Number(job.result?.chunk_count));
+    expect(new Set(rows.map((row) => row.ordinal)).size).toBe(rows.length);
+  }
+  expect(bench.parsed()).toHaveLength(ids.length);
+  await until(
+    'nothing is left in the queue',
+    async () => (await bench.redis.client.zcard(keys.live('low'))) === 0,
+  );
+  expect(await waiting()).toEqual([]);
+}, 30_000);
+
+it('a gateway that died between registry and queue: the sweeper finds the job, with its live view', async () => {
+  const worker = await bench.startWorker();
+  const id = await bench.upload({ name: 'a.txt', content: sentences(3) });
+  await bench.ended(id);
+  const held = gate();
+  bench.hooks.beforeRead = () => held.pass();
+  const lost = await bench.upload({ name: 'b.txt', content: sentences(3) });
+  await until('it is being read', () => held.arrived() > 0);
+  await worker.stop();
+  await bench.redis.client.flushdb();
+  // Both sweep at their start, and may meet: one is told DUP.
+  const next = [await bench.startWorker(sweeping), await bench.startWorker(sweeping)];
+  await until('it is being read again', () => held.arrived() > 1);
+  expect(await bench.redis.client.zcard(keys.live('low'))).toBe(1);
+  expect(await bench.redis.client.hgetall(keys.job(lost))).toMatchObject({ type: 'document_upload' });
+  held.open();
+  expect(await bench.ended(lost)).toMatchObject({ status: 'completed' });
+  const swept = await Promise.all(next.map(async ({ metrics }) => (await metrics.render()).body));
+  expect(swept.filter((body) => /rag_ingest_swept_total\{.*\} [12]$/m.test(body)).length).toBeGreaterThan(0);
+});
+
+describe('a job that its worker still runs', () => {
+  it('is not queued again, and ends in the registry though Redis has forgotten it', async () => {
+    const worker = await bench.startWorker(sweeping);
+    const held = gate();
+    bench.hooks.beforeEmbed = () => held.pass();
+    const id = await bench.upload({ name: 'a.txt', content: sentences(20) });
+    await until('a group is in the encoder', () => held.arrived() > 0);
+    await bench.redis.client.flushdb();
+    const other = await bench.startWorker(sweeping);
+    const wipedAt = Date.now();
+    await until('it would have been lost, were it not touched all the while', async () => {
+      expect(await worker.sweeper.sweep()).toBe(0);
+      expect(await other.sweeper.sweep()).toBe(0);
+      return (await bench.job(id)).updatedAt > wipedAt + 500;
+    });
+    held.open();
+    expect(await bench.ended(id)).toMatchObject({ status: 'completed' });
+    expect(bench.parsed()).toHaveLength(1);
+  });
+
+  it('delivered once more to the same worker, it joins the run: one run, both deliveries settled', async () => {
+    await bench.startWorker();
+    const held = gate();
+    bench.hooks.beforeEmbed = () => held.pass();
+    const id = await bench.upload({ name: 'a.txt', content: sentences(40) });
+    await until('a group is in the encoder', () => held.arrived() > 0);
+    // Being read is a commit, after which deliveries are counted from 0.
+    await until('it is read', async () => (await bench.job(id)).deliveries === 0);
+    await bench.redis.client.rpush(stages.upload.list, id);
+    await until('it is claimed again', async () => (await bench.job(id)).deliveries === 1);
+    held.open();
+    const job = await bench.ended(id);
+    expect(job).toMatchObject({ status: 'completed' });
+    expect(bench.parsed()).toHaveLength(1);
+    expect(bench.embedded).toHaveLength(Number(job.result?.chunk_count));
+    await until('both are settled', async () => (await bench.redis.client.keys('*:proc:*')).length === 0);
+  });
+
+  it('delivered to another worker at the same time, it is built once and ends once', async () => {
+    await bench.startWorker();
+    const held = gate();
+    bench.hooks.beforeEmbed = () => held.pass();
+    // Four documents, as many as the first worker has slots: what comes now is the second's.
+    const [id = ''] = await Promise.all(
+      ['a', 'b', 'c', 'd'].map((name) => bench.upload({ name: `${name}.txt`, content: sentences(40) })),
+    );
+    await until('all are begun', async () => (await waiting()).length === 0 && bench.parsed().length === 4);
+    await until('it is read', async () => (await bench.job(id)).deliveries === 0);
+    await bench.startWorker();
+    await bench.redis.client.rpush(stages.upload.list, id);
+    await until('it is claimed again', async () => (await bench.job(id)).deliveries === 1);
+    held.open();
+    const job = await bench.ended(id);
+    expect(job).toMatchObject({ status: 'completed', errorCode: null });
+    const rows = bench.rowsOf(job.documentId, job.version);
+    expect(rows).toHaveLength(Number(job.result?.chunk_count));
+    expect(bench.parsed()).toHaveLength(4);
+    await until('all are settled', async () => (await bench.redis.client.keys('*:proc:*')).length === 0);
+    expect(await bench.job(id)).toMatchObject({ status: 'completed', errorCode: null });
+    expect(await bench.redis.client.llen(keys.dead(stages.upload.list))).toBe(0);
+  });
+});
+
+it('groups of a document are sent again when Redis has lost them', async () => {
+  await bench.startWorker();
+  let wiped = false;
+  bench.hooks.beforeEmbed = async ({ chunks }) => {
+    if (wiped || chunks[0]?.ordinal !== groupSize * 2) return;
+    wiped = true;
+    await bench.redis.client.flushdb();
+  };
+  const job = await bench.ended(await bench.upload({ name: 'a.txt', content: sentences(60) }));
+  expect(wiped).toBe(true);
+  expect(job).toMatchObject({ status: 'completed' });
+  const rows = bench.rowsOf(job.documentId, job.version);
+  expect(new Set(rows.map((row) => row.ordinal)).size).toBe(Number(job.result?.chunk_count));
+});
+
+it('a job that is being cancelled is not queued again', async () => {
+  const id = await bench.upload({ name: 'a.txt', content: sentences(3) });
+  await bench.registry.cancelJob('default', id);
+  await bench.redis.client.flushdb();
+  const worker = await bench.startWorker(sweeping);
+  await until('it is old enough to be lost', async () => (await bench.job(id)).updatedAt < Date.now() - 300);
+  expect(await worker.sweeper.sweep()).toBe(0);
+});

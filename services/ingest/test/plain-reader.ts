@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync } from 'node:fs';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { chunkText, extractText, firstHeading, type Piece } from '@vortex/documents';
+import type { DocumentReader, ReadDocument, ReadPieces } from '../src/document-reader.ts';
+
+/**
+ * Keeps the promises of the real reader for plain text and Markdown, in this process and with words for tokens: what
+ * happens around reading is tested with it, where a test must be able to stop in the middle of it.
+ */
+export function createPlainReader(hooks: {
+  beforeRead(signal: AbortSignal, file: string): Promise<void>;
+}): DocumentReader & {
+  parsed: string[];
+} {
+  const parsed: string[] = [];
+  return {
+    parsed,
+    async read(request, { signal, onProgress }) {
+      const result = join(request.outDir, 'read.json');
+      if (existsSync(result)) return JSON.parse(await readFile(result, 'utf8')) as ReadDocument;
+      await mkdir(request.outDir, { recursive: true });
+      await hooks.beforeRead(signal, request.file);
+      signal.throwIfAborted();
+      parsed.push(request.outDir);
+      const text = extractText(await readFile(request.file, 'utf8'));
+      onProgress({ stage: 'parse', done: text.length, total: text.length, unit: 'bytes' });
+      const pieces = chunkText(
+        {
+          text,
+          mediaType: request.mediaType === 'text/markdown' ? 'text/markdown' : 'text/plain',
+          title: request.title ?? '',
+        },
+        { ...request.chunking, countTokens: (part) => part.split(/\s+/).filter(Boolean).length },
+      );
+      onProgress({ stage: 'chunk', done: text.length, total: text.length, unit: 'characters' });
+      const read: ReadDocument = {
+        textFile: join(request.outDir, 'text'),
+        textHash: createHash('sha256').update(text).digest('hex'),
+        characters: text.length,
+        pages: null,
+        title: firstHeading(text),
+        pieces: pieces.length,
+        tokens: pieces.reduce((sum, piece) => sum + piece.tokens, 0),
+        piecesFile: join(request.outDir, 'pieces'),
+      };
+      await writeFile(read.textFile, text);
+      await writeFile(read.piecesFile, pieces.map((piece) => `${JSON.stringify(piece)}\n`).join(''));
+      await writeFile(`${result}.new`, JSON.stringify(read));
+      await rename(`${result}.new`, result);
+      return read;
+    },
+    warmUp: async () => undefined,
+    close: async () => undefined,
+  };
+}
+
+export const readPlainPieces: ReadPieces = async function* (file, from = 0) {
+  let ordinal = 0;
+  for await (const line of createInterface({ input: createReadStream(file) })) {
+    if (ordinal >= from) yield JSON.parse(line) as Piece;
+    ordinal += 1;
+  }
+};
