@@ -77,13 +77,25 @@ export function buildProgram(): Command {
     .addArgument(
       program
         .createArgument('<kind>', 'what to measure')
-        .choices(['chain', 'encoder', 'query', 'floor', 'ingest', 'ingest-accept']),
+        .choices(['chain', 'encoder', 'query', 'floor', 'ingest', 'ingest-accept', 'search']),
     )
-    .option('--dataset <folder>', 'query, ingest: a folder in BEIR format')
+    .option('--dataset <folder>', 'query, ingest, search: a folder in BEIR format')
     .option('--json', 'figures for programs', false)
     .action(async (kind, options) => {
       const { runBench } = await import('./run-bench.ts');
       if (!(await runBench(kind, options, createTerminal()))) process.exitCode = 1;
+    });
+
+  command('eval', 'how well a labelled set of questions finds its documents, in a private stack')
+    .requiredOption('--dataset <folder>', 'in BEIR format: corpus.jsonl, queries.jsonl, qrels.tsv')
+    .addOption(
+      new Option('--mode <mode...>', 'only these ways of searching').choices(['dense', 'sparse', 'hybrid']),
+    )
+    .addOption(new Option('--model <model>', 'encoder').choices(['all-minilm-l6-v2', 'bge-small-en-v1.5']))
+    .option('--json', 'figures for programs', false)
+    .action(async (options) => {
+      const { evaluate } = await import('./eval/eval-command.ts');
+      await evaluate(options, createTerminal());
     });
 
   instanceCommand('doctor', 'what is wrong here, and what to type next').action(async (options) => {

@@ -5,9 +5,9 @@ import { CommandProblem } from './problem.ts';
 import { ensureRedis } from './redis/install-redis.ts';
 import type { Terminal } from './terminal.ts';
 
-export type BenchKind = 'chain' | 'encoder' | 'query' | 'floor' | 'ingest-accept' | 'ingest';
+export type BenchKind = 'chain' | 'encoder' | 'query' | 'floor' | 'ingest-accept' | 'ingest' | 'search';
 
-const withDataset: readonly BenchKind[] = ['query', 'ingest'];
+const withDataset: readonly BenchKind[] = ['query', 'ingest', 'search'];
 
 /** What every bench is given; each takes what it needs. All start servers of their own and stop them. */
 export interface BenchOptions {
@@ -71,6 +71,10 @@ async function load(kind: BenchKind): Promise<(options: BenchOptions) => Promise
     case 'ingest': {
       const { runIngestBench } = await import('./bench/ingest.ts');
       return async (options) => ({ ...(await runIngestBench(options)) });
+    }
+    case 'search': {
+      const { runSearchBench } = await import('./bench/search.ts');
+      return async (options) => ({ ...(await runSearchBench(options)) });
     }
     case 'query': {
       const { runQueryBench } = await import('./bench/query.ts');

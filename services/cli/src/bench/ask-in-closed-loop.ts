@@ -13,8 +13,12 @@ export async function askInClosedLoop(options: {
   countFrom: number;
   until: number;
   signal?: AbortSignal;
+  /** `/query` without; what `request` holds is sent beside the question. */
+  path?: '/query' | '/search';
+  request?: Readonly<Record<string, unknown>>;
 }): Promise<{ latencies: number[]; errors: number }> {
   const { url, collection, texts, inFlight, countFrom, until, signal } = options;
+  const { path = '/query', request = {} } = options;
   const pool = new Pool(url, { connections: inFlight, pipelining: 1 });
   const latencies: number[] = [];
   let errors = 0;
@@ -25,10 +29,10 @@ export async function askInClosedLoop(options: {
       const text = texts[next++ % texts.length] ?? '';
       const began = performance.now();
       const { statusCode, body } = await pool.request({
-        path: '/query',
+        path,
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ query: text, collection }),
+        body: JSON.stringify({ query: text, collection, ...request }),
       });
       await body.dump({ limit: 10_000_000 });
       if (began < countFrom || isOver()) continue;

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { defaultModel } from '@vortex/embedding';
 import { Pool } from 'undici';
@@ -8,6 +7,7 @@ import { loadDataset } from './dataset.ts';
 import { percentile } from './percentile.ts';
 import { measurePlainEncoder } from './plain-encoder.ts';
 import { type PrivateStack, startPrivateStack } from './private-stack.ts';
+import { cpuMsByProcess, cpuMsPerAnswer, processesOf } from './process-cpu.ts';
 
 /**
  * What the whole stack costs beside its encoder: a private `./vortex up` with a language model that
@@ -203,41 +203,12 @@ async function askUnderLoad(options: {
   const { latencies, errors } = await asking;
   const cpuAfter = await cpuMsByProcess(processes);
 
-  const answered = Math.max(1, latencies.length);
   return {
     in_flight: inFlight,
     queries_per_second: latencies.length / seconds,
     p50_ms: percentile(latencies, 50),
     p99_ms: percentile(latencies, 99),
     errors,
-    cpu_ms_per_query: Object.fromEntries(
-      Object.entries(cpuAfter).map(([process, ms]) => [
-        process,
-        (ms - (cpuBefore[process] ?? ms)) / answered,
-      ]),
-    ),
+    cpu_ms_per_query: cpuMsPerAnswer(cpuBefore, cpuAfter, latencies.length),
   };
-}
-
-/** The processes to account for, asked once: asking costs a process of its own, which must not run beside the load. */
-async function processesOf(stack: PrivateStack): Promise<Map<string, number>> {
-  const { services } = await stack.status();
-  return new Map(
-    services.flatMap(({ name, worker_name, pid }) =>
-      pid === null ? [] : [[name === 'llm-generator' ? (worker_name ?? name) : name, pid] as const],
-    ),
-  );
-}
-
-/** User and system time of each process so far, from /proc (left out where there is none). */
-async function cpuMsByProcess(processes: ReadonlyMap<string, number>): Promise<Record<string, number>> {
-  const times: Record<string, number> = {};
-  for (const [name, pid] of processes) {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const ticks = Number(fields[11]) + Number(fields[12]);
-    // Linux counts in ticks of 10 ms on every platform Node runs on.
-    if (Number.isFinite(ticks)) times[name] = ticks * 10;
-  }
-  return times;
 }
