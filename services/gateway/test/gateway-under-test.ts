@@ -170,10 +170,6 @@ export class ScriptedQueue implements Submitter, QueueInspector {
   async queues(): Promise<never[]> {
     return [];
   }
-  async openJobs() {
-    return 0;
-  }
-
   async deadLetters(): Promise<string[]> {
     return [];
   }
