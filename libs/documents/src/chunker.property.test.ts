@@ -143,3 +143,45 @@ describe.each(Object.entries(counters))('any document, counted by %s', (_, count
     60_000,
   );
 });
+
+describe.each(['structure', 'sentence', 'fixed'] as const)(
+  'any document with pages, strategy %s',
+  (strategy) => {
+    it('no piece has text of two pages, every page is told, nothing is lost', () => {
+      const countTokens = counters.characters ?? (() => 1);
+      for (let seed = 1; seed <= documents; seed += 1) {
+        const random = seeded(seed);
+        const text = documentOf(random);
+        const pages = [{ start: 0 }];
+        while (random() < 0.8) pages.push({ start: Math.floor(random() * text.length) });
+        // Pages start between characters.
+        for (const page of pages) if (/[\udc00-\udfff]/.test(text[page.start] ?? '')) page.start += 1;
+        pages.sort((one, other) => one.start - other.start);
+        const mediaType = random() < 0.5 ? ('text/markdown' as const) : ('text/plain' as const);
+        const options = {
+          strategy,
+          maxTokens: 16 + Math.floor(random() * 100),
+          overlapTokens: 10,
+          countTokens,
+        };
+        const pieces = chunkText({ text, mediaType, title: '', pages }, options);
+        const covered = new Uint8Array(text.length);
+        for (const {
+          text: part,
+          source_span: [start, end],
+          page,
+        } of pieces) {
+          const about = `document ${seed}, piece at ${start}`;
+          if (part !== text.slice(start, end)) expect.fail(`${about} is not its slice`);
+          expect(part.isWellFormed(), about).toBe(true);
+          expect(page, about).toBe(pages.filter((one) => one.start <= start).length);
+          expect(end, about).toBeLessThanOrEqual(pages[page ?? 0]?.start ?? text.length);
+          covered.fill(1, start, end);
+        }
+        for (const { index } of text.matchAll(/\S/g)) {
+          if (covered[index] === 0) expect.fail(`document ${seed}: character ${index} is in no piece`);
+        }
+      }
+    }, 60_000);
+  },
+);

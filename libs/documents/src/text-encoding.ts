@@ -17,12 +17,32 @@ export function detectEncoding(sample: Uint8Array): string | null {
     return controlShare(sample) <= maxControlShare ? 'utf-8' : null;
   }
   if (controlShare(sample) > maxControlShare) return utf16WithoutMark(sample);
-  for (const { name } of analyse(sample)) {
+  for (const { name } of analyse(wordsBeyondAscii(sample))) {
     const label = labelOf(name);
     if (label !== null && decodes(sample, label) && looksLikeText(sample, label)) return label;
   }
   const fallback = looksLikeText(sample, 'windows-1252') ? 'windows-1252' : null;
   return fallback ?? utf16WithoutMark(sample);
+}
+
+/**
+ * The words that have a byte outside ASCII, since all others are the same in every encoding and only drown what the
+ * statistics go by: some Cyrillic behind a page of English was taken for windows-1252. White space is no part of any
+ * double-byte character, so that none is cut.
+ */
+function wordsBeyondAscii(sample: Uint8Array): Buffer {
+  const words: Uint8Array[] = [];
+  let start = 0;
+  let isBeyond = false;
+  for (let at = 0; at <= sample.length; at += 1) {
+    const byte = sample[at] ?? 0x20;
+    if (byte >= 0x80) isBeyond = true;
+    if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) continue;
+    if (isBeyond) words.push(sample.subarray(start, Math.min(at + 1, sample.length)));
+    isBeyond = false;
+    start = at + 1;
+  }
+  return Buffer.concat(words);
 }
 
 /** A stray control character is an accident (an old printer file has form feeds and more); one in 200 is not text. */

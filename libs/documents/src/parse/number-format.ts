@@ -35,9 +35,10 @@ export const builtInFormats: Record<number, NumberFormat> = {
 export function shownNumber(value: number, format: NumberFormat, epoch1904 = false): string {
   const [positive = 'General', negative] = format.split(';');
   const isNegative = value < 0 && negative !== undefined;
-  const section = (isNegative ? negative : positive).replace(/\[(?:[a-z]+\d*|[<>=][^\]]*)\]/gi, (mark) =>
-    /^\[(?:h+|m+|s+)\]$/i.test(mark) ? mark : '',
-  );
+  // A currency stands as `[$€-407]`, with the number of its language behind it.
+  const section = (isNegative ? negative : positive)
+    .replace(/\[\$([^\]-]*)[^\]]*\]/g, '"$1"')
+    .replace(/\[(?:[a-z]+\d*|[<>=][^\]]*)\]/gi, (mark) => (/^\[(?:h+|m+|s+)\]$/i.test(mark) ? mark : ''));
   const bare = section.replace(/"[^"]*"|\\.|_./g, '');
   if (/^\s*general\s*$/i.test(bare) || bare.trim() === '' || bare.includes('@')) return general(value);
   if (/[ymdhs]/i.test(bare.replace(/E[+-]/gi, ''))) return shownDate(value, section, epoch1904);
@@ -75,7 +76,6 @@ function shownDigits(value: number, section: string, bare: string): string {
 /** What stands in a format as itself: quoted text, escaped characters, currency and percent signs. */
 function literal(part: string): string {
   return part
-    .replace(/\[\$([^\]-]*)[^\]]*\]/g, '$1')
     .replace(/_./g, '')
     .replace(/\*./g, '')
     .replace(/"([^"]*)"/g, '$1')
