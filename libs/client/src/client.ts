@@ -1,4 +1,7 @@
 import {
+  type AuditReport,
+  type AuditRequest,
+  auditReport,
   type IngestRequest,
   type IngestResponse,
   ingestResponse,
@@ -49,6 +52,8 @@ export interface VortexClient {
   readonly documents: DocumentCalls;
   readonly collections: CollectionCalls;
   readonly jobs: JobCalls;
+  /** Compares store and files with the registry; takes seconds to minutes. */
+  audit(request?: AuditRequest, call?: CallOptions): Promise<AuditReport>;
   health(call?: CallOptions): Promise<{ ready: boolean; reasons: string[] }>;
   /** Closes kept connections. */
   close(): Promise<void>;
@@ -83,6 +88,7 @@ export function createClient(options: { url: string }): VortexClient {
     },
     search: (request, call = {}) => transport.json(searchResponse, '/search', { ...call, body: request }),
     ingest: (request, call = {}) => transport.json(ingestResponse, '/ingest', { ...call, body: request }),
+    audit: (request = {}, call = {}) => transport.json(auditReport, '/api/audit', { ...call, body: request }),
     health: (call = {}) => transport.readiness(call),
     close: () => transport.close(),
   };

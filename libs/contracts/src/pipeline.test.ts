@@ -29,12 +29,9 @@ describe('the map', () => {
     const found = { query: 'q', embedding: 'AAAA' };
     // @ts-expect-error encode does not lead to generate
     const wrongStage: Outcome<'encode'> = { kind: 'forward', to: 'generate', payload: found };
+    const vector = { embedding: 'AAAA' };
     // @ts-expect-error the question is missing
-    const missingField: Outcome<'encode'> = {
-      kind: 'forward',
-      to: 'retrieve',
-      payload: { embedding: 'AAAA' },
-    };
+    const missingField: Outcome<'encode'> = { kind: 'forward', to: 'retrieve', payload: vector };
     // @ts-expect-error the encoder never ends a job
     const wrongEnd: Outcome<'encode'> = { kind: 'done', result: { stored: 1, truncated: 0 } };
     expect([wrongStage, missingField, wrongEnd]).toHaveLength(3);

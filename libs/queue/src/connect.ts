@@ -117,14 +117,20 @@ function gatherSocket(socket: Socket): void {
   const write = socket.write.bind(socket);
   let chunks: (string | Uint8Array)[] = [];
   function flush(): void {
-    const texts = chunks.every((chunk) => typeof chunk === 'string');
-    const batch = texts ? chunks.join('') : Buffer.concat(chunks.map((chunk) => Buffer.from(chunk)));
+    const gathered = chunks;
     chunks = [];
-    write(batch);
+    write(joined(gathered));
   }
   socket.write = (chunk: string | Uint8Array) => {
     if (chunks.length === 0) atTurnEnd('write', flush);
     chunks.push(chunk);
     return true;
   };
+}
+
+function joined(chunks: (string | Uint8Array)[]): string | Uint8Array {
+  if (chunks.length === 1 && chunks[0] !== undefined) return chunks[0];
+  const texts = chunks.every((chunk) => typeof chunk === 'string');
+  if (texts) return chunks.join('');
+  return Buffer.concat(chunks.map((chunk) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk)));
 }

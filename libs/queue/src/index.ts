@@ -1,3 +1,4 @@
+export { elementOf } from './admission-gatherer.ts';
 export { type Beat, type BeatReplica, defaultBeatMs, defaultLeaseMs, startBeat } from './beat.ts';
 export { type CancelFeed, createCancelFeed } from './cancel-feed.ts';
 export { type Caretaker, type CaretakerEvent, type CaretakerOptions, startCaretaker } from './caretaker.ts';
@@ -26,7 +27,7 @@ export { createInspector, type QueueInspector, type QueueState, type ReplicaStat
 export { keys, type Lane, readWorkerMember, returnList, workerMember } from './keys.ts';
 export { createLiveView, firstFields, type LiveView, type ShownProgress } from './live-view.ts';
 export { checkRedis, type RedisVerdict } from './redis-check.ts';
-export { runScript, type ScriptName, scriptTable, texts, word } from './scripts.ts';
+export { type Reply, runScript, type ScriptName, scriptTable, texts, word, words } from './scripts.ts';
 export type { BuryOrder, FinishOrder, RetryOrder, SettleWord } from './settler.ts';
 export {
   createSubmitter,

@@ -13,6 +13,12 @@ export const scriptTable = {
     args: ['id', 'deadline', 'cap', 'opening', 'element', 'fields'],
     eachArg: { per: 'candidate', names: ['slots', 'fragment'] },
   },
+  'admit-many': {
+    keys: ['live', 'list', 'active', 'recent'],
+    eachKey: { per: 'job', names: ['job'] },
+    args: ['cap', 'fields', 'keep_s'],
+    eachArg: { per: 'job', names: ['id', 'deadline', 'element', 'payload'] },
+  },
   claim: { keys: [], eachKey: { per: 'source', names: ['source', 'inflight'] }, args: ['want'] },
   handoff: {
     keys: ['inflight', 'next'],

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AnswerFrame } from '@vortex/contracts';
+import { createAdmissionGatherer, elementOf } from './admission-gatherer.ts';
 import { blockSeconds, createBlockingClient } from './blocking-client.ts';
 import { type CaretakerOptions, startCaretaker } from './caretaker.ts';
 import { connect, type QueueLog, type RedisOptions } from './connect.ts';
@@ -28,6 +29,11 @@ export interface SubmittedJob {
    * filled in. `bare`: the list holds ids (`elements: 'ids'`), and the id is all that is pushed.
    */
   envelope: Record<string, unknown> | 'bare';
+  /**
+   * A JSON object (not an empty one) in UTF-8 whose members follow the envelope's, as a client sent it: what was
+   * parsed to be checked need not be written anew. The caller has made sure that it names no header field.
+   */
+  body?: Buffer;
   /** Replicas to choose the least loaded from; absent or none free: any replica takes it when it has a slot. */
   candidates?: ReplicaCandidate[];
   /** As many jobs of the lane may be in the chain at once. */
@@ -114,6 +120,7 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
   const inbox = createBlockingClient(redis, log);
   const subscriber = connect(redis, 'subscriber', log);
   const caretaker = startCaretaker({ commands, ...(log && { log }), ...options.caretaker });
+  const gatherer = createAdmissionGatherer(commands);
   const waits = new Map<string, Wait>();
   let closed = false;
   let started = false;
@@ -124,7 +131,7 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
   async function admit(job: SubmittedJob, replyTo: string | undefined): Promise<void> {
     const candidates = shuffled(job.candidates ?? []);
     const bare = job.envelope === 'bare';
-    const element = bare ? job.id : envelopeText(job, replyTo);
+    const element = elementOf(job, replyTo);
     let answer: string;
     try {
       const reply = await runScript(
@@ -156,8 +163,7 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
     } catch (error) {
       throw new QueueUnavailable('the queue did not take the job: Redis is down, slow or full', error);
     }
-    // A fifth of jitter, so that those who are sent away do not all come back at once.
-    if (answer === 'FULL') throw new QueueFull(Math.round(1000 * (0.8 + Math.random() * 0.4)));
+    if (answer === 'FULL') throw queueFull();
   }
 
   // ── ends ────────────────────────────────────────────────────────────────────────────────────
@@ -305,7 +311,10 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
         });
       });
     },
-    enqueue: (job) => admit(job, undefined),
+    async enqueue(job) {
+      if (job.track === undefined || job.candidates !== undefined) return admit(job, undefined);
+      if ((await gatherer.admit(job, job.track)) === 'FULL') throw queueFull();
+    },
     async cancel(id) {
       try {
         await runScript(commands, 'cancel', [keys.cancelled, keys.cancelChannel], [id, cancelKeepMs]);
@@ -336,16 +345,9 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
   };
 }
 
-function envelopeText(job: SubmittedJob, replyTo: string | undefined): string {
-  return JSON.stringify({
-    id: job.id,
-    v: 1,
-    ...(job.envelope as Record<string, unknown>),
-    deadline_at: job.deadlineAt,
-    enqueued_at: Date.now(),
-    ...(replyTo !== undefined && { reply_to: replyTo }),
-    ...(job.track && { track: true }),
-  });
+/** A fifth of jitter, so that those who are sent away do not all come back at once. */
+function queueFull(): QueueFull {
+  return new QueueFull(Math.round(1000 * (0.8 + Math.random() * 0.4)));
 }
 
 /** Fields of a tracked job's hash when it enters, as a flat JSON list for HSET. */

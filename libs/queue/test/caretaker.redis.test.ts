@@ -173,3 +173,24 @@ test('an id long past its deadline is completed, on both lanes; a job in hand is
   expect(await redis.client.zrange('job:live', 0, '-1')).toEqual(['in hand']);
   expect(events).toEqual(['expired', 'expired']);
 });
+
+test('what ended without a word leaves the set of open jobs; open ones stay', async () => {
+  await redis.client.sadd(keys.active, 'open', 'ended', 'gone');
+  await redis.client.hset(keys.job('open'), { status: 'processing' });
+  await redis.client.hset(keys.job('ended'), { status: 'completed' });
+  await caretaker.tick();
+  expect(await redis.client.smembers(keys.active)).toEqual(['open']);
+});
+
+test('bare ids go back to the head as they are, however often: who knows the job counts', async () => {
+  const ids = 'queue:document_upload';
+  const held = keys.inFlight(ids, 'dead');
+  for (let death = 0; death < 4; death += 1) {
+    await redis.client.del(ids);
+    await redis.client.rpush(held, 'job_a', 'not an id at all', 'job_b');
+    await lapse(ids);
+    await caretaker.tick();
+    expect(await redis.client.lrange(ids, 0, -1)).toEqual(['job_a', 'not an id at all', 'job_b']);
+  }
+  expect(await redis.client.exists(keys.dead(ids))).toBe(0);
+});

@@ -1,6 +1,6 @@
 import { openTestRedis, startPrivateRedis, type TestRedis } from '@vortex/testkit';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { keys, runScript, texts, word } from '../src/index.ts';
+import { keys, type Reply, runScript, texts, word, words } from '../src/index.ts';
 
 let redis: TestRedis;
 beforeAll(async () => {
@@ -66,6 +66,104 @@ test("a tracked job's hash outlives its deadline, and its end by an hour", async
   expect(await redis.client.ttl(key)).toBeGreaterThan(24 * 3600);
   await mark({ status: 'completed', completed_at: 'now' });
   expect(await redis.client.ttl(key)).toBeLessThanOrEqual(3600);
+});
+
+test('admit-many: the same for many: once each, up to the cap, with the live view', async () => {
+  const many = (ids: string[], cap = 10) =>
+    runScript(
+      redis.client,
+      'admit-many',
+      [keys.live('low'), list, keys.active, keys.recent, ...ids.map(keys.job)],
+      [
+        cap,
+        '["type","ingest","status","queued","progress","0"]',
+        7200,
+        ...ids.flatMap((id) => [id, Date.now() + 5000, `element ${id}`, id === 'b' ? '' : `{"of":"${id}"}`]),
+      ],
+    );
+  const said = async (reply: Promise<Reply>) => words(await reply, 1);
+  expect(await said(many(['a', 'b', 'c']))).toEqual(['OK']);
+  expect(await said(many(['d', 'a', 'd']))).toEqual(['OK', 'DUP', 'DUP']);
+  expect(await said(many(['e', 'f', 'a'], 5))).toEqual(['OK', 'FULL', 'DUP']);
+  expect(await redis.client.lrange(list, 0, -1)).toEqual(
+    ['a', 'b', 'c', 'd', 'e'].map((id) => `element ${id}`),
+  );
+  expect(await redis.client.zrange(keys.live('low'), 0, '-1')).toEqual(['a', 'b', 'c', 'd', 'e']);
+  expect((await redis.client.smembers(keys.active)).sort()).toEqual(['a', 'b', 'c', 'd', 'e']);
+  expect(await redis.client.lrange(keys.recent, 0, -1)).toEqual(['e', 'd', 'c', 'b', 'a']);
+  const common = { type: 'ingest', status: 'queued', progress: '0' };
+  expect(await redis.client.hgetall(keys.job('a'))).toEqual({ ...common, id: 'a', payload: '{"of":"a"}' });
+  expect(await redis.client.hgetall(keys.job('b'))).toEqual({ ...common, id: 'b' });
+  expect(await redis.client.ttl(keys.job('e'))).toBeGreaterThan(7000);
+
+  // An ended job that is admitted again begins anew, and is listed once.
+  await redis.client.zrem(keys.live('low'), 'a');
+  await redis.client.hset(keys.job('a'), { status: 'failed', error: 'of the first run' });
+  expect(await said(many(['a']))).toEqual(['OK']);
+  expect(await redis.client.hgetall(keys.job('a'))).toEqual({ ...common, id: 'a', payload: '{"of":"a"}' });
+  expect(await redis.client.llen(keys.recent)).toBe(5);
+});
+
+test('admit-many: a push that fails leaves nothing', async () => {
+  await redis.client.set(list, 'not a list');
+  const attempt = runScript(
+    redis.client,
+    'admit-many',
+    [keys.live('low'), list, keys.active, keys.recent, keys.job('a')],
+    [10, '["status","queued"]', 60, 'a', Date.now(), 'element', ''],
+  );
+  await expect(attempt).rejects.toThrow('WRONGTYPE');
+  expect(await redis.client.dbsize()).toBe(1);
+});
+
+test('begin: an element in flight enters the live set and the view; one that is not does nothing', async () => {
+  const begin = async (old: string) =>
+    word(
+      await runScript(
+        redis.client,
+        'begin',
+        [proc, keys.live('low'), keys.job('a'), keys.active, keys.recent],
+        [old, 'a', 4711, '{"id":"a","started_at":"first"}', '{"status":"processing"}'],
+      ),
+    );
+  expect(await begin('a')).toBe('FENCED');
+  expect(await redis.client.dbsize()).toBe(0);
+  await redis.client.rpush(proc, 'a');
+  expect(await begin('a')).toBe('OK');
+  expect(await redis.client.zscore(keys.live('low'), 'a')).toBe('4711');
+  expect(await redis.client.hgetall(keys.job('a'))).toEqual({
+    id: 'a',
+    started_at: 'first',
+    status: 'processing',
+  });
+  expect(await redis.client.lrange(keys.recent, 0, -1)).toEqual(['a']);
+
+  await redis.client.hset(keys.job('a'), { status: 'completed', result: 'of the first run' });
+  expect(await begin('')).toBe('OVER');
+  expect(await redis.client.hget(keys.job('a'), 'status')).toBe('completed');
+  // In flight again: pushed again by hand, it is another run.
+  expect(await begin('a')).toBe('OK');
+  expect(await redis.client.hexists(keys.job('a'), 'result')).toBe(0);
+  expect(await redis.client.llen(keys.recent)).toBe(1);
+});
+
+test('mark: progress does not go back within a try, an end stays, half a hash is not made', async () => {
+  const key = keys.job('a');
+  const mark = async (fields: object) =>
+    word(await runScript(redis.client, 'mark', [key], [JSON.stringify(fields)]));
+  expect(await mark({ progress: '10' })).toBe('GONE');
+  expect(await redis.client.exists(key)).toBe(0);
+  await redis.client.hset(key, { status: 'processing', progress: '40.5', eta_ms: '9' });
+  expect(await mark({ progress: '9', message: 'Embedding 1 of 9', eta_ms: null })).toBe('OK');
+  expect(await redis.client.hgetall(key)).toEqual({
+    status: 'processing',
+    progress: '40.5',
+    message: 'Embedding 1 of 9',
+  });
+  expect(await mark({ progress: '100' })).toBe('OK');
+  await redis.client.hset(key, { status: 'cancelled' });
+  expect(await mark({ progress: '100', message: 'late' })).toBe('OVER');
+  expect(await redis.client.hget(key, 'message')).toBe('Embedding 1 of 9');
 });
 
 test('admit: at the cap newcomers are refused, and who is in already is told so', async () => {

@@ -20,7 +20,8 @@ export interface AcceptanceRegistry {
 
   /**
    * Takes an acceptance back, because the queue did not take the job: its jobs, versions and key are gone as if
-   * they had never been, and documents and collections that came with them too. Jobs that have begun stay.
+   * they had never been, and documents and collections that came with them too. Jobs that have begun stay, and jobs
+   * that were begun anew.
    * @returns the contents nobody owns any more.
    */
   undoAcceptance(
@@ -75,8 +76,12 @@ export interface NewJob {
 
 /**
  * - `accepted`: a job is to be queued.
- * - `unchanged`: the same bytes with the same settings are visible, or being built by `jobId`: nothing is to be done.
- * - `exists`: the identity has a document, and `ifExists` was `skip` or `error`.
+ * - `unchanged`: the same bytes with the same settings are visible (`jobId` null), or being built by `jobId`: nothing is
+ *   to be done, whatever `ifExists` says.
+ * - `exists`: the identity has a document that is visible or being built, and `ifExists` was `skip` or `error`. One
+ *   whose attempts have all failed does not count: it could never be uploaded again with `skip`.
+ *
+ * `createdAt` is the job's when `accepted`, else the document's.
  */
 export type Acceptance = { documentId: string; version: number; createdAt: number } & (
   | { outcome: 'accepted'; jobId: string }

@@ -24,13 +24,19 @@ export interface JobRegistry {
    * cancelled, or its document is gone. By id alone: the queue carries nothing else.
    */
   claimJob(jobId: string): Promise<JobClaim>;
-  /** How far it is. Progress that goes back within a try is raised to what was said. Of an ended job nothing is noted. */
+  /**
+   * How far it is. Progress that goes back within a try is raised to what was said. Only of a job
+   * that is `processing` and not to be cancelled: a worker that lost it changes nothing.
+   */
   noteProgress(jobId: string, progress: JobProgress): Promise<void>;
   /** The try failed and another follows: `retrying`, one more retry, deliveries and progress from 0. */
   retryJob(jobId: string, error: { code: string; message: string }): Promise<void>;
   /** The worker gives the job back unblamed (a drain): `queued`, this delivery is not counted. */
   releaseJob(jobId: string): Promise<void>;
-  /** Ends a job that has no version to fail (its document is gone). */
+  /**
+   * Ends a job that has no version to fail (its document is gone); a version it is building fails with it. A job that
+   * is being cancelled is left alone: `forgetVersion` ends it.
+   */
   endJob(
     jobId: string,
     status: 'failed' | 'cancelled',
@@ -45,7 +51,7 @@ export interface JobRegistry {
   /**
    * Runs a failed or cancelled job again under its id, for a new version of its document. `not_ended`: it is open;
    * `completed`: there is nothing to repeat; `gone`: its document was deleted; `overtaken`: a newer version of
-   * the document was accepted since.
+   * the document was accepted since. Until then, and for as long as the job is known, its original is kept.
    */
   reopenJob(
     tenant: string,

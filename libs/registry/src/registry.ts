@@ -137,7 +137,11 @@ export interface Registry extends AcceptanceRegistry, JobRegistry, WebhookRegist
    * job lives) are failed by this call and returned as well.
    */
   staleVersions(options?: { limit?: number; abandonedBefore?: number }): Promise<StaleVersion[]>;
-  /** To be called when a stale version's rows are gone. The last one of a deleted document takes the document along. */
+  /**
+   * To be called when a stale version's rows are gone; a job that was to be cancelled is `cancelled` by it. The last one of a
+   * deleted document takes the document along. A failed version whose job may be reopened is forgotten but for its
+   * original, which it owns until it is stale once more (a newer version, a deletion, the job's 30 days).
+   */
   forgetVersion(tenant: string, documentId: string, version: number): Promise<Unreferenced>;
 
   /** Every version of every document of the tenant (one collection's, if named), for the audit; read as one moment saw it. */

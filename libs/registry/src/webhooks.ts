@@ -18,7 +18,7 @@ export interface WebhookRegistry {
 
   /**
    * Writes an event that no other change of the registry stands for, such as `webhook.test` (to one webhook).
-   * `url`: also to that address, signed by the installation's own key.
+   * `url`: also to that address, signed by the installation's own key. With nobody to tell nothing is written.
    */
   recordEvent(input: RecordedEvent): Promise<{ eventId: string; deliveryIds: string[] }>;
 
@@ -35,7 +35,7 @@ export interface WebhookRegistry {
     webhookId: string,
     page?: { after?: string; limit?: number },
   ): Promise<DeliveryRecord[]>;
-  /** Sends it once more, whatever became of it. False: no such delivery. */
+  /** Sends it once more, whatever became of it. False: no such delivery, or its webhook is gone. */
   replayDelivery(tenant: string, deliveryId: string): Promise<boolean>;
   /** Removes settled deliveries created before. */
   forgetOldDeliveries(createdBefore: number): Promise<number>;

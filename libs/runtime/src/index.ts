@@ -1,4 +1,4 @@
 export type { JobError, JobSource, ResolvedJob } from './job-source.ts';
 export { createReleaseStack, type ReleaseStack } from './release-stack.ts';
-export { type LaneOf, type RunningStages, type RunStagesOptions, runStages } from './run-stages.ts';
-export type { StageContext, StageHandler } from './stage-handler.ts';
+export { type RunningStages, type RunStagesOptions, runStages } from './run-stages.ts';
+export type { LaneOf, StageContext, StageHandler } from './stage-handler.ts';

@@ -22,7 +22,7 @@ import {
 } from '@vortex/queue';
 import type { JobSource } from './job-source.ts';
 import { createJobTally } from './job-tally.ts';
-import type { StageHandler } from './stage-handler.ts';
+import type { LaneOf } from './stage-handler.ts';
 import { createStageLane, type StageLane } from './stage-lane.ts';
 
 export interface RunStagesOptions {
@@ -46,12 +46,6 @@ export interface RunStagesOptions {
   caretakerMs?: number;
 }
 
-/** A stage whose list holds bare ids needs somebody who knows the jobs. */
-export type LaneOf<Stage extends StageName> = {
-  handler: StageHandler<Stage>;
-  slots: number;
-} & ((typeof stages)[Stage] extends { elements: 'ids' } ? JobSource : unknown);
-
 export interface RunningStages {
   /** Ready when every source has proven that it consumes and a beat has been accepted; PING proves neither. */
   readiness(): { ready: boolean; reasons: string[] };
@@ -65,7 +59,7 @@ export interface RunningStages {
  *
  * States: starting (Redis may be away; it is waited for) → running → draining (no claims; running jobs
  * finish within the budget, the rest is given back unblamed) → stopped. Releases are pushed as things are
- * acquired and run in reverse.
+ * acquired and run in reverse. One piece: what is started above is stopped below, in sight of each other.
  */
 export async function runStages(options: RunStagesOptions): Promise<RunningStages> {
   const { redis, log, metrics, replica, leaseMs = defaultLeaseMs, beatMs = defaultBeatMs } = options;

@@ -1,5 +1,6 @@
-import type { AnswerFrameBody, InputOf, JobHeader, Outcome, StageName } from '@vortex/contracts';
+import type { AnswerFrameBody, InputOf, JobHeader, Outcome, StageName, stages } from '@vortex/contracts';
 import type { Logger } from '@vortex/observability';
+import type { JobSource } from './job-source.ts';
 
 /** What a handler knows beside its input. */
 export interface StageContext {
@@ -25,3 +26,9 @@ export type StageHandler<Stage extends StageName> = (
   input: InputOf<Stage>,
   context: StageContext,
 ) => Promise<Outcome<Stage>>;
+
+/** A stage whose list holds bare ids needs somebody who knows the jobs. */
+export type LaneOf<Stage extends StageName> = {
+  handler: StageHandler<Stage>;
+  slots: number;
+} & ((typeof stages)[Stage] extends { elements: 'ids' } ? JobSource : unknown);

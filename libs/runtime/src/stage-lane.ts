@@ -14,7 +14,6 @@ import {
 } from '@vortex/contracts';
 import type { Logger, Metrics } from '@vortex/observability';
 import {
-  bareId,
   type Consumer,
   changeHeader,
   type Delivery,
@@ -23,11 +22,11 @@ import {
   failureFields,
   failureText,
   firstFields,
-  headerOf,
 } from '@vortex/queue';
 import { retryDelayMs } from './backoff.ts';
 import { completedFields, completedText } from './completion-text.ts';
-import type { JobError, JobSource, ResolvedJob } from './job-source.ts';
+import { createIdIntake } from './id-intake.ts';
+import type { JobError, JobSource } from './job-source.ts';
 import type { JobTally } from './job-tally.ts';
 import { listOf, nextElement } from './next-element.ts';
 import { readEnvelope } from './read-envelope.ts';
@@ -102,23 +101,31 @@ interface Run {
 /** How often deadlines and budgets of running jobs are looked at; one timer for all is cheaper than one each. */
 const watchMs = 50;
 
-/** How long a job is put off whose registry did not answer: spread, so that a backlog does not come back as one. */
-const putOffMs = () => 2000 + Math.random() * 3000;
-
 export function createStageLane<Stage extends StageName>(options: StageLaneOptions<Stage>): StageLane {
   const { stage, handler, consumer, log, metrics } = options;
   const row: StageRow = stages[stage];
   const queue = row.list;
   const runs = new Set<Run>();
   let settling = 0;
-  let stopping = false;
   let watch: NodeJS.Timeout | undefined;
+
+  const ids =
+    options.jobs &&
+    createIdIntake<Stage>({
+      stage,
+      jobs: options.jobs,
+      consumer,
+      log,
+      take: (delivery, input, claimedAt, type) => take(delivery, input, claimedAt, true, type),
+      buryUnreadable,
+      awaitSettle,
+    });
 
   // ── from delivery to handler ────────────────────────────────────────────────────────────────
 
   function deliver(delivery: Delivery): void {
-    if (options.jobs !== undefined) {
-      void deliverId(delivery, options.jobs);
+    if (ids !== undefined) {
+      void ids.deliver(delivery);
       return;
     }
     const claimedAt = Date.now();
@@ -130,7 +137,14 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     take(delivery, envelope.input, claimedAt, envelope.derivedId === true);
   }
 
-  function take(delivery: Delivery, input: InputOf<Stage>, claimedAt: number, enter: boolean): void {
+  /** `enter`: nobody may have admitted it; `type`: as the live view names it, should it enter there now. */
+  function take(
+    delivery: Delivery,
+    input: InputOf<Stage>,
+    claimedAt: number,
+    enter: boolean,
+    type: string = stage,
+  ): void {
     const header: JobHeader = input;
     const job = { ...header, deadline_at: header.deadline_at ?? claimedAt + defaultDeadlineMs[row.lane] };
     const timingsMs: TimingsMs = { ...job.timings_ms };
@@ -156,98 +170,17 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       end(run, 'cancelled', 'the job was cancelled before this stage began');
     else if (job.deadline_at <= claimedAt) {
       end(run, 'deadline_exceeded', `the deadline had passed when ${stage} claimed the job`);
-    } else begin(run, input, enter);
+    } else begin(run, input, enter, type);
   }
 
-  async function deliverId(delivery: Delivery, jobs: JobSource): Promise<void> {
-    const id = bareId(delivery.element);
-    if (id === null) {
-      buryUnreadable(delivery, {
-        code: 'invalid_envelope',
-        reason: `${queue} takes job ids, and this is none`,
-        header: null,
-      });
-      return;
-    }
-    const claimedAt = Date.now();
-    // Counts as a settle: a drain waits for it.
-    settling += 1;
-    try {
-      receive(delivery, id, claimedAt, await jobs.resolve(id), jobs);
-    } catch (error) {
-      log.warn({ job_id: id, stage, err: error }, 'could not learn what the job is; it is put off');
-      putOff(delivery, id);
-    } finally {
-      settling -= 1;
-    }
-  }
-
-  function receive(
-    delivery: Delivery,
-    id: string,
-    claimedAt: number,
-    resolved: ResolvedJob | null,
-    jobs: JobSource,
-  ): void {
-    if (resolved === null) {
-      const header = headerOf({ id, track: true });
-      buryUnreadable(delivery, { code: 'invalid_envelope', reason: 'nobody knows a job of this id', header });
-      return;
-    }
-    if ('over' in resolved) {
-      letGo(delivery, id, resolved.ended ?? 'cancelled');
-      return;
-    }
-    const parsed = row.input.safeParse({ ...resolved, id, track: true });
-    if (!parsed.success) throw parsed.error;
-    if (stopping) {
-      settling += 1;
-      jobs
-        .onRelease(id)
-        .catch((error) => log.warn({ job_id: id, stage, err: error }, 'a return was not noted'))
-        .then(() => awaitSettle(consumer.giveBack(delivery, id, undefined), 'returned', id))
-        .finally(() => {
-          settling -= 1;
-        });
-      return;
-    }
-    take(delivery, parsed.data as InputOf<Stage>, claimedAt, true);
-  }
-
-  /** Back to the list after some seconds, as it is. */
-  function putOff(delivery: Delivery, id: string): void {
-    const settled = consumer.retry(delivery, {
-      id,
-      element: id,
-      delayMs: putOffMs(),
-      trackFields: undefined,
-      replicaUrl: undefined,
-    });
-    awaitSettle(settled, 'retried', id);
-  }
-
-  /** The job had ended before its id was claimed: out of the queue, and nobody is told anew. */
-  function letGo(delivery: Delivery, id: string, status: string): void {
-    const at = new Date().toISOString();
-    const settled = consumer.finish(delivery, {
-      id,
-      value: '',
-      lane: row.lane,
-      replyTo: undefined,
-      trackFields: JSON.stringify({ id, status, updated_at: at, completed_at: at }),
-      replicaUrl: undefined,
-    });
-    awaitSettle(settled, 'cancelled', id);
-  }
-
-  function begin(run: Run, input: InputOf<Stage>, enter: boolean): void {
+  function begin(run: Run, input: InputOf<Stage>, enter: boolean, type: string): void {
     const { job } = run;
     runs.add(run);
     watch ??= setInterval(lookAtClocks, watchMs);
     options.startLease?.(job.id, job.replica?.url);
     if (job.track) {
       const at = new Date().toISOString();
-      const first = { ...firstFields(job.id, stage), started_at: at };
+      const first = { ...firstFields(job.id, type), started_at: at };
       const fields = { status: 'processing', updated_at: at };
       options.noteBegin(run.delivery, job, JSON.stringify(first), JSON.stringify(fields), enter);
     }
@@ -406,7 +339,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       run,
       (jobs) => jobs.onEnd(run.job.id, error),
       settleIt,
-      () => putOff(run.delivery, run.job.id),
+      () => ids?.putOff(run.delivery, run.job.id),
     );
   }
 
@@ -579,9 +512,9 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     },
     runningIds: () => [...runs].filter((run) => !run.concluded).map((run) => run.job.id),
     running: () => runs.size,
-    settling: () => settling,
+    settling: () => settling + (ids?.resolving() ?? 0),
     giveBackAll() {
-      stopping = true;
+      ids?.stop();
       for (const run of runs) {
         if (run.concluded) continue;
         interrupt(run, new DOMException('the worker is stopping', 'AbortError'), () => {

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { stages } from '@vortex/contracts';
 import { keys } from '@vortex/queue';
 import { until } from '@vortex/testkit';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
@@ -81,6 +82,32 @@ test('a query that kills its worker is dead after three deliveries; the others a
     expect(JSON.parse(text)).toMatchObject({ status: 'completed' });
   expect(children.filter((child) => child.signalCode === 'SIGKILL')).toHaveLength(3);
   expect(await bench.letters('job:encoder_in')).toMatchObject([{ id: 'poison', code: 'poison' }]);
+});
+
+test('bare ids: the worker is killed and others take over; one that kills its workers is poison by the count of who knows it', async () => {
+  const submitter = await bench.submitter();
+  const list = stages.upload.list;
+  const ids = Array.from({ length: 20 }, (_, place) => `job_wait:${5000 + place}`);
+  const idJob = (id: string) =>
+    question(id, { list, lane: 'low', envelope: 'bare', track: { type: 'document_upload' } });
+  const first = await startVictim();
+  for (const id of ids) await submitter.enqueue(idJob(id));
+  await until('it has as many as it takes', async () => (await inFlight()) === 8);
+  // None of them is done before the kill; whoever takes one over finds it redelivered and is through at once.
+  await end(first);
+  for (let worker = 0; worker < 4; worker += 1) await startVictim();
+  await submitter.enqueue(idJob('job_die'));
+  const status = (id: string) => bench.redis.client.hget(keys.job(id), 'status');
+  await until('poison is buried', async () => (await status('job_die')) === 'failed');
+  expect(await bench.redis.client.hget('test:ends', 'job_die')).toBe('poison');
+  expect(await bench.letters(list)).toMatchObject([{ id: 'job_die', raw: 'job_die', code: 'poison' }]);
+  expect(children.filter((child) => child.signalCode === 'SIGKILL')).toHaveLength(1 + 3);
+  for (const id of ids) expect(await bench.completion(id)).toMatchObject({ id, status: 'completed' });
+  expect(await bench.redis.client.hmget('test:deliveries', ...ids.slice(0, 8))).not.toContain('1');
+  expect(await bench.redis.client.hget('test:deliveries', 'job_die')).toBe('4');
+  expect(await bench.redis.client.scard(keys.active)).toBe(0);
+  expect(await bench.redis.client.zcard(keys.live('low'))).toBe(0);
+  expect(await inFlight()).toBe(0);
 });
 
 test('a worker frozen beyond its lease loses its work, and when it wakes its output is dropped', async () => {

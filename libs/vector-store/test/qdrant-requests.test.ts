@@ -328,7 +328,7 @@ describe('what the Qdrant adapter asks', () => {
     expect(sent('points/scroll').map(({ collection }) => collection)).toEqual(
       Array(2).fill('vortex-catalog'),
     );
-    recorder.answer(() => ({ status: 404, result: null }));
+    recorder.answer(() => ({ status: 404, error: 'Not found' }));
     expect(await store.listScopes()).toEqual([]);
   });
 

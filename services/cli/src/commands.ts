@@ -64,6 +64,15 @@ export function buildProgram(): Command {
 
   addDocumentCommands(program);
 
+  instanceCommand('audit', 'compare stored rows and files with the registry; exits 1 when they differ')
+    .option('--collection <name>', 'this one only (default: all)')
+    .option('--repair', 'remove what belongs to nothing', false)
+    .option('--json', 'the report, for programs', false)
+    .action(async (options) => {
+      const { audit } = await import('./audit-command.ts');
+      if (!(await audit(options))) process.exitCode = 1;
+    });
+
   instanceCommand('bench', 'measure; exits 1 when a bound is missed')
     .addArgument(
       program

@@ -51,7 +51,7 @@ function threadFiles(): string[] {
 
 function loadAndEnd(entry: string, compileCache: string): Promise<void> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [...nodeFlags, entry], {
+    const child = spawn(process.execPath, [...nodeFlags(), entry], {
       cwd: repositoryRoot,
       env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: compileCache, ...refusal },
       stdio: 'ignore',

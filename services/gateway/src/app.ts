@@ -7,6 +7,7 @@ import { describe, openApiDocument } from './openapi-document.ts';
 import { jsonContent } from './openapi-schemas.ts';
 import { gatewayProblem } from './problem.ts';
 import { createQueryMeter } from './query-meter.ts';
+import { auditEndpoint } from './routes/audit.ts';
 import { chatCompletionsEndpoint } from './routes/chat-completions.ts';
 import { collectionEndpoints } from './routes/collections.ts';
 import { documentContentEndpoints } from './routes/document-contents.ts';
@@ -39,6 +40,7 @@ export function createApp(deps: GatewayDependencies): GatewayApp {
     ...documentContentEndpoints(parts),
     ...collectionEndpoints(parts),
     ...webhookEndpoints(parts),
+    auditEndpoint(parts),
     chatCompletionsEndpoint(parts),
     ...modelEndpoints(parts),
     ...probeEndpoints(parts),

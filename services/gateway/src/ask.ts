@@ -93,7 +93,7 @@ export async function prepare(
   return { job, admitMs: exchange.elapsedMs(), timeoutMs };
 }
 
-async function assertCollection(deps: GatewayDependencies, name: string | undefined): Promise<void> {
+export async function assertCollection(deps: GatewayDependencies, name: string | undefined): Promise<void> {
   // Without a name `default` is meant, which is never unknown.
   if (name === undefined) return;
   if ((await deps.registry.resolveCollection(defaultTenant, name)) !== null) return;

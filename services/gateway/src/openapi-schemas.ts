@@ -1,5 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import {
+  auditReport,
+  auditRequest,
   cancelAccepted,
   chunkPage,
   collectionDeleted,
@@ -50,6 +52,8 @@ export const schemas = {
   ingestResponse: named('IngestResponse', ingestResponse),
   jobAccepted: named('JobAccepted', jobAccepted),
   job: named('Job', jobResponse),
+  auditRequest: named('AuditRequest', auditRequest),
+  auditReport: named('AuditReport', auditReport),
   jobPage: named('JobPage', jobPage),
   jobStatus: named('JobStatus', jobStatusResponse),
   cancelAccepted: named('JobChange', cancelAccepted),

@@ -1,5 +1,5 @@
-import { ingestResponse, jobResponse } from '@vortex/contracts';
-import { QueueUnavailable } from '@vortex/queue';
+import { ingestInput, ingestResponse, jobResponse } from '@vortex/contracts';
+import { elementOf, QueueUnavailable } from '@vortex/queue';
 import { describe, expect, it } from 'vitest';
 import { gatewayUnderTest } from './gateway-under-test.ts';
 import { withDocument } from './with-document.ts';
@@ -81,12 +81,24 @@ describe('POST /ingest', () => {
     const { data, job_id } = ingestResponse.parse(await response.json());
     expect(data).toBe('d-1');
     expect(response.headers.get('location')).toBe(`/api/jobs/${job_id}`);
-    expect(queue.submitted[0]).toMatchObject({
+    const [job] = queue.submitted;
+    expect(job).toMatchObject({
       list: 'ingestion_queue',
       lane: 'low',
       id: job_id,
-      track: { type: 'ingest' },
-      envelope: { id: job_id, v: 1, tenant: 'default', ...document },
+      track: {
+        type: 'ingest',
+        payload: { user_id: 'u', document_id: 'd-1', collection: 'notes', title: 'T' },
+        maxRetries: 4,
+      },
+    });
+    const element = job === undefined ? '{}' : elementOf(job, undefined).toString();
+    expect(ingestInput.parse(JSON.parse(element))).toMatchObject({
+      id: job_id,
+      v: 1,
+      tenant: 'default',
+      track: true,
+      ...document,
     });
   });
 

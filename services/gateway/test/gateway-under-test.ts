@@ -5,7 +5,14 @@ import type { Answer, AnswerFrame, AnswerFrameBody, FailureCode } from '@vortex/
 import { type ContentStore, createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel, defaultModel } from '@vortex/embedding';
 import { createMetrics, type Logger, type Metrics, silentLogger } from '@vortex/observability';
-import type { QueueInspector, ReplicaState, SubmitOptions, SubmittedJob, Submitter } from '@vortex/queue';
+import type {
+  Lane,
+  QueueInspector,
+  ReplicaState,
+  SubmitOptions,
+  SubmittedJob,
+  Submitter,
+} from '@vortex/queue';
 import { openSqliteRegistry, type Registry, readWebhookRules } from '@vortex/registry';
 import { onTestFinished } from 'vitest';
 import { createApp, type GatewayApp } from '../src/app.ts';
@@ -141,8 +148,8 @@ export class ScriptedQueue implements Submitter, QueueInspector {
   async cancel(id: string): Promise<void> {
     this.cancelled.push(id);
   }
-  async areLive(): Promise<boolean[]> {
-    return [];
+  async areLive(_lane: Lane, ids: readonly string[]): Promise<boolean[]> {
+    return ids.map(() => false);
   }
   isReady(): boolean {
     return this.ready;
@@ -156,6 +163,9 @@ export class ScriptedQueue implements Submitter, QueueInspector {
   }
   async completion(): Promise<string | null> {
     return null;
+  }
+  async openJobs(): Promise<number> {
+    return 0;
   }
   async queues(): Promise<never[]> {
     return [];
@@ -258,4 +268,9 @@ export function eventsIn(stream: string): SseEvent[] {
         data: data === '[DONE]' ? data : JSON.parse(data),
       };
     });
+}
+
+/** What a submitted job says beside its body; nothing of a job that is a bare id. */
+export function envelopeOf(job: SubmittedJob | undefined): Record<string, unknown> {
+  return job === undefined || job.envelope === 'bare' ? {} : job.envelope;
 }

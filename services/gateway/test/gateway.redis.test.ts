@@ -13,7 +13,7 @@ import {
   searchResponse,
 } from '@vortex/contracts';
 import { createMetrics, silentLogger } from '@vortex/observability';
-import { type RunningStages, runStages, type StageHandler } from '@vortex/runtime';
+import { type RunningStages, type RunStagesOptions, runStages, type StageHandler } from '@vortex/runtime';
 import { openTestRedis, type PrivateRedis, startPrivateRedis, type TestRedis, until } from '@vortex/testkit';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { type RunningGateway, startGateway } from '../src/start-gateway.ts';
@@ -101,7 +101,7 @@ const generateAs =
 async function startStages(
   redisUrl: string,
   service: string,
-  lanes: Parameters<typeof runStages>[0]['lanes'],
+  lanes: RunStagesOptions['lanes'],
   replica?: { url: string; slots: number },
 ): Promise<RunningStages> {
   const stages = await runStages({

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import SwaggerParser from '@apidevtools/swagger-parser';
 import { describe, expect, it } from 'vitest';
 import { gatewayUnderTest } from './gateway-under-test.ts';
@@ -34,6 +35,17 @@ describe('openapi.json', () => {
     );
     expect(described.sort()).toEqual([...new Set(served)].sort());
     expect(described.length).toBeGreaterThan(15);
+  });
+
+  it('has every route in the table of the README', async () => {
+    const { document } = await read();
+    const readme = await readFile(new URL('../../../README.md', import.meta.url), 'utf8');
+    const missing = Object.entries(document.paths).flatMap(([path, operations]) =>
+      Object.keys(operations)
+        .map((method) => `\`${method.toUpperCase()} ${path}\``)
+        .filter((route) => !readme.includes(route)),
+    );
+    expect(missing).toEqual([]);
   });
 
   it('has an example for every JSON body, and the route takes it', async () => {

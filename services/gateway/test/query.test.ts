@@ -8,7 +8,7 @@ import {
 } from '@vortex/contracts';
 import { QueueFull, QueueUnavailable } from '@vortex/queue';
 import { describe, expect, it } from 'vitest';
-import { completed, failed, gatewayUnderTest, sampleAnswer } from './gateway-under-test.ts';
+import { completed, envelopeOf, failed, gatewayUnderTest, sampleAnswer } from './gateway-under-test.ts';
 
 const never = () => new Promise<string>(() => {});
 
@@ -53,7 +53,7 @@ describe('POST /query', () => {
     const { post, queue } = await gatewayUnderTest();
     const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
     await post('/query', { query: 'a' }, { traceparent });
-    const { traceparent: carried } = (queue.submitted[0]?.envelope ?? {}) as { traceparent?: string };
+    const carried = envelopeOf(queue.submitted[0]).traceparent;
     expect(carried).toMatch(/^00-4bf92f3577b34da6a3ce929d0e0e4736-[0-9a-f]{16}-01$/);
     expect(carried).not.toBe(traceparent);
   });

@@ -1,7 +1,15 @@
 import { problem, queryResponse } from '@vortex/contracts';
 import { QueueFull, QueueUnavailable } from '@vortex/queue';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { completed, eventsIn, failed, frame, gatewayUnderTest, sampleAnswer } from './gateway-under-test.ts';
+import {
+  completed,
+  envelopeOf,
+  eventsIn,
+  failed,
+  frame,
+  gatewayUnderTest,
+  sampleAnswer,
+} from './gateway-under-test.ts';
 
 const { sources, citations, answer } = sampleAnswer;
 const [citation] = citations;
@@ -40,7 +48,7 @@ describe('POST /query with stream', () => {
     expect(events[1]?.data).toEqual({ sources });
     expect(events[4]?.data).toEqual(citation);
     expect(queryResponse.parse(events[5]?.data)).toMatchObject(sampleAnswer);
-    expect(queue.submitted[0]?.envelope).toMatchObject({ stream: true });
+    expect(envelopeOf(queue.submitted[0]).stream).toBe(true);
   });
 
   it('tells all of an answer whose frames were lost', async () => {

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { problem, uploadAccepted, uploadsAccepted } from '@vortex/contracts';
 import { QueueFull, QueueUnavailable } from '@vortex/queue';
+import { until } from '@vortex/testkit';
 import { describe, expect, it } from 'vitest';
 import { type GatewayUnderTest, gatewayUnderTest } from './gateway-under-test.ts';
 import { field, filePart, multipart, multipartType } from './multipart.ts';
@@ -75,7 +76,7 @@ describe('POST /api/documents/upload', () => {
       },
     });
     expect((await originals.get(hashOf(content))).toString()).toBe(content);
-    expect(await readdir(incomingDir)).toEqual([]);
+    await until('no arriving file is left', async () => (await readdir(incomingDir)).length === 0);
   });
 
   it('answers the same bytes with the same settings without work, and changed ones with a new job', async () => {
@@ -121,7 +122,7 @@ describe('POST /api/documents/upload', () => {
       { filename: 'd.txt', status: 'queued' },
     ]);
     expect(gateway.queue.submitted).toHaveLength(2);
-    expect(await readdir(gateway.incomingDir)).toEqual([]);
+    await until('no arriving file is left', async () => (await readdir(gateway.incomingDir)).length === 0);
   });
 
   it.each([
@@ -308,7 +309,7 @@ describe('Idempotency-Key', () => {
     expect([other.status, await other.json()]).toMatchObject([409, { code: 'idempotency_conflict' }]);
     expect(gateway.queue.submitted).toHaveLength(1);
     expect(await gateway.originals.has(hashOf('two'))).toBe(false);
-    expect(await readdir(gateway.incomingDir)).toEqual([]);
+    await until('no arriving file is left', async () => (await readdir(gateway.incomingDir)).length === 0);
   });
 
   it('holds for JSON documents and for POST /ingest, each on its own route', async () => {

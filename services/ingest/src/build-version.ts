@@ -1,7 +1,7 @@
 import type { DocumentJobPayload } from '@vortex/contracts';
 import type { JobRecord } from '@vortex/registry';
 import type { StageContext } from '@vortex/runtime';
-import { createProgress } from './progress.ts';
+import { createProgress, storedAt } from './progress.ts';
 import { readOriginal } from './read-original.ts';
 import { createProgressReporter } from './report-progress.ts';
 import type { UploadDeps } from './upload-deps.ts';
@@ -73,7 +73,10 @@ export async function buildVersion(
         async onStored(group, result) {
           truncated += result.truncated;
           await registry.noteStoredGroup({ ...named, ...group });
-          reporter.say(progress.stored(group.chunks));
+          const said = progress.stored(group.chunks);
+          // After the last one the publication says more, and at once.
+          if (said.progress < storedAt) reporter.sayNow(said);
+          else reporter.say(said);
         },
       },
     );
@@ -88,7 +91,6 @@ export async function buildVersion(
     timed('embed');
 
     reporter.say(progress.publishing());
-    await reporter.flush();
     // A version that was overtaken, cancelled or deleted is nothing to publish: publishVersion says so.
     const processingMs = Math.max(0, now() - (job.startedAt ?? now()));
     const { textHash, pieces: chunks, tokens, pages } = read;
@@ -98,7 +100,7 @@ export async function buildVersion(
     if (publication === 'lost' || publication === 'deleted') return null;
     return { payload, publication, chunks, pages, processingMs, publishedAt: now() };
   } finally {
-    reporter.stop();
+    await reporter.stop();
   }
 }
 

@@ -10,6 +10,7 @@ import { openRegistry } from '@vortex/registry';
 import { createReleaseStack } from '@vortex/runtime';
 import { createProcessReader } from './process-reader.ts';
 import { readPieces } from './read-pieces.ts';
+import { readerLimits } from './reader-limits.ts';
 import { type RunningIngest, startIngest } from './start-ingest.ts';
 import { startWebhookDeliverer } from './webhooks/deliverer.ts';
 
@@ -32,7 +33,9 @@ parts.push('registry', () => registry.close());
 const reader = createProcessReader({
   model: model.id,
   modelsDir: config.embedding.models_dir ?? join(dataDir, 'models'),
-  settings: config.ingest,
+  // Two, so that a large document does not keep small ones waiting; each may take `parser_memory_mb`.
+  processes: 2,
+  limits: readerLimits(config.ingest),
 });
 parts.push('reader', () => reader.close());
 const submitter = createSubmitter({ redis, name: `${workerName}-${randomBytes(6).toString('hex')}`, log });

@@ -21,7 +21,8 @@ export interface ProgressModel {
 
 const parsedAt = 10;
 const chunkedAt = 15;
-const storedAt = 99;
+/** All chunks stand in the store. */
+export const storedAt = 99;
 /** The rate's memory: long enough that groups arriving in bursts do not shake it, short enough to see a busy encoder. */
 const rateMemoryMs = 10_000;
 

@@ -57,7 +57,7 @@ export async function readOriginal(
   });
   // Nobody owned the text until a moment ago, so a cleaner may have had it (content-store.ts).
   await storeText(read, folder, texts);
-  return { ...read, shownTitle: payload.title ?? read.title ?? payload.filename ?? payload.external_id };
+  return { ...read, shownTitle: payload.title ?? read.title ?? payload.external_id };
 }
 
 /** The store takes files over; a link keeps ours, for whoever takes this job over, at no cost in space. */

@@ -4,24 +4,24 @@ import type { JobProgress, Registry } from '@vortex/registry';
 
 /**
  * Says how far a job is: to the registry, which is asked by everybody, and to the live view in Redis. One write is
- * under way at a time and only the newest waits behind it, so nothing is said out of order; what parsing reports a
- * thousand times a second is said ten times. What is not said harms nothing but the display, so no failure here
- * fails the job.
+ * under way at a time and only the newest waits behind it, so nothing is said out of order. What is not said harms
+ * nothing but the display, so no failure here fails the job.
+ *
+ * `say` waits a tenth of a second for something newer: parsing reports a thousand times a second, and of a document
+ * that is through in less nothing is written but its commits (of nine transactions for a document of one chunk four
+ * were of this kind). `sayNow` does not wait.
  *
  * Every `touchMs` the last word is said again: an open job that nobody has touched for a while is taken for lost by
  * the sweeper.
  */
 export interface ProgressReporter {
   say(progress: JobProgress): void;
-  /** Resolves when what was said last is written. */
-  flush(): Promise<void>;
-  stop(): void;
+  sayNow(progress: JobProgress): void;
+  /** What has not been said by now will not be. Resolves when no write is under way any more. */
+  stop(): Promise<void>;
 }
 
 const pauseMs = 100;
-
-/** Commits are few, and whoever watches sees each of them. */
-const isPressing = (progress: JobProgress | undefined) => progress?.committed === true;
 
 export function createProgressReporter(options: {
   registry: Pick<Registry, 'noteProgress'>;
@@ -35,67 +35,56 @@ export function createProgressReporter(options: {
   let next: JobProgress | undefined;
   let writing: Promise<void> | undefined;
   let pause: NodeJS.Timeout | undefined;
-  let wake = () => {};
-  let hurried = false;
   let stopped = false;
 
-  async function write(): Promise<void> {
-    while (next !== undefined && !stopped) {
-      const said = next;
-      next = undefined;
-      last = said;
-      await registry.noteProgress(jobId, said).catch((error: unknown) => {
-        log.warn({ err: error }, 'the registry did not take the progress');
-      });
-      const { stage, progress, message, etaMs } = said;
-      void liveView.progress(jobId, { stage, progress, message, etaMs });
-      if (!hurried && !isPressing(next)) await rest();
-    }
-  }
-
-  function rest(): Promise<void> {
-    return new Promise((resolve) => {
-      wake = () => {
-        clearTimeout(pause);
-        resolve();
-      };
-      pause = setTimeout(resolve, pauseMs);
-    });
-  }
-
-  function say(progress: JobProgress): void {
+  function put(progress: JobProgress): void {
     // A commit that was not said yet stays one, whatever is said after it.
     const committed = next?.committed === true || progress.committed === true;
-    next = committed ? { ...progress, committed } : progress;
-    if (isPressing(next)) wake();
-    begin();
+    next = { ...progress, committed };
   }
 
   function begin(): void {
-    writing ??= write().finally(() => {
+    clearTimeout(pause);
+    pause = undefined;
+    if (next === undefined || stopped || writing !== undefined) return;
+    const said = next;
+    next = undefined;
+    last = said;
+    writing = write(said).finally(() => {
       writing = undefined;
-      // Said between the writer's last look and here.
       if (next !== undefined && !stopped) begin();
     });
   }
 
+  async function write(said: JobProgress): Promise<void> {
+    const { stage, progress, message, etaMs } = said;
+    void liveView.progress(jobId, { stage, progress, message, etaMs });
+    await registry.noteProgress(jobId, said).catch((error: unknown) => {
+      log.warn({ err: error }, 'the registry did not take the progress');
+    });
+  }
+
   const touch = setInterval(() => {
-    if (last !== undefined && next === undefined) say({ ...last, committed: false });
+    if (last === undefined || next !== undefined || stopped) return;
+    put({ ...last, committed: false });
+    begin();
   }, touchMs);
   touch.unref();
 
   return {
-    say,
-    async flush() {
-      hurried = true;
-      wake();
-      while (writing !== undefined) await writing;
-      hurried = false;
+    say(progress) {
+      put(progress);
+      if (!stopped) pause ??= setTimeout(begin, pauseMs);
     },
-    stop() {
+    sayNow(progress) {
+      put(progress);
+      begin();
+    },
+    async stop() {
       stopped = true;
       clearInterval(touch);
-      wake();
+      clearTimeout(pause);
+      await writing;
     },
   };
 }

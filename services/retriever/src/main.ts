@@ -5,6 +5,7 @@ import { createLogger, createMetrics, type Readiness, startProbes } from '@vorte
 import { openRegistry } from '@vortex/registry';
 import { createReleaseStack, type RunningStages, runStages } from '@vortex/runtime';
 import { openVectorStore } from '@vortex/vector-store';
+import { createAuditStage } from './audit-stage.ts';
 import { createChunksStage } from './chunks-stage.ts';
 import { createPurge } from './purge.ts';
 import { createRetrieveStage } from './retrieve-stage.ts';
@@ -75,6 +76,14 @@ running = await runStages({
     },
     chunks: { handler: createChunksStage({ store }), slots: 4 },
     store: { handler: createStoreStage({ registry, store, visibleSearch, gate }), slots: 2 },
+    audit: {
+      handler: createAuditStage({
+        ...{ registry, store },
+        originals: contents.original,
+        texts: contents.text,
+      }),
+      slots: 1,
+    },
   },
   drainBudgetMs: config.worker.drain_budget_ms,
 });

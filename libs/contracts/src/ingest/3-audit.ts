@@ -9,6 +9,13 @@ export const auditInput = jobHeader.extend({
   repair: z.boolean().default(false),
 });
 
+/** `POST /api/audit`. */
+export const auditRequest = z.strictObject({
+  collection: collectionName.optional(),
+  repair: z.boolean().optional(),
+});
+export type AuditRequest = z.infer<typeof auditRequest>;
+
 /**
  * - `missing_rows`, `surplus_rows`: a visible version has fewer or more rows in the store than the registry's chunks.
  * - `orphan_rows`: rows of a version that is neither visible nor being built (and not merely waiting for its purge).

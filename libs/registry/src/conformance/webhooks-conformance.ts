@@ -73,9 +73,14 @@ export function webhooksConformance(underTest: RegistryUnderTest): void {
       const { registry } = underTest;
       await registry.createWebhook({ ...hook, events: ['document.deleted'] });
       const version = await underTest.publish();
-      await underTest.begin({ externalId: 'unfinished', jobId: 'job_2' });
+      const webhookUrl = 'https://example.org/job';
+      await underTest.begin({ externalId: 'unfinished', jobId: 'job_2', job: { webhookUrl } });
+      await underTest.begin({ externalId: 'silent', jobId: 'job_3' });
       await registry.deleteCollection(tenant, collection);
-      expect(told(await due())).toMatchObject([{ data: { document_id: version.documentId, collection } }]);
+      expect(told(await due())).toMatchObject([
+        { url: hook.url, data: { document_id: version.documentId, collection, version: 1, job_id: 'job_1' } },
+        { url: webhookUrl, data: { external_id: 'unfinished', version: 0, job_id: 'job_2' } },
+      ]);
     });
 
     it('a test goes to one webhook, the end of a question to all that want it and to its address', async () => {

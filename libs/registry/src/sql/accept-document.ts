@@ -3,7 +3,7 @@ import type { Acceptance, NewDocument } from '../acceptance.ts';
 import { number, text } from '../rows.ts';
 import { changeJob, isOpen, lockJob, noteJobEvent, type StoredJob, storedJobFrom } from './change-job.ts';
 import { refreshState, searchText } from './document-rows.ts';
-import { reopened } from './jobs.ts';
+import { reopened } from './reopen-job.ts';
 import { first, type Row, run, type Steps } from './steps.ts';
 
 /**

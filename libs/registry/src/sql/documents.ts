@@ -82,7 +82,7 @@ export function documentsOf({ now, read, write }: SqlSession): Documents {
  * Makes a document (its row as it was) invisible: its versions are stale, its open jobs asked to stop, and whoever
  * wants to know is told, those who wait for one of the jobs too.
  */
-export function* conceal(document: Row, at: number, options = { tell: true }): Steps<void> {
+function* conceal(document: Row, at: number): Steps<void> {
   const documentId = text(document, 'id');
   const newest = yield* first(
     `SELECT version, job_id FROM versions WHERE document_id = :documentId AND state IN ('building', 'visible')
@@ -108,7 +108,6 @@ export function* conceal(document: Row, at: number, options = { tell: true }): S
     urls.push(job.record.webhookUrl);
     yield* requestCancel(job, 'The document was deleted', at);
   }
-  if (!options.tell) return;
   const version = newest === undefined ? 0 : number(newest, 'version');
   const jobId = newest === undefined ? null : text(newest, 'job_id');
   yield* writeDocumentEvent({ type: 'document.deleted', document, version, jobId, urls }, at);

@@ -1,6 +1,6 @@
 import type { JobRegistry } from '../jobs.ts';
 import { jobEventFrom, jobFrom, number } from '../rows.ts';
-import { changeJob, isOpen, lockJob, lockJobOfVersion, requestCancel, type StoredJob } from './change-job.ts';
+import { changeJob, isOpen, lockJob, requestCancel, type StoredJob } from './change-job.ts';
 import {
   findVersion,
   leaveBuilding,
@@ -8,7 +8,8 @@ import {
   noteDocumentError,
   refreshState,
 } from './document-rows.ts';
-import { writeDocumentEvent } from './outbox.ts';
+import { endUnfinished, tellFailed } from './end-job.ts';
+import { copyVersion, reopened } from './reopen-job.ts';
 import { all, first, type Row, run, type SqlSession, type Steps } from './steps.ts';
 
 const defaultJobs = 50;
@@ -213,77 +214,6 @@ function* lockDocumentOfJob(jobId: string): Steps<{ job: StoredJob; document: Ro
   const document = yield* lockDocument(tenant, documentId);
   const job = yield* lockJob(jobId);
   return job === null ? null : { job, document };
-}
-
-/** Ends a job badly; its progress stays where it was. */
-export function* endUnfinished(
-  job: StoredJob,
-  status: 'failed' | 'cancelled',
-  error: { code: string; message: string },
-  at: number,
-): Steps<StoredJob> {
-  const change = { status, stage: null, etaMs: null, completedAt: at, message: error.message };
-  return yield* changeJob(job, { ...change, error: error.message, errorCode: error.code }, at);
-}
-
-export function* tellFailed(
-  document: Row,
-  job: StoredJob,
-  error: { code: string; message: string },
-  at: number,
-): Steps<void> {
-  const { id, version, webhookUrl } = job.record;
-  const more = { error: error.message, error_code: error.code };
-  yield* writeDocumentEvent(
-    { type: 'document.failed', document, version, jobId: id, more, urls: [webhookUrl] },
-    at,
-  );
-}
-
-/** A version that was forgotten ends the job that was to be cancelled: nothing of it is left. */
-export function* endCancelled(jobId: string, documentId: string, version: number, at: number): Steps<void> {
-  const job = yield* lockJobOfVersion(jobId, documentId, version);
-  if (job === null || !isOpen(job)) return;
-  yield* endUnfinished(job, 'cancelled', { code: 'cancelled', message: 'the job was cancelled' }, at);
-}
-
-/** An ended job as it begins again, for a new version. */
-export function reopened(version: number) {
-  return {
-    version,
-    status: 'queued',
-    stage: null,
-    progress: 0,
-    message: 'Queued again',
-    etaMs: null,
-    result: null,
-    error: null,
-    errorCode: null,
-    retryCount: 0,
-    deliveries: 0,
-    cancelRequested: false,
-    startedAt: null,
-    completedAt: null,
-  } as const;
-}
-
-/** A new version of what an earlier one was built from. False: that one is not known any more. */
-function* copyVersion(documentId: string, from: number, to: number, at: number): Steps<boolean> {
-  const made = yield* first(
-    `INSERT INTO versions (document_id, version, state, job_id, title, title_given, filename, media_type, metadata,
-                           content_hash, original_hash, settings_hash, bytes, created_at)
-     SELECT document_id, CAST(:to AS BIGINT), 'building', job_id, title, title_given, filename, media_type, metadata,
-            content_hash, original_hash, settings_hash, bytes, CAST(:at AS BIGINT)
-       FROM versions WHERE document_id = :documentId AND version = :from AND original_hash IS NOT NULL
-     RETURNING version`,
-    { documentId, from, to, at },
-  );
-  if (made === undefined) return false;
-  yield* run('UPDATE documents SET next_version = :next WHERE id = :documentId', {
-    next: to + 1,
-    documentId,
-  });
-  return true;
 }
 
 function defined<Value>(values: Record<string, Value | undefined>): Record<string, Value> {

@@ -1,5 +1,5 @@
 import { newId, type WebhookEventType } from '@vortex/contracts';
-import { number, text, textOrNull, webhookFrom } from '../rows.ts';
+import { text, textOrNull, webhookFrom } from '../rows.ts';
 import type { RecordedEvent } from '../webhooks.ts';
 import { all, type Row, run, type Steps } from './steps.ts';
 
@@ -51,10 +51,12 @@ export interface DocumentEvent {
   jobId: string | null;
   more?: Record<string, unknown>;
   urls?: readonly (string | null)[];
+  /** Not to the webhooks. */
+  onlyUrls?: boolean;
 }
 
 export function* writeDocumentEvent(event: DocumentEvent, at: number): Steps<void> {
-  const { type, document, version, jobId, more, urls = [] } = event;
+  const { type, document, version, jobId, more, urls = [], onlyUrls = false } = event;
   const data = {
     document_id: text(document, 'id'),
     external_id: textOrNull(document, 'external_id'),
@@ -65,7 +67,13 @@ export function* writeDocumentEvent(event: DocumentEvent, at: number): Steps<voi
     ...more,
   };
   const given = urls.filter((url) => url !== null);
-  yield* writeEvent({ tenant: text(document, 'tenant'), type, data }, given, at);
+  // No webhook has the empty id.
+  const to = onlyUrls ? { webhookId: '' } : {};
+  yield* writeEvent({ tenant: text(document, 'tenant'), type, data, ...to }, given, at);
 }
 
-export const visibleVersionOf = (document: Row) => number(document, 'visible_version');
+/** Whether some webhook wants events of this type; the addresses of jobs aside. */
+export function* isAnyoneToldOf(tenant: string, type: WebhookEventType): Steps<boolean> {
+  const rows = yield* all('SELECT * FROM webhooks WHERE tenant = :tenant', { tenant });
+  return rows.map(webhookFrom).some((hook) => hook.events.includes(type));
+}

@@ -9,7 +9,7 @@ import {
   searchText,
   touchCollection,
 } from './document-rows.ts';
-import { writeDocumentEvent, writeEvent } from './outbox.ts';
+import { writeDocumentEvent } from './outbox.ts';
 import { first, type Row, run, type Steps } from './steps.ts';
 
 /** The switch (registry.ts), in this order: document, version, collection, job, event. */
@@ -90,7 +90,7 @@ function* completeJob(row: Row, finished: FinishedVersion, at: number): Steps<vo
  * the version that is visible: whoever waits for the end of this job would otherwise wait for ever.
  */
 function* completeOvertaken(document: Row, row: Row, finished: FinishedVersion, at: number): Steps<void> {
-  const { tenant, documentId, version } = finished;
+  const { documentId, version } = finished;
   const job = yield* lockJobOfVersion(text(row, 'job_id'), documentId, version);
   if (job === null || !isOpen(job)) return;
   yield* changeJob(
@@ -99,18 +99,13 @@ function* completeOvertaken(document: Row, row: Row, finished: FinishedVersion, 
     at,
   );
   const { id, webhookUrl } = job.record;
-  if (webhookUrl === null) return;
-  const data = {
-    document_id: documentId,
-    external_id: externalIdOf(document),
-    collection: text(document, 'collection'),
-    title: text(document, 'title'),
-    version: number(document, 'visible_version'),
-    job_id: id,
-    chunk_count: number(document, 'chunks'),
-  };
-  // No webhook has the empty id: to the one address only.
-  yield* writeEvent({ tenant, type: 'document.ready', data, webhookId: '' }, [webhookUrl], at);
+  yield* writeDocumentEvent(
+    {
+      ...{ type: 'document.ready', document, version: number(document, 'visible_version'), jobId: id },
+      ...{ more: { chunk_count: number(document, 'chunks') }, urls: [webhookUrl], onlyUrls: true },
+    },
+    at,
+  );
 }
 
 function completed(document: Row, { chunks, result }: FinishedVersion, message: string, at: number) {

@@ -9,7 +9,7 @@ import {
   noteDocumentError,
   removeIfEmpty,
 } from './document-rows.ts';
-import { endCancelled } from './jobs.ts';
+import { endCancelled } from './end-job.ts';
 import { all, first, type Row, run, type SqlSession, type Steps } from './steps.ts';
 
 type Stale = Pick<Registry, 'staleVersions' | 'forgetVersion'>;

@@ -3,7 +3,7 @@ import type { Registry } from '../registry.ts';
 import { json, number, numberOrNull, text, textOrNull } from '../rows.ts';
 import { isOpen, lockJobOfVersion } from './change-job.ts';
 import { findVersion, leaveBuilding, lockDocument, noteDocumentError } from './document-rows.ts';
-import { endUnfinished, tellFailed } from './jobs.ts';
+import { endUnfinished, tellFailed } from './end-job.ts';
 import { publish } from './publish.ts';
 import { all, first, run, type SqlSession } from './steps.ts';
 

@@ -1,4 +1,4 @@
-import { Format, MultiBar, type Options, type Params, type SingleBar } from 'cli-progress';
+import { MultiBar, type Options, type Params, type SingleBar } from 'cli-progress';
 import { duration } from '../duration.ts';
 import type { Terminal } from '../terminal.ts';
 import type { FoundFile } from './find-files.ts';
@@ -101,23 +101,20 @@ function bars(
     hideCursor: true,
     // Ctrl-C is the command's: it has a table to print.
     gracefulExit: false,
-    barsize: 24,
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    format: (options: Options, _params: Params, payload: { line?: (options: Options) => string }) =>
-      (payload.line?.(options) ?? '').slice(0, Math.max(20, (output.columns || 80) - 1)),
+    format: (_options: Options, _params: Params, payload: { line?: () => string }) =>
+      (payload.line?.() ?? '').slice(0, Math.max(20, (output.columns || 80) - 1)),
     // Bars know nothing of what they show; every frame asks.
     forceRedraw: true,
   });
   const slots: { bar: SingleBar; shown: FileState | null }[] = [];
   const all = multi.create(1, 0, { line: totalLine });
-  function totalLine(options: Options): string {
+  function totalLine(): string {
     const { finished, total } = count();
     const begun = [...states].reduce((sum, { percent }) => sum + percent / 100, 0);
     const part = total === 0 ? 1 : (finished + begun) / total;
     const spentMs = performance.now() - startedAt;
     const left = part > 0.01 && part < 1 ? `, ${duration((spentMs * (1 - part)) / part)} left` : '';
-    return `  ${barOf(part, options)} ${finished} of ${total} files${left}`;
+    return `  ${barOf(part)} ${finished} of ${total} files${left}`;
   }
   multi.on('update-pre', () => {
     for (const slot of slots) if (slot.shown !== null && !states.has(slot.shown)) slot.shown = null;
@@ -131,10 +128,10 @@ function bars(
   });
   function newSlot(state: FileState) {
     const slot: { bar: SingleBar; shown: FileState | null } = { bar: all, shown: state };
-    const line = (options: Options) =>
+    const line = () =>
       slot.shown === null
         ? ''
-        : `  ${barOf(slot.shown.percent / 100, options)} ${slot.shown.name}: ${describe(slot.shown)}`;
+        : `  ${barOf(slot.shown.percent / 100)} ${slot.shown.name}: ${describe(slot.shown)}`;
     slot.bar = multi.create(100, 0, { line });
     return slot;
   }
@@ -146,8 +143,11 @@ function bars(
   };
 }
 
-function barOf(part: number, options: Options): string {
-  return Format.BarFormat(Math.min(1, Math.max(0, part)), options);
+const barLetters = 24;
+
+function barOf(part: number): string {
+  const full = Math.round(barLetters * Math.min(1, Math.max(0, part)));
+  return '█'.repeat(full) + '░'.repeat(barLetters - full);
 }
 
 function describe({ percent, message, etaMs }: FileState): string {

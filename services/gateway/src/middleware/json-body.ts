@@ -18,11 +18,20 @@ export async function readJson<S extends z.ZodType>(
   schema: S,
   maxBytes: number,
 ): Promise<z.output<S>> {
+  return (await readJsonBytes(context, schema, maxBytes)).value;
+}
+
+/** The same with the bytes it was read from, for who passes it on as it came. @throws as readJson. */
+export async function readJsonBytes<S extends z.ZodType>(
+  context: GatewayContext,
+  schema: S,
+  maxBytes: number,
+): Promise<{ value: z.output<S>; bytes: Buffer }> {
   assertJsonType(context.req.header('content-type'));
   assertNotEncoded(context.req.header('content-encoding'));
-  const value = parseJson(await readBody(context, maxBytes));
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
+  const bytes = await readBody(context, maxBytes);
+  const parsed = schema.safeParse(parseJson(bytes));
+  if (parsed.success) return { value: parsed.data, bytes };
   const errors = fieldsOf(parsed.error);
   throw gatewayProblem('validation', {
     detail:

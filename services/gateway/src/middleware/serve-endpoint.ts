@@ -21,9 +21,10 @@ export function serveEndpoint(
   observers: ExchangeObservers,
 ): (context: GatewayContext) => Promise<Response> {
   const level = endpoint.quiet === true ? 'debug' : 'info';
+  const requestLog = observers.log.child({}, { redact: [] });
   return async (context) => {
     const exchange = new Exchange(context, endpoint.path);
-    const end = (status: number) => reportEnd(exchange, status, level, observers);
+    const end = (status: number) => reportEnd(exchange, status, level, requestLog, observers.metrics);
     exchange.onEnd = end;
     let response: Response;
     try {
@@ -42,7 +43,8 @@ function reportEnd(
   exchange: Exchange,
   status: number,
   level: 'debug' | 'info',
-  { log, metrics }: ExchangeObservers,
+  log: Logger,
+  metrics: Metrics,
 ): void {
   const elapsedMs = exchange.elapsedMs();
   const { method, route } = exchange;

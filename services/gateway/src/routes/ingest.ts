@@ -1,18 +1,12 @@
+import { createHash } from 'node:crypto';
 import { z } from '@hono/zod-openapi';
-import {
-  defaultDeadlineMs,
-  defaultTenant,
-  type IngestInput,
-  type IngestRequest,
-  newId,
-  stages,
-} from '@vortex/contracts';
+import { defaultDeadlineMs, defaultTenant, newId, stages } from '@vortex/contracts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
-import { type Exchange, jsonAnswer } from '../exchange.ts';
+import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
 import { idempotencyConflict, idempotencyKeyOf, idempotencyOf } from '../idempotency.ts';
 import { jobHeaderOf } from '../job-header.ts';
-import { readJson } from '../middleware/json-body.ts';
+import { readJsonBytes } from '../middleware/json-body.ts';
 import { idempotencyHeader, jsonBody, jsonContent, schemas } from '../openapi-schemas.ts';
 
 /**
@@ -43,42 +37,50 @@ export function ingestEndpoint(parts: GatewayParts): Endpoint {
     problems: [400, 409, 413, 415, 422, 503],
     async handle(context, exchange) {
       const key = idempotencyKeyOf(context);
-      const document = await readJson(context, schemas.ingestRequest, parts.settings.max_ingest_bytes);
+      const { payload, bytes } = await readDocument(context, parts.settings.max_ingest_bytes);
       const made = newId('job');
-      const claim = key === null ? null : await claimIngest(parts, key, document, made);
+      const claim = key === null ? null : await claimIngest(parts, key, bytes, made);
       const id = claim?.jobId ?? made;
       exchange.jobId = id;
-      if (claim?.repeated === true) return answerAccepted(exchange, document, id);
+      if (claim?.repeated === true) return answerAccepted(exchange, payload.document_id, id);
       const deadlineAt = exchange.receivedAt + defaultDeadlineMs.low;
-      const envelope: Partial<IngestInput> = { ...jobHeaderOf(exchange, id, deadlineAt), ...document };
       try {
         await parts.submitter.enqueue({
           list: stages.ingest.list,
           lane: stages.ingest.lane,
           id,
           deadlineAt,
-          envelope,
+          envelope: jobHeaderOf(exchange, id, deadlineAt),
+          // As it came: the schema knows no header field and changes nothing, so it need not be written anew.
+          body: bytes,
           cap: parts.settings.max_live_documents,
-          track: { type: 'ingest' },
+          track: { type: 'ingest', payload, maxRetries: stages.ingest.maxAttempts - 1 },
         });
       } catch (error) {
         if (key !== null) await parts.registry.releaseIdempotencyKey(defaultTenant, key);
         throw error;
       }
-      return answerAccepted(exchange, document, id);
+      return answerAccepted(exchange, payload.document_id, id);
     },
   };
+}
+
+/** Apart, so that nothing holds on to the content as text while Redis is asked. */
+async function readDocument(context: GatewayContext, maxBytes: number) {
+  const { value, bytes } = await readJsonBytes(context, schemas.ingestRequest, maxBytes);
+  const { content: _content, ...payload } = value;
+  return { payload, bytes };
 }
 
 /** What was accepted under the key before is answered again; a new key is noted with the job it is to name. */
 async function claimIngest(
   parts: GatewayParts,
   key: string,
-  document: IngestRequest,
+  body: Buffer,
   jobId: string,
 ): Promise<{ jobId: string; repeated: boolean }> {
   const claim = await parts.registry.claimIdempotencyKey({
-    ...idempotencyOf(key, ['ingest', document]),
+    ...idempotencyOf(key, ['ingest', createHash('sha256').update(body).digest('hex')]),
     tenant: defaultTenant,
     response: { job_id: jobId },
   });
@@ -87,11 +89,11 @@ async function claimIngest(
   return { jobId: z.object({ job_id: z.string() }).parse(claim.response).job_id, repeated: true };
 }
 
-function answerAccepted(exchange: Exchange, document: IngestRequest, id: string): Response {
+function answerAccepted(exchange: Exchange, documentId: string, id: string): Response {
   const accepted = {
     status: 'accepted' as const,
     message: `The document is queued; its progress is at /api/jobs/${id}.`,
-    data: document.document_id,
+    data: documentId,
     job_id: id,
   };
   return jsonAnswer(exchange, accepted, 202, { Location: `/api/jobs/${id}` });

@@ -1,12 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { collectYoung } from './collect-young.ts';
 
 /**
  * How much may be written before the disk is asked to keep it, in the background. The sync at the end, which the
  * client waits for, then has at most twice that to write: at 200 MB, 10 ms instead of as long as the disk takes.
  */
-const syncEveryBytes = 16 * 1024 * 1024;
+const syncEveryBytes = 4 * 1024 * 1024;
 
 /** A file that has arrived whole: synced, under a random name, named by its hash. */
 export interface ArrivedFile {
@@ -54,6 +55,7 @@ async function writePieces(
     await sync;
     if (failure !== undefined) throw failure;
     unsynced = 0;
+    collectYoung();
     sync = handle.datasync().catch((error: unknown) => {
       failure = error;
     });

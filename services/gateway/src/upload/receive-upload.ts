@@ -56,9 +56,13 @@ export async function receiveUpload(context: GatewayContext, limits: UploadLimit
   }
   assertNotEncoded(headers['content-encoding']);
   if (Number(headers['content-length'] ?? 0) > limits.maxBytes + uploadAllowanceBytes) throw tooLarge(limits);
-  const incoming = context.env?.incoming;
+  return receive(context.env?.incoming ?? bodyOf(context), headers, limits);
+}
+
+/** Only for an app that is called as a value: asking the adaptor for the body makes it read the socket as well. */
+function bodyOf(context: GatewayContext): Readable {
   const body = context.req.raw.body as ReadableStream<Uint8Array> | null;
-  return receive(incoming ?? Readable.fromWeb(body ?? new Blob([]).stream()), headers, limits);
+  return body === null ? Readable.from([]) : Readable.fromWeb(body);
 }
 
 async function receive(
