@@ -16,7 +16,7 @@ export const source = z.object({
   source_span: sourceSpan,
   /** The chunk's text: `text.slice(...source_span)` of the document. */
   excerpt: z.string(),
-  /** Cosine similarity of question and chunk, −1 to 1. */
+  /** Cosine similarity of question and chunk, −1 to 1; in mode `sparse`, which has no vector, the BM25 score. */
   score: z.number(),
   /** 1 for the best hit. */
   rank: z.int().min(1),

@@ -83,6 +83,31 @@ describe('where it cuts', () => {
     for (const piece of chunk(sentences.join(' '))) expect(piece.text).toMatch(/^Sentence .*things\.$/);
   });
 
+  it('takes a full stop that stands alone for the end of a sentence, whatever case follows', () => {
+    const text = 'the flow is laminar . the plate is heated on one side . and so it is measured .';
+    expect(texts(chunk(text, { maxTokens: 20 }))).toEqual([
+      'the flow is laminar . the plate is heated on one side .',
+      'and so it is measured .',
+    ]);
+  });
+
+  it('lets the remnant of a section share with the chunk before it, but no section with the next', () => {
+    const sentence = (word: string) => `${word} ${word} ${word} ${word}.`;
+    const words = ['Aaaa', 'Bbbb', 'Cccc', 'Dddd', 'Eeee'];
+    // Five tokens each: four fit into 22, and the fifth alone would be a remnant.
+    const paragraph = words.map(sentence).join(' ');
+    const halves = [words.slice(0, 3).map(sentence).join(' '), words.slice(3).map(sentence).join(' ')];
+    expect(texts(chunk(paragraph, { maxTokens: 24 }))).toEqual(halves);
+    const two = `# One\n\n${words.slice(0, 4).map(sentence).join(' ')}\n\n# Two\n\n${sentence('Ffff')}`;
+    expect(texts(chunk(two, { maxTokens: 26 }))).toHaveLength(2);
+    // Whole items stay whole: the list is torn nowhere that it was not.
+    const list = `${words
+      .slice(0, 4)
+      .map((word) => `- ${sentence(word)}`)
+      .join('\n')}\n\nlast one`;
+    expect(texts(chunk(list, { maxTokens: 28 }))[0]).toContain('Dddd');
+  });
+
   it('hard-wrapped prose is cut between sentences, not between lines', () => {
     const sentence = 'This sentence is wrapped\nby hand after every\nfew words of it.';
     const pieces = chunk(Array.from({ length: 8 }, () => sentence).join('\n'), { mediaType: 'text/plain' });

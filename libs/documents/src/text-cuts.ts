@@ -13,9 +13,25 @@ const maxJoinedCharacters = 1000;
 /**
  * The sentences of `[start, end)`, without a gap; white space belongs to the sentence before it. A line
  * break is taken for a sentence's end unless the line goes on in lower case: hard-wrapped prose has its
- * line breaks anywhere.
+ * line breaks anywhere. A full stop that stands alone, as in text cut into words before, ends a sentence also before
+ * lower case (Unicode's rules see an abbreviation there).
  */
 export function* sentencesOf(text: string, start: number, end: number): Generator<Span> {
+  for (const [from, to] of unicodeSentences(text, start, end)) {
+    let rest = from;
+    for (const { index, 0: stop } of text.slice(from, to).matchAll(loneStop)) {
+      const next = from + index + stop.length;
+      if (next === to) break;
+      yield [rest, next];
+      rest = next;
+    }
+    yield [rest, to];
+  }
+}
+
+const loneStop = /(?<=\S\s+)[.!?…]\s+/g;
+
+function* unicodeSentences(text: string, start: number, end: number): Generator<Span> {
   let from = start;
   let to = start;
   for (const [at, next] of segmentsOf(sentences, text, start, end)) {

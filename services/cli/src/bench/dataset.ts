@@ -17,16 +17,22 @@ export function loadDataset(folder: string | undefined): {
   name: string;
   documents: BenchDocument[];
   questions: BenchQuestion[];
+  /** Rows of the corpus that were left out. */
+  emptyRows: number;
 } {
-  if (folder === undefined) return { name: 'generated-1400', ...makePassages(1400) };
-  const documents = readRows(join(folder, 'corpus.jsonl'), corpusRow)
+  if (folder === undefined) return { name: 'generated-1400', ...makePassages(1400), emptyRows: 0 };
+  const rows = readRows(join(folder, 'corpus.jsonl'), corpusRow);
+  const documents = rows
     .map(({ _id, title, text }) => ({ id: _id, title, text }))
     .filter(({ title, text }) => `${title}${text}`.trim() !== '');
   const questions = readRows(join(folder, 'queries.jsonl'), queryRow).map(({ _id, text }) => ({
     id: _id,
     text,
   }));
-  return { name: folder.replace(/\/+$/, '').split('/').at(-1) ?? folder, documents, questions };
+  return {
+    name: folder.replace(/\/+$/, '').split('/').at(-1) ?? folder,
+    ...{ documents, questions, emptyRows: rows.length - documents.length },
+  };
 }
 
 function readRows<Row>(path: string, schema: z.ZodType<Row>): Row[] {

@@ -46,12 +46,11 @@ const longestQuestion = 8000;
 /** @throws UnreadableDataset */
 export async function runEval(options: EvalOptions): Promise<EvalReport> {
   const { dataset, model, modes, modelsDir, signal, onProgress = () => {} } = options;
-  const { name, documents: all, questions } = loadDataset(dataset);
+  const { name, documents: all, questions, emptyRows } = loadDataset(dataset);
   const judgements = readJudgements(dataset);
   const documents = all.filter(({ text }) => text.trim() !== '');
-  if (documents.length < all.length) {
-    onProgress(`${all.length - documents.length} documents have no text and are left out`);
-  }
+  const withoutText = emptyRows + all.length - documents.length;
+  if (withoutText > 0) onProgress(`${withoutText} documents have no text and are left out`);
   const judged = questions.filter(({ id }) => judgements.has(id));
   if (judged.length === 0) throw new UnreadableDataset(`${dataset}: no question has a judgement`);
   if (documents.length === 0) throw new UnreadableDataset(`${dataset}: no document has text`);
