@@ -191,7 +191,7 @@ export const sections = {
     ),
     max_upload_bytes: field(
       count.default(512 * 1024 * 1024),
-      'Largest file of `POST /api/documents/upload`; a larger one is answered 413.',
+      'All files of one `POST /api/documents/upload` together; more is answered 413 `file_too_large`.',
     ),
     max_upload_files: field(count.max(1000).default(100), 'Files in one upload request.'),
   }),

@@ -18,6 +18,8 @@ export interface JobRegistry {
   listJobs(tenant: string, filter?: JobFilter): Promise<JobRecord[]>;
   /** Events after `after` (0: all), in order, at most `limit` (default 500). Empty for an unknown job. */
   jobEvents(tenant: string, jobId: string, after: number, limit?: number): Promise<JobEventRecord[]>;
+  /** The number of each job's newest event, in one query, for whoever watches many; unknown jobs are missing. */
+  newestEvents(tenant: string, jobIds: readonly string[]): Promise<Map<string, number>>;
 
   /**
    * A worker begins (or takes over) a job: `processing`, one more delivery. `over`: it has ended, or is to be

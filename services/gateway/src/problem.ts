@@ -30,6 +30,7 @@ const gatewayProblems = {
   job_ended: { status: 409, title: 'The job has ended', retryable: false },
   job_not_retryable: { status: 409, title: 'The job cannot be run again', retryable: false },
   body_too_large: { status: 413, title: 'The body is too large', retryable: false },
+  file_too_large: { status: 413, title: 'The files are too large', retryable: false },
   unsupported_media_type: {
     status: 415,
     title: 'The body is of another type than this route takes',

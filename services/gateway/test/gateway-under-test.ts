@@ -144,6 +144,8 @@ export class ScriptedQueue implements Submitter, QueueInspector {
   async enqueue(job: SubmittedJob): Promise<void> {
     await this.admit(job);
     this.submitted.push(job);
+    if (job.track !== undefined)
+      this.jobs.set(job.id, { id: job.id, type: job.track.type, status: 'queued' });
   }
   async cancel(id: string): Promise<void> {
     this.cancelled.push(id);

@@ -61,7 +61,7 @@ describe('an upload over a socket', () => {
     const { server, incoming } = await served();
     const { socket, heard } = await open(server.port);
     socket.write(head(`Content-Length: ${10 * maxBytes}`));
-    await until('an answer', () => heard().includes('body_too_large'));
+    await until('an answer', () => heard().includes('file_too_large'));
     expect(heard()).toContain('HTTP/1.1 413');
     expect(await incoming()).toEqual([]);
     socket.destroy();
@@ -71,7 +71,7 @@ describe('an upload over a socket', () => {
     const { server } = await served({ largestBodyBytes: 2 * maxBytes });
     const { socket, heard } = await open(server.port);
     socket.write(head(`Content-Length: ${10 * maxBytes}`, 'Expect: 100-continue'));
-    await until('an answer', () => heard().includes('body_too_large'));
+    await until('an answer', () => heard().includes('file_too_large'));
     expect(heard()).not.toContain('100 Continue');
     socket.destroy();
     const other = await open(server.port);
@@ -89,7 +89,7 @@ describe('an upload over a socket', () => {
     socket.write(head('Transfer-Encoding: chunked'));
     socket.write(chunk(filePart('"endless.txt"', '').replace(/\r\n$/, '')));
     const piece = chunk('x'.repeat(64 * 1024));
-    while (!heard().includes('body_too_large')) {
+    while (!heard().includes('file_too_large')) {
       if (!socket.write(piece)) await Promise.race([once(socket, 'drain'), once(socket, 'data')]);
     }
     expect(heard()).toContain('HTTP/1.1 413');

@@ -339,6 +339,30 @@ describe('Idempotency-Key', () => {
     expect((await post('/ingest', { ...ingest, content: 'two' }, key)).status).toBe(202);
   });
 
+  it('brings back what a gateway that was killed between registry and folder did not place', async () => {
+    const gateway = await gatewayUnderTest();
+    const body = multipart(filePart('"a.txt"', 'one'));
+    expect((await send(gateway, body, key)).status).toBe(202);
+    await gateway.originals.discard(hashOf('one'), async () => false);
+    expect((await send(gateway, body, key)).status).toBe(202);
+    expect((await gateway.originals.get(hashOf('one'))).toString()).toBe('one');
+    expect(gateway.queue.submitted).toHaveLength(1);
+  });
+
+  it('queues what a gateway that was killed between key and queue did not, under the job it named', async () => {
+    const { post, queue } = await gatewayUnderTest();
+    const ingest = { user_id: 'u', document_id: 'd', content: 'one' };
+    const first = await (await post('/ingest', ingest, key)).json();
+    queue.jobs.clear();
+    queue.submitted.length = 0;
+    queue.admit = () => Promise.reject(new QueueUnavailable('redis is away'));
+    expect((await post('/ingest', ingest, key)).status).toBe(503);
+    queue.admit = async () => {};
+    const again = await post('/ingest', ingest, key);
+    expect([again.status, await again.json()]).toEqual([202, first]);
+    expect(queue.submitted.map(({ id }) => id)).toEqual([first.job_id]);
+  });
+
   it.each(['short', 'has a space', 'x'.repeat(256)])('refuses the key %j', async (bad) => {
     const gateway = await gatewayUnderTest();
     const headers = { 'Idempotency-Key': bad };

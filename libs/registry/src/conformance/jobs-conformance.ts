@@ -61,6 +61,24 @@ export function jobsConformance(underTest: RegistryUnderTest): void {
       expect(await registry.claimJob('job_none')).toEqual({ outcome: 'unknown' });
     });
 
+    it('tells of many jobs at once how far each has come', async () => {
+      const { registry, other } = underTest;
+      await underTest.begin();
+      await underTest.begin({ externalId: 'b.md', jobId: 'job_2' });
+      const jobs = ['job_1', 'job_2', 'job_unknown'];
+      expect(await other.newestEvents(tenant, jobs)).toEqual(
+        new Map([
+          ['job_1', 1],
+          ['job_2', 1],
+        ]),
+      );
+      await registry.claimJob('job_2');
+      await registry.noteProgress('job_2', { ...embed, progress: 40 });
+      expect((await other.newestEvents(tenant, jobs)).get('job_2')).toBe(3);
+      expect(await other.newestEvents('someone-else', jobs)).toEqual(new Map());
+      expect(await other.newestEvents(tenant, [])).toEqual(new Map());
+    });
+
     it('counts deliveries until work is committed, and a drained one not at all', async () => {
       const { registry } = underTest;
       await underTest.begin();

@@ -1,5 +1,5 @@
 import type { JobRegistry } from '../jobs.ts';
-import { jobEventFrom, jobFrom, number } from '../rows.ts';
+import { jobEventFrom, jobFrom, number, text } from '../rows.ts';
 import { changeJob, isOpen, lockJob, requestCancel, type StoredJob } from './change-job.ts';
 import {
   findVersion,
@@ -48,6 +48,13 @@ export function jobsOf({ now, read, write, note }: SqlSession): JobRegistry {
                     WHERE e.job_id = :jobId AND j.tenant = :tenant AND e.sequence > :after
                     ORDER BY e.sequence LIMIT :limit`;
       return (await read(() => all(sql, { tenant, jobId, after, limit }))).map(jobEventFrom);
+    },
+
+    async newestEvents(tenant, jobIds) {
+      if (jobIds.length === 0) return new Map();
+      const sql = 'SELECT id, last_event FROM jobs WHERE id IN :jobIds AND tenant = :tenant';
+      const rows = await read(() => all(sql, { tenant, jobIds }));
+      return new Map(rows.map((row) => [text(row, 'id'), number(row, 'last_event')]));
     },
 
     claimJob: (jobId) =>

@@ -66,7 +66,7 @@ export async function acceptDocuments(
   const secret = webhookUrl === undefined ? undefined : await secretOfAddress(parts, webhookUrl);
   if (accepted.outcome === 'accepted') {
     await queueAccepted(parts, documents, planned, accepted.documents, idempotency?.key);
-  }
+  } else await restoreOriginals(parts, documents);
   exchange.jobId = accepted.documents.find(({ jobId }) => jobId !== null)?.jobId ?? undefined;
   const { registry } = parts;
   return Promise.all(
@@ -106,6 +106,16 @@ async function queueAccepted(
   }
 }
 
+/** Of a request that was answered before, or cut off before its originals were placed: those that are owned and not there. */
+async function restoreOriginals(parts: GatewayParts, documents: readonly ArrivedDocument[]): Promise<void> {
+  const { originals, registry } = parts;
+  for (const document of documents) {
+    if (await originals.has(document.hash)) continue;
+    const owned = await registry.ownedContents('original', [document.hash]);
+    if (owned.has(document.hash)) await document.place();
+  }
+}
+
 /** Puts a job's id on the list of uploads. @throws QueueFull, QueueUnavailable */
 export async function admitUpload(
   parts: GatewayParts,
@@ -136,7 +146,7 @@ async function undo(
   try {
     const left = await registry.undoAcceptance(defaultTenant, jobs, key);
     for (const hash of left.originals) {
-      await originals.discard(hash, async () => (await registry.ownedContents('original', [hash])).size > 0);
+      await originals.discard(hash, async () => (await registry.ownedContents('original', [hash])).has(hash));
     }
   } catch (error) {
     log.error({ err: error, jobs }, 'an acceptance could not be taken back; the sweeper will run its jobs');

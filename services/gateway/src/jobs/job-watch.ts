@@ -6,9 +6,8 @@ import type { Registry } from '@vortex/registry';
 import { eventOfHash, eventOfRecord, hasEnded, jobOfHash } from './job-view.ts';
 
 /**
- * Tells any number of watchers what happens to their jobs, from one loop. Ten times a second it asks the registry
- * whether anything has changed at all (a few microseconds), and only then for the events of each watched job,
- * once per job. Jobs that the registry does not know are read from their hashes; when a worker brings such a job
+ * Tells any number of watchers what happens to their jobs, from one loop. Ten times a second it asks the registry,
+ * in one query, how far each watched job has come, and reads the events of those that have moved, once per job. Jobs that the registry does not know are read from their hashes; when a worker brings such a job
  * into the registry, its events go on from there.
  *
  *   following ──► an event after which nothing comes (the job ended)      told with `last`, forgotten
@@ -32,7 +31,7 @@ export interface JobWatcher {
 }
 
 export interface JobWatchOptions {
-  registry: Pick<Registry, 'changeCounter' | 'getJob' | 'jobEvents'>;
+  registry: Pick<Registry, 'newestEvents' | 'getJob' | 'jobEvents'>;
   inspector: Pick<QueueInspector, 'jobStatus'>;
   log: Logger;
   tickMs?: number;
@@ -52,7 +51,8 @@ export function createJobWatch({ registry, inspector, log, tickMs = 100 }: JobWa
   const watches = new Map<string, Set<Watch>>();
   /** Ids that have a watcher the loop has not looked for yet. */
   const fresh = new Set<string>();
-  const inRegistry = new Set<string>();
+  /** The newest event each job in the registry had when it was last looked at. */
+  const newestSeen = new Map<string, number>();
   const stopped = new AbortController();
   let looping: Promise<void> | undefined;
   let woken = Promise.withResolvers<void>();
@@ -64,7 +64,7 @@ export function createJobWatch({ registry, inspector, log, tickMs = 100 }: JobWa
     if (ofJob?.size !== 0) return;
     watches.delete(watch.id);
     fresh.delete(watch.id);
-    inRegistry.delete(watch.id);
+    newestSeen.delete(watch.id);
   }
 
   function endAll(id: string): void {
@@ -83,21 +83,13 @@ export function createJobWatch({ registry, inspector, log, tickMs = 100 }: JobWa
   }
 
   async function loop(): Promise<void> {
-    let seen = Number.NaN;
     while (watches.size > 0 && !stopped.signal.aborted) {
       woken = Promise.withResolvers<void>();
       try {
-        // Read first: what changes while we look is looked for again.
-        const counter = await registry.changeCounter();
-        for (const id of [...watches.keys()]) {
-          const changed = fresh.delete(id) || counter !== seen;
-          if (changed) await look(id);
-          else if (!inRegistry.has(id)) await lookAtHash(id);
-        }
-        seen = counter;
+        await lookAtAll();
         reported = false;
       } catch (error) {
-        seen = Number.NaN;
+        for (const id of watches.keys()) fresh.add(id);
         // Once per outage: at ten a second it would drown the log.
         if (!reported) log.warn({ err: error }, 'jobs cannot be watched for now; the next look tries again');
         reported = true;
@@ -116,15 +108,27 @@ export function createJobWatch({ registry, inspector, log, tickMs = 100 }: JobWa
     enough.abort();
   }
 
+  async function lookAtAll(): Promise<void> {
+    const ids = [...watches.keys()];
+    // Read first: what changes while we look is looked for again.
+    const newest = await registry.newestEvents(defaultTenant, ids);
+    for (const id of ids.filter((one) => watches.has(one))) {
+      const number = newest.get(id);
+      const isFresh = fresh.delete(id);
+      if (number === undefined) {
+        if (newestSeen.has(id)) endAll(id);
+        else await lookAtHash(id);
+      } else if (isFresh || newestSeen.get(id) !== number) {
+        newestSeen.set(id, number);
+        await look(id);
+      }
+    }
+  }
+
   async function look(id: string): Promise<void> {
     const record = await registry.getJob(defaultTenant, id);
-    if (record === null) {
-      if (inRegistry.has(id)) endAll(id);
-      else await lookAtHash(id);
-      return;
-    }
-    inRegistry.add(id);
-    await tellEvents(id, hasEnded(record));
+    if (record === null) endAll(id);
+    else await tellEvents(id, hasEnded(record));
   }
 
   async function tellEvents(id: string, ended: boolean): Promise<void> {

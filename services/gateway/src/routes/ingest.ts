@@ -6,6 +6,7 @@ import type { Endpoint } from '../endpoint.ts';
 import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
 import { idempotencyConflict, idempotencyKeyOf, idempotencyOf } from '../idempotency.ts';
 import { jobHeaderOf } from '../job-header.ts';
+import { viewJob } from '../jobs/job-view.ts';
 import { readJsonBytes } from '../middleware/json-body.ts';
 import { idempotencyHeader, jsonBody, jsonContent, schemas } from '../openapi-schemas.ts';
 
@@ -42,7 +43,10 @@ export function ingestEndpoint(parts: GatewayParts): Endpoint {
       const claim = key === null ? null : await claimIngest(parts, key, bytes, made);
       const id = claim?.jobId ?? made;
       exchange.jobId = id;
-      if (claim?.repeated === true) return answerAccepted(exchange, payload.document_id, id);
+      // A gateway that was killed between key and queue has queued nothing: what nobody knows is queued now.
+      if (claim?.repeated === true && (await viewJob(parts, id)) !== null) {
+        return answerAccepted(exchange, payload.document_id, id);
+      }
       const deadlineAt = exchange.receivedAt + defaultDeadlineMs.low;
       try {
         await parts.submitter.enqueue({
@@ -57,7 +61,9 @@ export function ingestEndpoint(parts: GatewayParts): Endpoint {
           track: { type: 'ingest', payload, maxRetries: stages.ingest.maxAttempts - 1 },
         });
       } catch (error) {
-        if (key !== null) await parts.registry.releaseIdempotencyKey(defaultTenant, key);
+        if (key !== null && claim?.repeated === false) {
+          await parts.registry.releaseIdempotencyKey(defaultTenant, key);
+        }
         throw error;
       }
       return answerAccepted(exchange, payload.document_id, id);

@@ -46,7 +46,7 @@ const maxFields = 40;
 /** 16 k characters of metadata in UTF-8. */
 const maxFieldBytes = 64 * 1024;
 
-/** @throws HttpProblem 400 `invalid_multipart`, 413, 415, 422; ClientGone; errors of the disk. */
+/** @throws HttpProblem 400 `invalid_multipart`, 413 `file_too_large`, 415, 422; ClientGone; errors of the disk. */
 export async function receiveUpload(context: GatewayContext, limits: UploadLimits): Promise<ReceivedUpload> {
   const headers = context.req.header();
   if (!/^multipart\/form-data\s*(?:;|$)/i.test(headers['content-type'] ?? '')) {
@@ -183,7 +183,7 @@ function fieldRefused(name: string, message: string): HttpProblem {
 }
 
 function tooLarge({ maxBytes }: UploadLimits): HttpProblem {
-  return gatewayProblem('body_too_large', {
+  return gatewayProblem('file_too_large', {
     detail: `The files of one upload may have ${maxBytes.toLocaleString('en')} bytes together.`,
   });
 }
