@@ -25,8 +25,8 @@ export default defineConfig({
           name: 'redis',
           include: ['libs/**/*.redis.test.ts', 'services/**/*.redis.test.ts'],
           globalSetup: ['libs/testkit/src/redis-global-setup.ts'],
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {

@@ -226,10 +226,15 @@ export async function openIngestBench(): Promise<IngestBench> {
       throw new Error(`the registry has no job ${id}`);
     },
     ended: (id) =>
-      until(`the end of ${id}`, async () => {
-        const job = await bench.job(id);
-        return job.completedAt === null ? null : job;
-      }),
+      // A worker's start and its leases are in it, on a machine that may be busy with other suites.
+      until(
+        `the end of ${id}`,
+        async () => {
+          const job = await bench.job(id);
+          return job.completedAt === null ? null : job;
+        },
+        50_000,
+      ),
 
     async purge() {
       for (const { tenant: of, documentId, version } of await registry.staleVersions()) {
