@@ -21,4 +21,3 @@ export { parseDocument } from './parse/parse-document.ts';
 export type { ParsedText, ParseLimits, ParseProgress } from './parse/parsed-text.ts';
 export { type ChunkSettings, chunkSettings, documentEdition, settingsHash } from './settings-hash.ts';
 export { sniffDocument } from './sniff.ts';
-export { createTextStore, type TextStore } from './text-store.ts';
