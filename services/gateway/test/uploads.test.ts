@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
-import { problem, uploadAccepted, uploadsAccepted } from '@vortex/contracts';
+import { ingestResponse, problem, uploadAccepted, uploadsAccepted } from '@vortex/contracts';
 import { QueueFull, QueueUnavailable } from '@vortex/queue';
 import { until } from '@vortex/testkit';
 import { describe, expect, it } from 'vitest';
@@ -352,7 +352,7 @@ describe('Idempotency-Key', () => {
   it('queues what a gateway that was killed between key and queue did not, under the job it named', async () => {
     const { post, queue } = await gatewayUnderTest();
     const ingest = { user_id: 'u', document_id: 'd', content: 'one' };
-    const first = await (await post('/ingest', ingest, key)).json();
+    const first = ingestResponse.parse(await (await post('/ingest', ingest, key)).json());
     queue.jobs.clear();
     queue.submitted.length = 0;
     queue.admit = () => Promise.reject(new QueueUnavailable('redis is away'));
