@@ -13,7 +13,6 @@ export {
   mediaTypeOfName,
   readFormats,
 } from './document-media-types.ts';
-export { extractText } from './extract-text.ts';
 export { firstHeading } from './markdown-outline.ts';
 export { mediaTypeOf } from './media-type.ts';
 export type { TextMediaType } from './outline.ts';
