@@ -14,7 +14,7 @@ export const ifExists = z.enum(['replace', 'skip', 'error']);
 export type IfExists = z.infer<typeof ifExists>;
 
 /** Free JSON of the caller, kept with the document and filtered by. */
-export const maxMetadataCharacters = 16 * 1024;
+const maxMetadataCharacters = 16 * 1024;
 export const documentMetadata = z
   .record(z.string().min(1).max(200), z.unknown())
   .refine((metadata) => JSON.stringify(metadata).length <= maxMetadataCharacters, {

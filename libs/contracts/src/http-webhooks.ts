@@ -60,15 +60,7 @@ export const webhookList = z.object({ webhooks: z.array(webhookResponse) });
 export const webhookQueued = z.object({ delivery_ids: z.array(z.string()) });
 export type WebhookQueued = z.infer<typeof webhookQueued>;
 
-/** The body of a delivery. Its headers are `webhook-id`, `webhook-timestamp` and `webhook-signature`. */
-export const webhookBody = z.object({
-  type: z.union([webhookEventType, z.literal('webhook.test')]),
-  timestamp: z.string(),
-  data: z.record(z.string(), z.unknown()),
-});
-export type WebhookBody = z.infer<typeof webhookBody>;
-
-export const deliveryState = z.enum(['pending', 'delivered', 'failed']);
+const deliveryState = z.enum(['pending', 'delivered', 'failed']);
 
 export const webhookDelivery = z.object({
   id: z.string(),

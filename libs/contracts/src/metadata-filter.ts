@@ -14,8 +14,8 @@ export type MetadataFilter =
   | { any: MetadataFilter[] }
   | { not: MetadataFilter };
 
-export const maxFilterDepth = 8;
-export const maxFilterConditions = 64;
+const maxFilterDepth = 8;
+const maxFilterConditions = 64;
 
 const field = z.string().min(1).max(200);
 const scalar = z.union([z.string().max(1000), z.number(), z.boolean()]);

@@ -162,6 +162,9 @@ export const maxDeliveries = 3;
 /** Given to envelopes that bring no deadline (pushed by hand). */
 export const defaultDeadlineMs = { interactive: 60_000, low: 24 * 3_600_000 } as const;
 
+/** How long an id may wait in a list of ids before Redis forgets that it is there; a run's own deadline counts from its claim. */
+export const idsWaitMs = 7 * 24 * 3_600_000;
+
 /** Elements larger than this are dead letters unread; raw bytes in a dead letter are cut to `maxDeadBytes`. */
 export const maxElementBytes = { interactive: 1024 * 1024, low: 64 * 1024 * 1024 } as const;
 export const maxDeadBytes = 64 * 1024;

@@ -13,7 +13,6 @@ export {
   mediaTypeOfName,
   readFormats,
 } from './document-media-types.ts';
-export { extractText } from './extract-text.ts';
 export { firstHeading } from './markdown-outline.ts';
 export { mediaTypeOf } from './media-type.ts';
 export type { TextMediaType } from './outline.ts';
@@ -21,4 +20,3 @@ export { parseDocument } from './parse/parse-document.ts';
 export type { ParsedText, ParseLimits, ParseProgress } from './parse/parsed-text.ts';
 export { type ChunkSettings, chunkSettings, documentEdition, settingsHash } from './settings-hash.ts';
 export { sniffDocument } from './sniff.ts';
-export { createTextStore, type TextStore } from './text-store.ts';

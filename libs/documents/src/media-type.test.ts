@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { extractText } from './extract-text.ts';
 import { firstHeading } from './markdown-outline.ts';
 import { mediaTypeOf } from './media-type.ts';
 
@@ -19,14 +18,6 @@ describe('what a text is taken for', () => {
     ['prose', { names: ['v1.2'], text: 'Just words.\n\n----\n\nMore.' }, 'text/plain'],
   ])('%s', (_, document, expected) => {
     expect(mediaTypeOf(document)).toBe(expected);
-  });
-});
-
-describe('the text of a document', () => {
-  it('loses its byte order mark and half characters, and nothing else', () => {
-    expect(extractText('\ufeffa\r\n\tb')).toBe('a\r\n\tb');
-    expect(extractText('x\ud800y\udc00z')).toBe('x\ufffdy\ufffdz');
-    expect(extractText('a\ufeff👩‍🚀')).toBe('a\ufeff👩‍🚀');
   });
 });
 

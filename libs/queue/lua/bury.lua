@@ -18,10 +18,10 @@ if not redis.call('LPOS', KEYS[1], ARGV[1]) then return 'FENCED' end
 redis.call('RPUSH', KEYS[2], ARGV[2])
 redis.call('LTRIM', KEYS[2], -1000, -1)
 if ARGV[3] ~= '' then
-  if redis.call('SET', KEYS[3], ARGV[4], 'NX', 'EX', 60) then
-    if KEYS[5] ~= '' and redis.call('RPUSH', KEYS[5], ARGV[4]) == 1 then redis.call('EXPIRE', KEYS[5], 15) end
-    track(KEYS[6], ARGV[5])
-  end
+  local stored = redis.call('SET', KEYS[3], ARGV[4], 'NX', 'EX', 60)
+  if stored and KEYS[5] ~= '' and redis.call('RPUSH', KEYS[5], ARGV[4]) == 1 then redis.call('EXPIRE', KEYS[5], 15) end
+  -- As in finish: the completion of an earlier run does not hide the end of a bare id's.
+  if stored or ARGV[1] == ARGV[3] then track(KEYS[6], ARGV[5]) end
   if KEYS[6] ~= '' then redis.call('SREM', KEYS[10], ARGV[3]) end
   redis.call('ZREM', KEYS[4], ARGV[3])
   release_lease(KEYS[7], KEYS[8], ARGV[3])

@@ -1,6 +1,8 @@
 #!lua flags=allow-oom
 -- expire-one: completes a job that is long past its deadline, wherever it may be, so that no caller hangs.
--- Wherever its element is, the stage that claims it next finds the deadline passed and drops it.
+-- Wherever its envelope is, the stage that claims it next finds the deadline passed and drops it. An id in a list
+-- of ids is none of ours to end: the registry is not told, its job stays open, and the id is run when it is claimed, or
+-- admitted again by the sweeper (services/ingest). Until then only the live view says `failed`.
 -- KEYS: live, completion, job, active
 -- ARGV: id, value, fields, grace_ms
 -- Returns: OK | EARLY | GONE

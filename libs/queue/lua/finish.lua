@@ -5,7 +5,9 @@
 -- submitter needs no second read, and may be lost without harm: it goes after 15 s, so that a killed
 -- submitter leaves nothing behind; one frozen for longer finds the keys (its check of every second).
 -- Fenced like handoff: what was written before the fence is taken back. `inbox`, `job` and the replica's
--- keys are empty when there are none, and `completion` when the job had ended before it was claimed.
+-- keys are empty when there are none, and `completion` when the job had ended before it was claimed. A bare id may
+-- run again within its completion's minute (retried, or overdue and admitted anew): the registry let this run begin,
+-- so its end is shown whatever that completion says.
 -- KEYS: inflight, live, inbox, leases, load, active, then per job: completion, job
 -- ARGV: then per job: old, id, value, fields
 -- Returns: OK, or when one was FENCED a word per job: OK | FENCED
@@ -29,7 +31,7 @@ for job = 1, jobs do
   if redis.call('LREM', KEYS[1], 1, old) == 1 then
     words[job] = 'OK'
     ended[#ended + 1] = id
-    if stored[job] or KEYS[5 + 2 * job] == '' then track(KEYS[6 + 2 * job], fields) end
+    if stored[job] or KEYS[5 + 2 * job] == '' or old == id then track(KEYS[6 + 2 * job], fields) end
     if KEYS[6 + 2 * job] ~= '' then untracked[#untracked + 1] = id end
   else
     words[job], fenced = 'FENCED', true

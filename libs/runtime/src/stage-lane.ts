@@ -222,7 +222,8 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       }
       case 'reject':
         measure(run, 'rejected');
-        bury(run, outcome.code, outcome.reason);
+        if (outcome.code === 'cancelled') end(run, 'cancelled', outcome.reason);
+        else bury(run, outcome.code, outcome.reason);
         return;
       case 'later': {
         measure(run, 'later');

@@ -52,7 +52,8 @@ export function createProgressReporter(options: {
     last = said;
     writing = write(said).finally(() => {
       writing = undefined;
-      if (next !== undefined && !stopped) begin();
+      // What may wait has its pause still to come.
+      if (pause === undefined) begin();
     });
   }
 

@@ -1,4 +1,4 @@
-import { stages } from '@vortex/contracts';
+import { idsWaitMs, stages } from '@vortex/contracts';
 import type { Logger, Metrics } from '@vortex/observability';
 import type { Submitter } from '@vortex/queue';
 import type { JobRecord, Registry } from '@vortex/registry';
@@ -10,6 +10,9 @@ import type { Spool } from './spool.ts';
  * other, and has not been touched for a while, is admitted again under its id. Of two sweepers at once the second
  * is told DUP. A job that runs is touched all the while (report-progress.ts), so that it is not taken for lost when
  * Redis has forgotten it: it will end by itself, in the registry.
+ *
+ * An id that has waited so long that Redis ended it as overdue (expire-one) is in the list still and not live: it is
+ * admitted again as well, and of its two elements the second finds the job over. No document fails by having waited.
  *
  * Besides it forgets what is old: ended jobs after their days, spool folders of jobs that have ended.
  *
@@ -42,8 +45,6 @@ const jobsPerRound = 1000;
 /** History and spool are not urgent. */
 const houseKeepingMs = 60_000;
 const dayMs = 24 * 3_600_000;
-/** Its deadline while it waits in the list; a run's own is counted from its claim. */
-const waitAtMostMs = 7 * dayMs;
 
 export function startSweeper(deps: SweeperDeps): Sweeper {
   const {
@@ -87,7 +88,7 @@ export function startSweeper(deps: SweeperDeps): Sweeper {
       list: stages.upload.list,
       lane: stages.upload.lane,
       id,
-      deadlineAt: now() + waitAtMostMs,
+      deadlineAt: now() + idsWaitMs,
       envelope: 'bare',
       // It was admitted once; refusing it now would lose it.
       cap: Number.MAX_SAFE_INTEGER,

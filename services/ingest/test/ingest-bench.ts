@@ -10,7 +10,7 @@ import {
   type Outcome,
   stages,
 } from '@vortex/contracts';
-import { type ContentStore, createContentStore, createTextStore, settingsHash } from '@vortex/documents';
+import { type ContentStore, createContentStore, settingsHash } from '@vortex/documents';
 import { createMetrics, type Metrics, silentLogger } from '@vortex/observability';
 import { createLiveView, createSubmitter, type Submitter } from '@vortex/queue';
 import { type JobRecord, openSqliteRegistry, type Registry } from '@vortex/registry';
@@ -37,7 +37,7 @@ export interface IngestBench {
   /** The data folder. */
   folder: string;
   registry: Registry;
-  texts: ReturnType<typeof createTextStore>;
+  texts: ContentStore;
   originals: ContentStore;
   /** Of all workers: rows of the store, `<document>:<version>:<ordinal>` of what was embedded, in order. */
   rows: Map<string, StoredRow>;
@@ -59,7 +59,7 @@ export interface IngestBench {
   /** Accepts and queues a document as the gateway does; resolves with the job's id. */
   upload(document: UploadedText): Promise<string>;
   job(id: string): Promise<JobRecord>;
-  ended(id: string): Promise<JobRecord>;
+  ended(id: string, withinMs?: number): Promise<JobRecord>;
   /** One pass of the retriever's purge. */
   purge(): Promise<void>;
   rowsOf(documentId: string, version: number): StoredRow[];
@@ -89,7 +89,7 @@ export async function openIngestBench(): Promise<IngestBench> {
   const folder = await mkdtemp(join(tmpdir(), 'vortex-ingest-'));
   const registry = openSqliteRegistry({ file: join(folder, 'registry.db') });
   const originals = createContentStore(join(folder, 'originals'));
-  const textContents = createContentStore(join(folder, 'texts'));
+  const texts = createContentStore(join(folder, 'texts'));
   const rows = new Map<string, StoredRow>();
   const embedded: string[] = [];
   const started: { stop(): Promise<void> }[] = [];
@@ -149,7 +149,7 @@ export async function openIngestBench(): Promise<IngestBench> {
     redis,
     folder,
     registry,
-    texts: createTextStore(join(folder, 'texts')),
+    texts,
     originals,
     rows,
     embedded,
@@ -166,7 +166,7 @@ export async function openIngestBench(): Promise<IngestBench> {
       const running = await startIngest({
         ...{ registry, originals, reader, liveView, metrics, places },
         submitter: submitterOfWorker,
-        texts: textContents,
+        texts,
         spoolDir: join(folder, 'spool'),
         readPieces: readPlainPieces,
         model: { ...benchModel, fingerprint: model },
@@ -225,15 +225,15 @@ export async function openIngestBench(): Promise<IngestBench> {
       }
       throw new Error(`the registry has no job ${id}`);
     },
-    ended: (id) =>
-      // A worker's start and its leases are in it, on a machine that may be busy with other suites.
+    // A worker's start and its leases are in it, on a machine that may be busy with other suites.
+    ended: (id, withinMs = 50_000) =>
       until(
         `the end of ${id}`,
         async () => {
           const job = await bench.job(id);
           return job.completedAt === null ? null : job;
         },
-        50_000,
+        withinMs,
       ),
 
     async purge() {

@@ -53,7 +53,7 @@ describe('a document', () => {
       metadata: { user_id: 'u1' },
     });
     expect(await bench.originals.get(String(document?.contentHash))).toEqual(Buffer.from(content));
-    const text = await bench.texts.get(String(document?.textHash));
+    const text = (await bench.texts.get(String(document?.textHash))).toString();
     expect(text).toBe(content.slice(1));
     const stored = bench.rowsOf(result.document_id, 1);
     expect(stored).toHaveLength(result.chunk_count);

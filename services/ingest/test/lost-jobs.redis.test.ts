@@ -142,6 +142,21 @@ it('groups of a document are sent again when Redis has lost them', async () => {
   expect(new Set(rows.map((row) => row.ordinal)).size).toBe(Number(job.result?.chunk_count));
 });
 
+it('an id that has waited until Redis ended it as overdue is ingested all the same, once', async () => {
+  const id = await bench.upload({ name: 'late.txt', content: sentences(3) });
+  await bench.redis.client.zadd(keys.live('low'), 1, id);
+  const shown = () => bench.redis.client.hget(keys.job(id), 'status');
+  await until('the live view says so', async () => (await shown()) === 'failed');
+  await bench.startWorker(sweeping);
+  expect(await bench.ended(id)).toMatchObject({ status: 'completed', retryCount: 0 });
+  await until('neither of its elements is left', async () => {
+    const live = await bench.redis.client.zcard(keys.live('low'));
+    return live === 0 && (await waiting()).length === 0;
+  });
+  expect(bench.parsed()).toHaveLength(1);
+  expect(await shown()).toBe('completed');
+});
+
 it('a job that is being cancelled is not queued again', async () => {
   const id = await bench.upload({ name: 'a.txt', content: sentences(3) });
   await bench.registry.cancelJob('default', id);

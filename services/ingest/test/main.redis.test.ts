@@ -47,11 +47,12 @@ async function end(service: ChildProcess, signal: NodeJS.Signals): Promise<numbe
 it('reads, sends, publishes; what was cut is exactly in the text; stops when it is told to', async () => {
   const service = startService();
   const content = `# Handbook\n\n${sentences(60)}\n\n## Part 🎉\n\n| a | b |\n| - | - |\n| 1 | 2 |\n\n${sentences(40)}\n`;
-  const job = await bench.ended(await bench.upload({ name: 'a.md', content }));
+  // A real process starts, and a reading child of it.
+  const job = await bench.ended(await bench.upload({ name: 'a.md', content }), 30_000);
   expect(job).toMatchObject({ status: 'completed', progress: 100 });
   const document = await bench.registry.getDocument(tenant, job.documentId);
   expect(document).toMatchObject({ state: 'ready', title: 'Handbook', chunks: job.result?.chunk_count });
-  const text = await bench.texts.get(String(document?.textHash));
+  const text = (await bench.texts.get(String(document?.textHash))).toString();
   const rows = bench.rowsOf(job.documentId, 1);
   expect(rows).toHaveLength(Number(job.result?.chunk_count));
   for (const row of rows) expect(text.slice(...row.source_span)).toBe(row.text);

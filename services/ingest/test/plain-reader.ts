@@ -3,7 +3,7 @@ import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { chunkText, extractText, firstHeading, type Piece } from '@vortex/documents';
+import { chunkText, firstHeading, type Piece } from '@vortex/documents';
 import type { DocumentReader, ReadDocument, ReadPieces } from '../src/document-reader.ts';
 
 /**
@@ -25,7 +25,7 @@ export function createPlainReader(hooks: {
       await hooks.beforeRead(signal, request.file);
       signal.throwIfAborted();
       parsed.push(request.outDir);
-      const text = extractText(await readFile(request.file, 'utf8'));
+      const text = await readFile(request.file, 'utf8');
       onProgress({ stage: 'parse', done: text.length, total: text.length, unit: 'bytes' });
       const pieces = chunkText(
         {

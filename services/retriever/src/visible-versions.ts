@@ -17,16 +17,26 @@ export class VisibleVersions {
   #excludedList: readonly DocumentVersion[] | null = null;
   readonly #matching = new Map<string, Promise<Matching>>();
   #revision = -1;
+  #refreshed: Promise<void> = Promise.resolve();
 
   constructor(registry: Pick<Registry, 'versionState' | 'visibleVersions'>) {
     this.#registry = registry;
   }
 
-  /** To be called with the collection as just read, before anything else of a search. */
+  /**
+   * To be called with the collection as just read, before anything else of a search. Every search of a revision waits
+   * for its look: one that went ahead could miss the new version, still excluded, and find the old one purged already.
+   */
   async refresh(collection: Collection): Promise<void> {
-    if (this.#revision === collection.revision) return;
-    this.#revision = collection.revision;
-    await this.lookAgain(collection.tenant);
+    if (this.#revision !== collection.revision) {
+      this.#revision = collection.revision;
+      this.#refreshed = this.lookAgain(collection.tenant);
+      // The next search looks anew.
+      this.#refreshed.catch(() => {
+        this.#revision = -1;
+      });
+    }
+    await this.#refreshed;
   }
 
   /**

@@ -1,8 +1,8 @@
 import {
   type DocumentJobPayload,
   defaultCollection,
-  defaultDeadlineMs,
   defaultTenant,
+  idsWaitMs,
   type JobStatus,
   newId,
   stages,
@@ -126,7 +126,7 @@ export async function admitUpload(
     list: stages.upload.list,
     lane: stages.upload.lane,
     id,
-    deadlineAt: Date.now() + defaultDeadlineMs.low,
+    deadlineAt: Date.now() + idsWaitMs,
     envelope: 'bare',
     cap: parts.settings.max_live_documents,
     track: { type: job.type, payload: job.payload, maxRetries: job.maxRetries },

@@ -155,6 +155,7 @@ export function startWebhookDeliverer(deps: DelivererDeps): WebhookDeliverer {
   // ── the loop ────────────────────────────────────────────────────────────────────────────────
 
   async function live(): Promise<void> {
+    let failing = false;
     while (!stopping.signal.aborted) {
       const woken = new Promise<void>((resolve) => {
         wake = resolve;
@@ -162,8 +163,14 @@ export function startWebhookDeliverer(deps: DelivererDeps): WebhookDeliverer {
       let more = false;
       try {
         more = await round();
+        failing = false;
       } catch (error) {
-        log.warn({ err: error }, 'the outbox of webhooks could not be read; it is tried again');
+        // A registry that is away is said once, not twice a second.
+        log[failing ? 'debug' : 'warn'](
+          { err: error },
+          'the outbox of webhooks could not be read; it is tried again',
+        );
+        failing = true;
       }
       if (!more || running.size >= concurrency) await either(woken, pollMs);
     }
