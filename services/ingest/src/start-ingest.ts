@@ -42,7 +42,7 @@ export interface IngestParts {
   >;
   metrics: Metrics;
   log: Logger;
-  /** Groups of all documents under way at a time; tests make it scarce. */
+  /** Full groups of all documents under way at a time; tests make it scarce. */
   places?: number;
 }
 
@@ -70,7 +70,7 @@ export async function startIngest(parts: IngestParts): Promise<RunningIngest> {
     ...{ registry, originals, texts, reader, readPieces, spool, liveView, jobs, model, metrics },
     groups: createGroupSender({
       submitter,
-      turns: createTurns(parts.places ?? groupsAtOnce),
+      turns: createTurns((parts.places ?? groupsAtOnce) * settings.group_size),
       groupSize: settings.group_size,
       groupsInFlight: settings.groups_in_flight,
     }),

@@ -75,7 +75,7 @@ running = await runStages({
       slots,
     },
     chunks: { handler: createChunksStage({ store }), slots: 4 },
-    store: { handler: createStoreStage({ registry, store, visibleSearch, gate }), slots: 2 },
+    store: { handler: createStoreStage({ registry, store, visibleSearch, gate }), slots: 64 },
     audit: {
       handler: createAuditStage({
         ...{ registry, store },
