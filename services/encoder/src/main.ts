@@ -46,6 +46,7 @@ running = await runStages({
   lanes: {
     // A thread holds three questions; some more are on their way from and to Redis.
     encode: { handler: createEncodeStage({ embedder, metrics }), slots: 4 * choice.threads + 2 },
+    // Groups of one chunk each, of small documents: two left the threads idle while Redis was asked for the next.
     embed: { handler: createEmbedStage({ embedder, metrics }), slots: 8 },
   },
   drainBudgetMs,

@@ -54,9 +54,9 @@ export interface RunningIngest {
 }
 
 /**
- * An encoder process works on two groups at a time (its low lane), and while they are there as many are on the way to
- * it and back or being stored. Eight keep two encoders busy; more would only stand in the encoder's list, where first
- * come is first served and no turn counts any more.
+ * Full groups, each of as many places as it has chunks: 128 chunks are a second of one encoder. That keeps it busy while
+ * others are on the way to it and back, or wait for the next commit of the store (0.2 s); more would only stand in the
+ * encoder's list, where first come is first served and no turn counts any more.
  */
 const groupsAtOnce = 8;
 

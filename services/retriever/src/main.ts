@@ -75,6 +75,7 @@ running = await runStages({
       slots,
     },
     chunks: { handler: createChunksStage({ store }), slots: 4 },
+    // They wait for the next commit together (gather-upserts.ts).
     store: { handler: createStoreStage({ registry, store, visibleSearch, gate }), slots: 64 },
     audit: {
       handler: createAuditStage({
