@@ -206,7 +206,7 @@ export const sections = {
     ),
     group_size: field(count.max(256).default(16), 'Chunks embedded and stored as one unit.'),
     groups_in_flight: field(count.max(64).default(4), 'Groups of one document under way at a time.'),
-    slots: field(count.default(4), 'Documents one ingest worker works on at a time.'),
+    slots: field(count.default(32), 'Documents one ingest worker works on at a time.'),
     chunking_strategy: field(
       z.enum(['structure', 'sentence', 'fixed']).default('structure'),
       'Where texts are cut: at headings, paragraphs and sentences; at sentences only; by tokens only.',

@@ -92,6 +92,8 @@ export function postgresSession(pool: pg.Pool, now: () => number): SqlSession {
       return transaction(steps, `UPDATE change_counter SET moves = moves + 1 WHERE slot = ${slot}; COMMIT`);
     },
     note: (steps) => transaction(steps, 'COMMIT'),
+    // Its server gathers commits by itself, and nobody's event loop stands still for them.
+    noteUnsynced: (steps) => transaction(steps, 'COMMIT'),
     changeCounter: shareAnswers(async () => {
       const [row] = await answer(pool, { sql: changes, values: {} });
       return number(row ?? {}, 'moves');

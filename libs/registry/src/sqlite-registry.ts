@@ -11,10 +11,13 @@ import { sqliteSession } from './sqlite-session.ts';
  */
 export function openSqliteRegistry(options: { file: string; now?: () => number }): Registry {
   const database = openDatabase(options.file);
+  const session = sqliteSession(database, options.now ?? Date.now);
   return {
-    ...registryOf(sqliteSession(database, options.now ?? Date.now)),
+    ...registryOf(session),
     async close() {
-      if (database.isOpen) database.close();
+      if (!database.isOpen) return;
+      session.flush();
+      database.close();
     },
   };
 }

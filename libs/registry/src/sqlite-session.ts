@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { number } from './rows.ts';
 import { type Row, type SqlSession, type Statement, type Steps, storable } from './sql/steps.ts';
-import { inTransaction } from './sqlite-database.ts';
+import { createTransactions } from './sqlite-transactions.ts';
 
 interface Prepared {
   statement: StatementSync;
@@ -12,8 +12,9 @@ interface Prepared {
 const mostPrepared = 500;
 
 /** Runs the registry's rules on one connection: each without an await from its first statement to its last. */
-export function sqliteSession(database: DatabaseSync, now: () => number): SqlSession {
+export function sqliteSession(database: DatabaseSync, now: () => number): SqlSession & { flush(): void } {
   const prepared = new Map<string, Prepared>();
+  const transactions = createTransactions(database);
   const dataVersion = database.prepare('PRAGMA data_version');
   let seenDataVersion = -1;
   let counter = 0;
@@ -46,8 +47,8 @@ export function sqliteSession(database: DatabaseSync, now: () => number): SqlSes
     return step.value;
   }
 
-  const write = async <Result>(steps: () => Steps<Result>): Promise<Result> => {
-    const result = inTransaction(database, () => follow(steps));
+  const transaction = async <Result>(steps: () => Steps<Result>, unsynced: boolean): Promise<Result> => {
+    const result = await transactions.run(() => follow(steps), { unsynced });
     counter += 1;
     return result;
   };
@@ -55,9 +56,11 @@ export function sqliteSession(database: DatabaseSync, now: () => number): SqlSes
   return {
     now,
     read: async (steps) => follow(steps),
-    write,
-    // data_version would move for every other process anyway.
-    note: write,
+    write: (steps) => transaction(steps, false),
+    // The counter moves here too: data_version would for every other process anyway.
+    note: (steps) => transaction(steps, false),
+    noteUnsynced: (steps) => transaction(steps, true),
+    flush: () => transactions.flush(),
     // data_version moves when another connection has committed, and only then; own writes are counted above.
     async changeCounter() {
       const current = number(dataVersion.get() ?? {}, 'data_version');

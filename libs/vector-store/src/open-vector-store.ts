@@ -1,5 +1,6 @@
 import type { Logger } from '@vortex/observability';
 import { withExactSearch } from './exact-search.ts';
+import { gatherUpserts } from './gather-upserts.ts';
 import { openLanceStore } from './lancedb-store.ts';
 import { openQdrantStore } from './qdrant-store.ts';
 import type { VectorStore } from './vector-store.ts';
@@ -17,12 +18,15 @@ export interface VectorStoreOptions {
   log: Logger;
 }
 
+/** A document of a stream waits that long for its rows at most, and 15 of 75 a second are written together. */
+const pauseMs = 200;
+
 /** Opens the configured store. @throws StoreUnavailable when another process owns the LanceDB folder. */
 export async function openVectorStore(
   config: VectorStoreConfig,
   { exactBelow, log }: VectorStoreOptions,
 ): Promise<VectorStore> {
-  if (config.kind === 'qdrant') return openQdrantStore({ ...config, log });
+  if (config.kind === 'qdrant') return gatherUpserts(await openQdrantStore({ ...config, log }), { pauseMs });
   const store = await openLanceStore({ dir: config.dir, log });
-  return exactBelow > 0 ? withExactSearch(store, { exactBelow }) : store;
+  return gatherUpserts(exactBelow > 0 ? withExactSearch(store, { exactBelow }) : store, { pauseMs });
 }

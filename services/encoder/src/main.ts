@@ -46,7 +46,8 @@ running = await runStages({
   lanes: {
     // A thread holds three questions; some more are on their way from and to Redis.
     encode: { handler: createEncodeStage({ embedder, metrics }), slots: 4 * choice.threads + 2 },
-    embed: { handler: createEmbedStage({ embedder, metrics }), slots: 2 },
+    // Groups of one chunk each, of small documents: two left the threads idle while Redis was asked for the next.
+    embed: { handler: createEmbedStage({ embedder, metrics }), slots: 8 },
   },
   drainBudgetMs,
 });

@@ -63,12 +63,13 @@ async function read({ id, request, limits }: ReadTask): Promise<ReadResult> {
     onProgress: (done, total, unit) => tell({ stage: 'parse', done, total, unit }),
   });
   const textHash = writeText(join(request.outDir, readFiles.text), parsed.text);
-  const { pieces, tokens } = await writePieces(request, parsed, (done) =>
+  const { pieces, tokens, piecesHash } = await writePieces(request, parsed, (done) =>
     tell({ stage: 'chunk', done, total: parsed.text.length, unit: 'characters' }),
   );
   const result: ReadResult = {
     key: readKey(request),
     textHash,
+    piecesHash,
     characters: parsed.text.length,
     pages: parsed.pages?.length ?? null,
     title: parsed.title,
@@ -84,7 +85,7 @@ const writtenCharacters = 4 * 1024 * 1024;
 /** In parts, because a second copy of the text as bytes would be another 200 MB. Resolves with the bytes' SHA-256. */
 function writeText(file: string, text: string): string {
   const hash = createHash('sha256');
-  withFile(file, (handle) => {
+  withSyncedFile(file, (handle) => {
     for (let at = 0; at < text.length; ) {
       let end = Math.min(text.length, at + writtenCharacters);
       const last = text.charCodeAt(end - 1);
@@ -105,8 +106,14 @@ async function writePieces(
   { title, chunking, outDir }: ReadRequest,
   { text, mediaType, pages }: ParsedText,
   onProgress: (done: number) => void,
-): Promise<{ pieces: number; tokens: number }> {
+): Promise<{ pieces: number; tokens: number; piecesHash: string }> {
   const handle = openSync(join(outDir, readFiles.pieces), 'w');
+  const hash = createHash('sha256');
+  const write = (some: string) => {
+    const bytes = Buffer.from(some, 'utf8');
+    hash.update(bytes);
+    writeFully(handle, bytes);
+  };
   let pieces = 0;
   let tokens = 0;
   let lines = '';
@@ -119,7 +126,7 @@ async function writePieces(
       pieces += 1;
       tokens += piece.tokens;
       if (lines.length > bufferedCharacters) {
-        writeFully(handle, Buffer.from(lines, 'utf8'));
+        write(lines);
         lines = '';
       }
       if (performance.now() - turnedAt < turnMs) continue;
@@ -128,29 +135,25 @@ async function writePieces(
       await turn();
       turnedAt = performance.now();
     }
-    writeFully(handle, Buffer.from(lines, 'utf8'));
-    fsyncSync(handle);
+    write(lines);
   } finally {
     closeSync(handle);
   }
-  return { pieces, tokens };
+  return { pieces, tokens, piecesHash: hash.digest('hex') };
 }
 
-/** The result's name appears only when everything it speaks of would survive a power cut. */
+/**
+ * The name appears when the other files are written. They are not synced here, but for the text, which goes to the
+ * store of texts: four calls of `fsync` a document were most of what a small one cost. Whoever finds the result
+ * after a power cut goes by its hashes (finished-read.ts).
+ */
 function finish(outDir: string, result: ReadResult): void {
   const file = join(outDir, readFiles.result);
-  withFile(`${file}.new`, (handle) => writeFileSync(handle, JSON.stringify(result)));
+  writeFileSync(`${file}.new`, JSON.stringify(result));
   renameSync(`${file}.new`, file);
-  if (process.platform === 'win32') return;
-  const folder = openSync(outDir, 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
 }
 
-function withFile(file: string, write: (handle: number) => void): void {
+function withSyncedFile(file: string, write: (handle: number) => void): void {
   const handle = openSync(file, 'w');
   try {
     write(handle);

@@ -17,7 +17,7 @@ import { residentMemory } from './resident-memory.ts';
  *
  *   none → starting (reads the tokenizer, 0.4 s) → idle ⇄ busy with one document → none
  *
- * It ends after a crash, an abort, a limit that was passed (memory is looked at every 100 ms while it is busy), or half
+ * A second one is started for a document that has waited for a second. It ends after a crash, an abort, a limit that was passed (memory is looked at every 100 ms while it is busy), or half
  * a minute without work. What it was reading is answered only once it has ended, so that nothing writes into the
  * document's folder any more. The next document gets a fresh one.
  */
@@ -45,6 +45,8 @@ interface Reading {
   reject: (error: Error) => void;
   /** Why the child that reads it was killed; what the reading is answered with. */
   killedFor: Error | null;
+  /** `performance.now()` when it was asked for. */
+  since: number;
 }
 
 interface Place {
@@ -54,6 +56,8 @@ interface Place {
 }
 
 const watchMs = 100;
+/** Small documents are read in a millisecond or two, one after the other; a second child took 0.5 s of CPU to start. */
+const patienceMs = 1000;
 
 export function createProcessReader(options: ProcessReaderOptions): DocumentReader {
   const { processes, limits, idleMs = 30_000 } = options;
@@ -61,6 +65,7 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
   const places = new Set<Place>();
   let nextId = 1;
   let closed = false;
+  let later: NodeJS.Timeout | undefined;
 
   function startPlace(): Place {
     const { model, modelsDir } = options;
@@ -107,9 +112,19 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
     while (!closed && waiting.length > 0) {
       const idle = [...places].find((place) => place.reading === null);
       if (idle === undefined && places.size >= processes) return;
+      if (idle === undefined && places.size > 0 && waitsBriefly(waiting[0])) return;
       const reading = waiting.shift();
       if (reading !== undefined) begin(idle ?? startPlace(), reading);
     }
+  }
+
+  /** A child more is worth its start and its memory only when those there have long documents in hand. */
+  function waitsBriefly(first: Reading | undefined): boolean {
+    const leftMs = first === undefined ? 0 : first.since + patienceMs - performance.now();
+    if (leftMs <= 0) return false;
+    clearTimeout(later);
+    later = setTimeout(dispatch, leftMs + 1);
+    return true;
   }
 
   function begin(place: Place, reading: Reading): void {
@@ -176,6 +191,7 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
           reject(error);
         },
         killedFor: null,
+        since: performance.now(),
       };
       function abort(): void {
         const error = new DOMException('the document is no longer wanted', 'AbortError');
@@ -203,6 +219,7 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
 
     async close() {
       closed = true;
+      clearTimeout(later);
       const error = new Error('the reader is closed');
       for (const reading of waiting.splice(0)) reading.reject(error);
       await Promise.all(

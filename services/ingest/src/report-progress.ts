@@ -7,7 +7,7 @@ import type { JobProgress, Registry } from '@vortex/registry';
  * under way at a time and only the newest waits behind it, so nothing is said out of order. What is not said harms
  * nothing but the display, so no failure here fails the job.
  *
- * `say` waits a tenth of a second for something newer: parsing reports a thousand times a second, and of a document
+ * `say` waits half a second for something newer: parsing reports a thousand times a second, and of a document
  * that is through in less nothing is written but its commits (of nine transactions for a document of one chunk four
  * were of this kind). `sayNow` does not wait.
  *
@@ -21,7 +21,7 @@ export interface ProgressReporter {
   stop(): Promise<void>;
 }
 
-const pauseMs = 100;
+const pauseMs = 500;
 
 export function createProgressReporter(options: {
   registry: Pick<Registry, 'noteProgress'>;

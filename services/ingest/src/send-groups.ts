@@ -58,6 +58,8 @@ export function createGroupSender(options: {
   return {
     async send(sent, { signal, isWanted, onStored }) {
       const groups = createGroupCutter(sent, groupSize);
+      // A place is a chunk: documents of one chunk each would leave the encoder idle if each took a whole group's.
+      const places = Math.min(groupSize, sent.pieces);
       const stop = new AbortController();
       const stopped = AbortSignal.any([signal, stop.signal]);
       let dropped = false;
@@ -69,7 +71,7 @@ export function createGroupSender(options: {
       /** False: there is no group left, or none is wanted. */
       async function sendOne(): Promise<boolean> {
         // The turn first: a group that waits for its turn is not read yet.
-        const giveBack = await turns.take(sent.job.tenant, sent.documentId, stopped);
+        const giveBack = await turns.take(sent.job.tenant, sent.documentId, stopped, places);
         try {
           const group = await groups.next();
           if (group === null) return false;

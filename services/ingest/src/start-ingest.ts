@@ -42,7 +42,7 @@ export interface IngestParts {
   >;
   metrics: Metrics;
   log: Logger;
-  /** Groups of all documents under way at a time; tests make it scarce. */
+  /** Full groups of all documents under way at a time; tests make it scarce. */
   places?: number;
 }
 
@@ -54,9 +54,9 @@ export interface RunningIngest {
 }
 
 /**
- * An encoder process works on two groups at a time (its low lane), and while they are there as many are on the way to
- * it and back or being stored. Eight keep two encoders busy; more would only stand in the encoder's list, where first
- * come is first served and no turn counts any more.
+ * Full groups, each of as many places as it has chunks: 128 chunks are a second of one encoder. That keeps it busy while
+ * others are on the way to it and back, or wait for the next commit of the store (0.2 s); more would only stand in the
+ * encoder's list, where first come is first served and no turn counts any more.
  */
 const groupsAtOnce = 8;
 
@@ -70,7 +70,7 @@ export async function startIngest(parts: IngestParts): Promise<RunningIngest> {
     ...{ registry, originals, texts, reader, readPieces, spool, liveView, jobs, model, metrics },
     groups: createGroupSender({
       submitter,
-      turns: createTurns(parts.places ?? groupsAtOnce),
+      turns: createTurns((parts.places ?? groupsAtOnce) * settings.group_size),
       groupSize: settings.group_size,
       groupsInFlight: settings.groups_in_flight,
     }),

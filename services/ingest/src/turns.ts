@@ -5,17 +5,20 @@
  */
 export interface Turns {
   /**
-   * Resolves when it is this document's turn, with what gives the place back (twice is once).
+   * Resolves when it is this document's turn, with what gives the places back (twice is once).
+   * @param places what the group takes. It begins when one is free, so the last may take more than there were:
+   *   a large one is not overtaken by small ones for ever.
    * @throws AbortError when the signal fires first.
    */
-  take(tenant: string, document: string, signal: AbortSignal): Promise<() => void>;
+  take(tenant: string, document: string, signal: AbortSignal, places?: number): Promise<() => void>;
 }
 
 interface Waiting {
+  places: number;
   begin(): void;
 }
 
-/** @param places groups of all documents together that may be under way. */
+/** @param places of all documents together that may be under way. */
 export function createTurns(places: number): Turns {
   let taken = 0;
   // Maps keep the order of insertion: whoever had a turn is inserted again, at the end.
@@ -38,23 +41,23 @@ export function createTurns(places: number): Turns {
     while (taken < places) {
       const chosen = next();
       if (chosen === undefined) return;
-      taken += 1;
+      taken += chosen.places;
       chosen.begin();
     }
   }
 
-  function release(): () => void {
+  function release(given: number): () => void {
     let held = true;
     return () => {
       if (!held) return;
       held = false;
-      taken -= 1;
+      taken -= given;
       grant();
     };
   }
 
   return {
-    take(tenant, document, signal) {
+    take(tenant, document, signal, wanted = 1) {
       return new Promise((resolve, reject) => {
         signal.throwIfAborted();
         const documents = tenants.get(tenant) ?? new Map<string, Waiting[]>();
@@ -67,9 +70,10 @@ export function createTurns(places: number): Turns {
           reject(new DOMException('the document is no longer wanted', 'AbortError'));
         };
         const waiting: Waiting = {
+          places: wanted,
           begin() {
             signal.removeEventListener('abort', leave);
-            resolve(release());
+            resolve(release(wanted));
           },
         };
         signal.addEventListener('abort', leave, { once: true });

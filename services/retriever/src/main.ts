@@ -75,7 +75,8 @@ running = await runStages({
       slots,
     },
     chunks: { handler: createChunksStage({ store }), slots: 4 },
-    store: { handler: createStoreStage({ registry, store, visibleSearch, gate }), slots: 2 },
+    // They wait for the next commit together (gather-upserts.ts).
+    store: { handler: createStoreStage({ registry, store, visibleSearch, gate }), slots: 64 },
     audit: {
       handler: createAuditStage({
         ...{ registry, store },

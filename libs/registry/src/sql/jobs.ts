@@ -17,7 +17,7 @@ const mostJobs = 1000;
 const defaultEvents = 500;
 const idempotencyKeysLiveMs = 24 * 3_600_000;
 
-export function jobsOf({ now, read, write, note }: SqlSession): JobRegistry {
+export function jobsOf({ now, read, write, note, noteUnsynced }: SqlSession): JobRegistry {
   return {
     async getJob(tenant, jobId) {
       const row = await read(() =>
@@ -91,7 +91,7 @@ export function jobsOf({ now, read, write, note }: SqlSession): JobRegistry {
       }),
 
     noteProgress: (jobId, { stage, progress, message, etaMs, committed }) =>
-      note(function* () {
+      noteUnsynced(function* () {
         const job = yield* lockJob(jobId);
         if (job === null || job.record.status !== 'processing' || job.record.cancelRequested) return;
         const change = {

@@ -39,6 +39,8 @@ export interface SqlSession {
   write<Result>(steps: () => Steps<Result>): Promise<Result>;
   /** One transaction that changes neither (progress, deliveries): need not move the change counter. */
   note<Result>(steps: () => Steps<Result>): Promise<Result>;
+  /** A note that nobody was promised: a power cut may take it back, never a crash of ours. */
+  noteUnsynced<Result>(steps: () => Steps<Result>): Promise<Result>;
   changeCounter(): Promise<number>;
 }
 

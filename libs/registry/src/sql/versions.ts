@@ -22,10 +22,10 @@ type Versions = Pick<
 const whileBuilding = `WHERE document_id = :documentId AND version = :version AND state = 'building'
   AND EXISTS (SELECT 1 FROM documents WHERE id = :documentId AND tenant = :tenant)`;
 
-export function versionsOf({ now, read, write, note }: SqlSession): Versions {
+export function versionsOf({ now, read, write, noteUnsynced }: SqlSession): Versions {
   return {
     noteStoredGroup: (group) =>
-      note(() =>
+      noteUnsynced(() =>
         run(
           `INSERT INTO stored_groups (document_id, version, first_ordinal, chunks)
            SELECT document_id, version, CAST(:firstOrdinal AS BIGINT), CAST(:chunks AS BIGINT) FROM versions
@@ -47,7 +47,7 @@ export function versionsOf({ now, read, write, note }: SqlSession): Versions {
     },
 
     noteParsed: (parsed) =>
-      note(() =>
+      noteUnsynced(() =>
         run(
           `UPDATE versions SET text_hash = :textHash, pages = :pages, chunks = :chunks, tokens = :tokens,
                   media_type = :mediaType, title = CASE WHEN title_given = 1 THEN title ELSE COALESCE(:title, title) END

@@ -30,13 +30,13 @@ export interface CorpusRun {
 }
 
 const uploadsAtATime = 4;
-const pollMs = 100;
+const pollMs = 250;
 /** Nothing became ready for so long: something is stuck. */
 const stuckMs = 60_000;
 
 /**
  * Uploads every file into a new collection and waits until all can be found. The end is seen by asking the
- * collection, ten times a second: one request instead of one per document, which would be part of the load.
+ * collection, four times a second: one request instead of one per document, which would be part of the load.
  * @throws when a document fails, or none becomes ready for a minute
  */
 export async function uploadCorpus(
