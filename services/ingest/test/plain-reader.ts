@@ -25,7 +25,7 @@ export function createPlainReader(hooks: {
       await hooks.beforeRead(signal, request.file);
       signal.throwIfAborted();
       parsed.push(request.outDir);
-      const text = await readFile(request.file, 'utf8');
+      const text = (await readFile(request.file, 'utf8')).replace(/^\ufeff/, '');
       onProgress({ stage: 'parse', done: text.length, total: text.length, unit: 'bytes' });
       const pieces = chunkText(
         {
