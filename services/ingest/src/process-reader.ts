@@ -105,10 +105,8 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
         waiting.slow.push(reading);
         reading.onProgress({ stage: 'wait', done: 0, total: null, unit: 'bytes' });
       } else {
-        reading?.reject(
-          reading.killedFor ??
-            (outOfMemory ? memoryPassed(limits) : new Error(`the reading process ended: ${reason}`)),
-        );
+        const crash = new Error(`the reading process ended: ${reason}`);
+        reading?.reject(reading.killedFor ?? (outOfMemory ? memoryPassed(limits) : crash));
       }
       dispatch();
     });
@@ -258,9 +256,8 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
       function abort(): void {
         const error = new DOMException('the document is no longer wanted', 'AbortError');
         for (const lane of Object.values(waiting)) {
-          const queued = lane.indexOf(reading);
-          if (queued === -1) continue;
-          lane.splice(queued, 1);
+          if (!lane.includes(reading)) continue;
+          lane.splice(lane.indexOf(reading), 1);
           reading.reject(error);
         }
         for (const place of places) end(place, reading, error);
