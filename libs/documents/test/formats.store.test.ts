@@ -136,7 +136,7 @@ describe('text', () => {
     ['gb18030', '雾在清晨来临，守塔人点亮了灯。这盏灯能照到很远的地方。'.repeat(4)],
     ['euc-kr', '안개는 이른 아침에 오고 등대지기는 등불을 켭니다. '.repeat(4)],
     ['windows-1252', 'walrus café naïve '],
-    ['windows-1250', 'příliš žluťoučký kůň '],
+    ['windows-1250', 'Příliš žluťoučký kůň úpěl ďábelské ódy. '.repeat(4)],
     ['windows-1250', 'Čovjek i žena su već došli kući. '],
     ['windows-1252', 'Der Wärter prüft das Öl – „täglich“, heißt es. À bientôt, señor. '.repeat(4)],
   ])('in %s comes out as it was', async (label, text) => {
