@@ -213,7 +213,7 @@ export const sections = {
     ),
     parser_memory_mb: field(
       count.min(128).default(1536),
-      'Memory (RSS) of the process that parses one document; above it, it is ended and the document fails.',
+      'Memory (RSS) of each of at most three processes that parse documents; above it, it is ended and its document fails.',
     ),
     parser_timeout_ms: field(milliseconds.default(600_000), 'Longest time one document may be parsed.'),
     max_pages: field(count.default(20_000), 'Pages (slides, sheets) of one document.'),

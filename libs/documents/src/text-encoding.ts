@@ -17,9 +17,12 @@ export function detectEncoding(sample: Uint8Array): string | null {
     return controlShare(sample) <= maxControlShare ? 'utf-8' : null;
   }
   if (controlShare(sample) > maxControlShare) return utf16WithoutMark(sample);
-  for (const { name } of analyse(wordsBeyondAscii(sample))) {
+  const words = wordsBeyondAscii(sample);
+  for (const { name, confidence } of analyse(words)) {
     const label = labelOf(name);
-    if (label !== null && decodes(sample, label) && looksLikeText(sample, label)) return label;
+    if (label === null || !decodes(sample, label) || !looksLikeText(sample, label)) continue;
+    const isUnsure = otherLatin.has(label) && confidence <= unsureConfidence;
+    return isUnsure && isWestern(words) ? 'windows-1252' : label;
   }
   const fallback = looksLikeText(sample, 'windows-1252') ? 'windows-1252' : null;
   return fallback ?? utf16WithoutMark(sample);
@@ -45,6 +48,20 @@ function wordsBeyondAscii(sample: Uint8Array): Buffer {
   return Buffer.concat(words);
 }
 
+/** Encodings that a few words of Western text were taken for: `naïve` became `naďve`. */
+const otherLatin = new Set(['windows-1250', 'iso-8859-2', 'windows-1254', 'windows-1257']);
+/** Per cent. Of a few words chardet is at most this sure, of some lines of the right language surer. */
+const unsureConfidence = 50;
+/**
+ * What French, German, Spanish and Italian have beyond ASCII, and their punctuation. Not `ø ì ò ù æ ã õ` and `ð ý þ`: the
+ * same bytes are `ř ě ň ů ć ă ő` and `ğ ı ş`, without which few lines of Czech, Croatian, Romanian, Hungarian, Turkish go.
+ */
+const westernOnly = /^[\p{ASCII}äöüÄÖÜßéèêëàâçîïôûñáíóúÉÈÊÀÂÇÎÔÑÁÍÓÚœ«»“”„‘’–—…°§€\u00a0]*$/u;
+
+function isWestern(words: Uint8Array): boolean {
+  return westernOnly.test(new TextDecoder('windows-1252').decode(words));
+}
+
 /** A stray control character is an accident (an old printer file has form feeds and more); one in 200 is not text. */
 const maxControlShare = 0.005;
 
@@ -53,6 +70,9 @@ function markedEncoding(sample: Uint8Array): string | null {
   if (first === 0xef && second === 0xbb && third === 0xbf) {
     return controlShare(sample) <= maxControlShare ? 'utf-8' : null;
   }
+  // Nothing but the mark is a text too, an empty one.
+  if (sample.length === 2 && first === 0xff && second === 0xfe) return 'utf-16le';
+  if (sample.length === 2 && first === 0xfe && second === 0xff) return 'utf-16be';
   const utf32 = first === 0xff && second === 0xfe && third === 0 && fourth === 0;
   if (first === 0xff && second === 0xfe && !utf32 && looksLikeText(sample, 'utf-16le')) return 'utf-16le';
   if (first === 0xfe && second === 0xff && looksLikeText(sample, 'utf-16be')) return 'utf-16be';

@@ -135,12 +135,22 @@ describe('text', () => {
     ['windows-1251', 'Туман приходит рано утром, и смотритель зажигает лампу. '.repeat(4)],
     ['gb18030', '雾在清晨来临，守塔人点亮了灯。这盏灯能照到很远的地方。'.repeat(4)],
     ['euc-kr', '안개는 이른 아침에 오고 등대지기는 등불을 켭니다. '.repeat(4)],
+    ['windows-1252', 'walrus café naïve '],
+    ['windows-1250', 'Příliš žluťoučký kůň úpěl ďábelské ódy. '.repeat(4)],
+    ['windows-1250', 'Čovjek i žena su već došli kući. '],
     ['windows-1252', 'Der Wärter prüft das Öl – „täglich“, heißt es. À bientôt, señor. '.repeat(4)],
   ])('in %s comes out as it was', async (label, text) => {
     const plain = `${'ASCII first. '.repeat(label.startsWith('utf') ? 0 : 6000)}${text}`;
     const read = await readFileAs(encodeText(label, plain), 'a.txt');
     expect(read.text === plain.replace('\ufeff', ''), read.text.slice(-80)).toBe(true);
   });
+
+  it.each([[[0xff, 0xfe]], [[0xfe, 0xff]], [[0xef, 0xbb, 0xbf]]])(
+    'that is a byte order mark only (%j) is empty',
+    async (bytes) => {
+      expect(await refusal(Buffer.from(bytes), 'a.txt')).toMatch(/^empty_document/);
+    },
+  );
 
   it('that is UTF-8 but for one byte stays UTF-8', async () => {
     const bytes = Buffer.concat([

@@ -71,6 +71,32 @@ describe('hostile files', () => {
     expect(await refusal(bytes, name)).toMatch(/^(?:parse_limits_exceeded: .*nested|corrupt_file)/);
   });
 
+  const opened = '<w:p>'.repeat(500_000);
+  const cutBody = `<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:body>`;
+  it.each([
+    ['in a whole document', docxOf(opened), /^parse_limits_exceeded: .*nested/],
+    [
+      'in one that is cut off',
+      docxOf('', { 'word/document.xml': cutBody + opened }),
+      /^parse_limits_exceeded: .*nested/,
+    ],
+    ['few, and cut off', docxOf('', { 'word/document.xml': `${cutBody}<w:p>` }), /^corrupt_file: .*closed/],
+    [
+      'in another part',
+      docxOf(paragraph('x'), { 'word/styles.xml': opened }),
+      /^parse_limits_exceeded: .*nested/,
+    ],
+  ])('DOCX of elements that are never closed, %s', async (_, bytes, refused) => {
+    expect(await refusal(bytes, 'a.docx')).toMatch(refused);
+  });
+
+  it('a sheet that ends in the middle of its rows', async () => {
+    const cut = xlsxOf('', {
+      'xl/worksheets/sheet1.xml': '<worksheet><sheetData><row r="1"><c><v>1</v></c>',
+    });
+    expect(await refusal(cut, 'a.xlsx')).toMatch(/^corrupt_file: .*closed/);
+  });
+
   it('RTF of opening braces only', async () => {
     expect(await refusal(`{\\rtf1 ${'{'.repeat(deep)}`, 'a.rtf')).toMatch(/^corrupt_file: .*cut off/);
   });

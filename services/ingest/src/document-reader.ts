@@ -35,7 +35,8 @@ export interface ReadRequest {
 
 /** Work done of the work there is; `total` is null while it is not known. */
 export interface ReadProgress {
-  stage: 'parse' | 'chunk';
+  /** `wait`: it was begun, took long, and will be begun again in the lane of long documents. */
+  stage: 'wait' | 'parse' | 'chunk';
   done: number;
   total: number | null;
   unit: 'bytes' | 'pages' | 'characters' | 'entries';

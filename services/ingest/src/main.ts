@@ -33,8 +33,8 @@ parts.push('registry', () => registry.close());
 const reader = createProcessReader({
   model: model.id,
   modelsDir: config.embedding.models_dir ?? join(dataDir, 'models'),
-  // Two, so that a large document does not keep small ones waiting; each may take `parser_memory_mb`.
-  processes: 2,
+  // Two for quick documents and one for slow ones; each may take `parser_memory_mb`.
+  processes: 3,
   limits: readerLimits(config.ingest),
 });
 parts.push('reader', () => reader.close());

@@ -1,9 +1,9 @@
 import { StageFailure } from '@vortex/contracts';
-import type { ParseLimits } from '@vortex/documents';
 import type { ReadReply } from './document-process.ts';
 import type { DocumentReader, ReadDocument, ReadProgress, ReadRequest } from './document-reader.ts';
 import { asReadDocument, finishedRead } from './finished-read.ts';
 import { type ReaderChild, startReaderChild } from './reader-child.ts';
+import { memoryPassed, type ReaderLimits, timePassed } from './reader-limits.ts';
 import { residentMemory } from './resident-memory.ts';
 
 /**
@@ -13,29 +13,40 @@ import { residentMemory } from './resident-memory.ts';
  *
  * A process, not a thread: a thread shares the memory that is to be limited, and the service would idle at 60 MB more.
  *
- * States of a child, of which there are at most `processes`:
+ * Two lanes, because two files of a few kilobytes that keep a parser busy held up everybody's documents for ten
+ * minutes. A document's states:
+ *
+ *   waits → read in the quick lane ──────────────────────────────────────────────→ answered
+ *               └ read for `quickMs`, and another waits → waits (slow) → read in the slow lane ─┘
+ *
+ * What changes lanes loses its child and begins again; it goes only when it is in somebody's way, once, and has the
+ * whole `timeoutMs` there. The slow lane has one child, so slow documents wait for each other, first come, first
+ * served, and never hold up a quick one.
+ *
+ * States of a child, of which the quick lane has `processes` − 1 at most (but one) and the slow lane one:
  *
  *   none → starting (reads the tokenizer, 0.4 s) → idle ⇄ busy with one document → none
  *
- * A second one is started for a document that has waited for a second. It ends after a crash, an abort, a limit that was passed (memory is looked at every 100 ms while it is busy), or half
- * a minute without work. What it was reading is answered only once it has ended, so that nothing writes into the
- * document's folder any more. The next document gets a fresh one.
+ * Another quick one is started for a document that has waited for a second, the slow one when a document comes to its
+ * lane. A child ends after a crash, an abort, a change of lanes, a limit that was passed (memory is looked at every
+ * 100 ms while it is busy), or half a minute without work. What it was reading is answered, or begun again, only once
+ * it has ended, so that nothing writes into the document's folder any more. The next document gets a fresh one.
  */
 export interface ProcessReaderOptions {
   model: string;
   modelsDir: string;
-  /** Children at most; further documents wait. */
+  /** Children at most, one of them the slow lane's; further documents wait. One counts as two. */
   processes: number;
   limits: ReaderLimits;
+  /** How long a document that others wait for may stay in the quick lane. */
+  quickMs?: number;
+  /** How long a document waits before it costs a child's start, or another one its place. */
+  patienceMs?: number;
   /** How long a child waits for the next document. */
   idleMs?: number;
 }
 
-/** Settings of the section `ingest`: `parser_memory_mb`, `parser_timeout_ms`, `max_…`. */
-export interface ReaderLimits extends ParseLimits {
-  memoryMegabytes: number;
-  timeoutMs: number;
-}
+type Lane = 'quick' | 'slow';
 
 interface Reading {
   id: number;
@@ -50,24 +61,32 @@ interface Reading {
 }
 
 interface Place {
+  lane: Lane;
   child: ReaderChild;
   reading: Reading | null;
+  /** What it reads has taken `quickMs`. */
+  isLong: boolean;
+  /** It was killed for what it reads to go to the slow lane. */
+  makesRoom: boolean;
   timers: NodeJS.Timeout[];
 }
 
 const watchMs = 100;
 /** Small documents are read in a millisecond or two, one after the other; a second child took 0.5 s of CPU to start. */
-const patienceMs = 1000;
+const usualPatienceMs = 1000;
+/** An honest book or spreadsheet of a few hundred pages is read in under ten seconds on a busy machine. */
+const usualQuickMs = 20_000;
 
 export function createProcessReader(options: ProcessReaderOptions): DocumentReader {
-  const { processes, limits, idleMs = 30_000 } = options;
-  const waiting: Reading[] = [];
+  const { limits, quickMs = usualQuickMs, patienceMs = usualPatienceMs, idleMs = 30_000 } = options;
+  const quickProcesses = Math.max(1, options.processes - 1);
+  const waiting: Record<Lane, Reading[]> = { quick: [], slow: [] };
   const places = new Set<Place>();
   let nextId = 1;
   let closed = false;
   let later: NodeJS.Timeout | undefined;
 
-  function startPlace(): Place {
+  function startPlace(lane: Lane): Place {
     const { model, modelsDir } = options;
     const child = startReaderChild({
       model,
@@ -75,17 +94,20 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
       maxHeapMegabytes: limits.memoryMegabytes,
       onReply: (reply) => settle(place, reply),
     });
-    const place: Place = { child, reading: null, timers: [] };
+    const place: Place = { lane, child, reading: null, isLong: false, makesRoom: false, timers: [] };
     places.add(place);
     void child.ended.then(({ reason, outOfMemory }) => {
       places.delete(place);
       stopTimers(place);
       const { reading } = place;
       place.reading = null;
-      reading?.reject(
-        reading.killedFor ??
-          (outOfMemory ? memoryPassed(limits) : new Error(`the reading process ended: ${reason}`)),
-      );
+      if (reading !== null && reading.killedFor === null && place.makesRoom) {
+        waiting.slow.push(reading);
+        reading.onProgress({ stage: 'wait', done: 0, total: null, unit: 'bytes' });
+      } else {
+        const crash = new Error(`the reading process ended: ${reason}`);
+        reading?.reject(reading.killedFor ?? (outOfMemory ? memoryPassed(limits) : crash));
+      }
       dispatch();
     });
     return place;
@@ -94,7 +116,8 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
   function settle(place: Place, reply: Exclude<ReadReply, { kind: 'ready' }>): void {
     const { reading } = place;
     // A child that is being killed may still have finished; its end is what counts then.
-    if (reading === null || reading.id !== reply.id || reading.killedFor !== null) return;
+    if (reading === null || reading.id !== reply.id) return;
+    if (reading.killedFor !== null || place.makesRoom) return;
     if (reply.kind === 'progress') {
       reading.onProgress(reply.progress);
       return;
@@ -108,17 +131,45 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
     dispatch();
   }
 
+  function placesOf(lane: Lane): Place[] {
+    return [...places].filter((place) => place.lane === lane);
+  }
+
   function dispatch(): void {
-    while (!closed && waiting.length > 0) {
-      const idle = [...places].find((place) => place.reading === null);
-      if (idle === undefined && places.size >= processes) return;
-      if (idle === undefined && places.size > 0 && waitsBriefly(waiting[0])) return;
-      const reading = waiting.shift();
-      if (reading !== undefined) begin(idle ?? startPlace(), reading);
+    if (closed) return;
+    dispatchSlow();
+    while (waiting.quick.length > 0) {
+      const quick = placesOf('quick');
+      const idle = quick.find((place) => place.reading === null);
+      if (idle === undefined && quick.length > 0 && waitsBriefly(waiting.quick[0])) return;
+      if (idle === undefined && quick.length >= quickProcesses) {
+        makeRoom(quick);
+        return;
+      }
+      const reading = waiting.quick.shift();
+      if (reading !== undefined) begin(idle ?? startPlace('quick'), reading);
     }
   }
 
-  /** A child more is worth its start and its memory only when those there have long documents in hand. */
+  function dispatchSlow(): void {
+    if (waiting.slow.length === 0) return;
+    const [place = startPlace('slow')] = placesOf('slow');
+    if (place.reading !== null) return;
+    const reading = waiting.slow.shift();
+    if (reading !== undefined) begin(place, reading);
+  }
+
+  /** One at a time: the child's end dispatches again, and by then another may have become free. */
+  function makeRoom(quick: Place[]): void {
+    if (quick.some((place) => place.makesRoom)) return;
+    const place = quick.find(({ isLong, reading }) => isLong && reading?.killedFor === null);
+    if (place === undefined) return;
+    stopTimers(place);
+    place.makesRoom = true;
+    place.child.kill();
+  }
+
+  /** A child more, or a document begun again, is worth its cost only when those there have long documents in hand. */
   function waitsBriefly(first: Reading | undefined): boolean {
     const leftMs = first === undefined ? 0 : first.since + patienceMs - performance.now();
     if (leftMs <= 0) return false;
@@ -130,13 +181,22 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
   function begin(place: Place, reading: Reading): void {
     stopTimers(place);
     place.reading = reading;
+    place.isLong = false;
     const { request, id } = reading;
     const { memoryMegabytes, timeoutMs, ...parseLimits } = limits;
     // A child's start is no fault of the document.
     place.child.ready.then(
       () => {
         if (place.reading !== reading) return;
+        reading.onProgress({ stage: 'parse', done: 0, total: null, unit: 'bytes' });
         place.timers.push(setTimeout(() => end(place, reading, timePassed(timeoutMs)), timeoutMs));
+        if (place.lane === 'slow') return;
+        place.timers.push(
+          setTimeout(() => {
+            place.isLong = true;
+            dispatch();
+          }, quickMs),
+        );
       },
       () => undefined,
     );
@@ -195,15 +255,15 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
       };
       function abort(): void {
         const error = new DOMException('the document is no longer wanted', 'AbortError');
-        const queued = waiting.indexOf(reading);
-        if (queued !== -1) {
-          waiting.splice(queued, 1);
+        for (const lane of Object.values(waiting)) {
+          if (!lane.includes(reading)) continue;
+          lane.splice(lane.indexOf(reading), 1);
           reading.reject(error);
         }
         for (const place of places) end(place, reading, error);
       }
       signal.addEventListener('abort', abort, { once: true });
-      waiting.push(reading);
+      waiting.quick.push(reading);
       dispatch();
     });
   }
@@ -212,7 +272,7 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
     read: whenRead,
 
     async warmUp() {
-      const [place = startPlace()] = places;
+      const [place = startPlace('quick')] = placesOf('quick');
       await place.child.ready;
       if (place.reading === null) endWhenIdle(place);
     },
@@ -221,7 +281,7 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
       closed = true;
       clearTimeout(later);
       const error = new Error('the reader is closed');
-      for (const reading of waiting.splice(0)) reading.reject(error);
+      for (const lane of Object.values(waiting)) for (const reading of lane.splice(0)) reading.reject(error);
       await Promise.all(
         [...places].map(async (place) => {
           stopTimers(place);
@@ -236,18 +296,4 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
 
 function stopTimers(place: Place): void {
   for (const timer of place.timers.splice(0)) clearInterval(timer);
-}
-
-function memoryPassed({ memoryMegabytes }: ReaderLimits): StageFailure {
-  return new StageFailure(
-    'parse_limits_exceeded',
-    `reading the document takes more than ${memoryMegabytes} MB of memory (ingest.parser_memory_mb). Split it, or raise that setting.`,
-  );
-}
-
-function timePassed(timeoutMs: number): StageFailure {
-  return new StageFailure(
-    'parse_limits_exceeded',
-    `reading the document takes longer than ${timeoutMs} ms (ingest.parser_timeout_ms). Split it, or raise that setting.`,
-  );
 }

@@ -48,7 +48,9 @@ describe('the progress of a document', () => {
       progress: 0,
       message: 'Parsing page 7',
     });
-    expect(progress.reading({ stage: 'parse', done: 7, total: null, unit: 'bytes' }).message).toBe('Parsing');
+    expect(progress.reading({ stage: 'parse', done: 7, total: null, unit: 'bytes' }).message).toBe(
+      'Reading the file',
+    );
     expect(progress.reading({ stage: 'parse', done: 7, total: 14, unit: 'bytes' }).message).toBe(
       'Parsing, 50 %',
     );

@@ -53,6 +53,13 @@ export function createProgress(now: () => number): ProgressModel {
 
   return {
     reading({ stage, done: read, total: all, unit }) {
+      if (stage === 'wait')
+        return {
+          stage: 'parse',
+          progress: at(0),
+          message: 'Waiting behind other long documents',
+          etaMs: null,
+        };
       const [from, to] = stage === 'parse' ? [0, parsedAt] : [parsedAt, chunkedAt];
       const share = all === null || all === 0 ? 0 : Math.min(1, read / all);
       return {
@@ -84,7 +91,7 @@ export function createProgress(now: () => number): ProgressModel {
 function parsing(done: number, total: number | null, unit: ReadProgress['unit']): string {
   if (unit === 'pages') return `Parsing page ${done}${total === null ? '' : ` of ${total}`}`;
   if (unit === 'entries') return `Parsing part ${done}${total === null ? '' : ` of ${total}`}`;
-  return total === null || total === 0 ? 'Parsing' : `Parsing, ${wholePercent(done / total)} %`;
+  return total === null || total === 0 ? 'Reading the file' : `Parsing, ${wholePercent(done / total)} %`;
 }
 
 const chunking = (share: number) => `Cutting into chunks, ${wholePercent(share)} %`;

@@ -7,8 +7,9 @@ import type { Piece } from '@vortex/documents';
 import { until } from '@vortex/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DocumentReader, ReadProgress, ReadRequest } from '../src/document-reader.ts';
-import { createProcessReader, type ReaderLimits } from '../src/process-reader.ts';
+import { createProcessReader, type ProcessReaderOptions } from '../src/process-reader.ts';
 import { readPieces } from '../src/read-pieces.ts';
+import type { ReaderLimits } from '../src/reader-limits.ts';
 import { writeTinyTokenizer } from './tiny-tokenizer.ts';
 
 const never = new AbortController().signal;
@@ -34,13 +35,17 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-function readerWith(options: { processes?: number; idleMs?: number; limits?: Partial<ReaderLimits> } = {}) {
+function readerWith(
+  options: Partial<Pick<ProcessReaderOptions, 'processes' | 'quickMs' | 'patienceMs' | 'idleMs'>> & {
+    limits?: Partial<ReaderLimits>;
+  } = {},
+) {
   const reader = createProcessReader({
     model: 'all-minilm-l6-v2',
     modelsDir: folder,
-    processes: options.processes ?? 1,
+    processes: 1,
+    ...options,
     limits: { ...limits, ...options.limits },
-    ...(options.idleMs !== undefined && { idleMs: options.idleMs }),
   });
   readers.push(reader);
   return reader;
@@ -172,6 +177,87 @@ describe('a document that is too much', () => {
   });
 });
 
+describe('a document that takes long', () => {
+  it('keeps no small one waiting, be there two of them', async () => {
+    const reader = readerWith({ processes: 3, quickMs: 50, patienceMs: 50 });
+    const controller = new AbortController();
+    const answered: string[] = [];
+    const spinning = [0, 1].map(async () => {
+      const begun = Promise.withResolvers<void>();
+      const read = reader
+        .read(await requestFor(spinningPdf(), 'application/pdf'), {
+          signal: controller.signal,
+          onProgress: () => begun.resolve(),
+        })
+        .catch((error: Error) => {
+          answered.push(error.name);
+        });
+      await begun.promise;
+      return { read };
+    });
+    const reads = await Promise.all(spinning);
+    for (let round = 0; round < 3; round += 1) {
+      expect(await reader.read(await requestFor('A sentence.'), silent)).toMatchObject({ pieces: 1 });
+    }
+    expect(answered).toEqual([]);
+    controller.abort();
+    await Promise.all(reads.map(({ read }) => read));
+    expect(answered).toEqual(['AbortError', 'AbortError']);
+  });
+
+  it('waits for its like, has all its time again in the slow lane, and is answered as ever', async () => {
+    const reader = readerWith({ quickMs: 0, patienceMs: 0 });
+    const seen: ReadProgress['stage'][] = [];
+    const text = 'The queue holds jobs. '.repeat(60_000);
+    const honest = await requestFor(text);
+    const chunking = Promise.withResolvers<void>();
+    const long = reader.read(honest, {
+      signal: never,
+      onProgress: ({ stage }) => {
+        if (seen.at(-1) !== stage) seen.push(stage);
+        if (stage === 'chunk') chunking.resolve();
+      },
+    });
+    await chunking.promise;
+    const other = reader.read(await requestFor('A sentence.'), silent);
+    expect(await other).toMatchObject({ pieces: 1 });
+    expect(seen).toContain('wait');
+    const read = await long;
+    expect(seen.slice(seen.indexOf('wait'))).toEqual(['wait', 'parse', 'chunk']);
+    expect(await readFile(read.textFile, 'utf8')).toBe(text);
+    expect((await piecesOf(read.piecesFile)).length).toBe(read.pieces);
+  });
+
+  it('is left where it is when nobody waits', async () => {
+    const reader = readerWith({ quickMs: 0 });
+    const seen = new Set<string>();
+    await reader.read(await requestFor('The queue holds jobs. '.repeat(20_000)), {
+      signal: never,
+      onProgress: ({ stage }) => seen.add(stage),
+    });
+    expect([...seen]).toEqual(['parse', 'chunk']);
+  });
+
+  it('passes the limit of time in the slow lane too', async () => {
+    const reader = readerWith({ quickMs: 0, patienceMs: 0, limits: { timeoutMs: 3000 } });
+    const stages: string[] = [];
+    const begun = Promise.withResolvers<void>();
+    const spinning = reader
+      .read(await requestFor(spinningPdf(), 'application/pdf'), {
+        signal: never,
+        onProgress: ({ stage }) => {
+          stages.push(stage);
+          begun.resolve();
+        },
+      })
+      .catch((error) => error);
+    await begun.promise;
+    expect(await reader.read(await requestFor('A sentence.'), silent)).toMatchObject({ pieces: 1 });
+    expect(await spinning).toMatchObject({ code: 'parse_limits_exceeded' });
+    expect(stages).toContain('wait');
+  });
+});
+
 describe('processes come and go', () => {
   it('an abandoned document ends its process at once, and the next one is read by a new one', async () => {
     const reader = readerWith();
@@ -250,4 +336,28 @@ function childrenOf(): number[] {
     process as unknown as { _getActiveHandles(): { pid?: number; connected?: boolean }[] }
   )._getActiveHandles();
   return handles.flatMap(({ pid, connected }) => (pid !== undefined && connected === true ? [pid] : []));
+}
+
+/** Forms that each show the next one ten times, thirty deep: four kilobytes that no parser comes to the end of. */
+function spinningPdf(): Buffer {
+  const depth = 30;
+  const objects = [
+    '<< /Type /Catalog /Pages 2 0 R >>',
+    '<< /Type /Pages /Count 1 /Kids [3 0 R] >>',
+    '<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << /XObject << /F 5 0 R >> >> >>',
+    '<< /Length 5 >>\nstream\n/F Do\nendstream',
+  ];
+  for (let level = 0; level < depth; level += 1) {
+    // The last one shows a letter: what shows nothing is not looked at twice.
+    const content = level === depth - 1 ? 'BT /T 9 Tf (x) Tj ET' : '/F Do '.repeat(10);
+    const next = 5 + Math.min(level + 1, depth - 1);
+    const resources = `/Resources << /Font << /T ${5 + depth} 0 R >> /XObject << /F ${next} 0 R >> >>`;
+    objects.push(
+      `<< /Type /XObject /Subtype /Form /BBox [0 0 9 9] ${resources} /Length ${content.length} >>\nstream\n${content}\nendstream`,
+    );
+  }
+  objects.push('<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>');
+  // Without a table of where objects are: a reader finds them by looking through the file.
+  const body = objects.map((object, at) => `${at + 1} 0 obj\n${object}\nendobj\n`).join('');
+  return Buffer.from(`%PDF-1.4\n${body}trailer\n<< /Size ${objects.length + 1} /Root 1 0 R >>\n%%EOF\n`);
 }

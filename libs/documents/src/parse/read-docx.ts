@@ -3,7 +3,7 @@ import mammoth from 'mammoth';
 import { withArchive } from './archive.ts';
 import { htmlToMarkdown } from './html-to-markdown.ts';
 import { corrupt, type ParsedText, type ParseRequest } from './parsed-text.ts';
-import { coreTitle } from './xml-events.ts';
+import { coreTitle, readXmlEvents } from './xml-events.ts';
 
 const styleMap = ["p[style-name='Title'] => h1:fresh", "p[style-name='Subtitle'] => p:fresh"];
 
@@ -17,7 +17,10 @@ export async function readDocx(request: ParseRequest): Promise<ParsedText> {
     for (const name of archive.names) {
       if (!/^(?:\[Content_Types\]\.xml|_rels\/.*|word\/(?:_rels\/.*|[^/]+\.xml))$/.test(name)) continue;
       if (name.endsWith('/')) continue;
-      parts[name] = Buffer.from(await archive.readXml(name));
+      const xml = await archive.readXml(name);
+      // Mammoth's parser has no limit: a few kilobytes of half a million opened paragraphs kept it for minutes.
+      readXmlEvents(xml, {});
+      parts[name] = Buffer.from(xml);
     }
     const title = await coreTitle(archive);
     const buffer = Buffer.from(zipSync(parts, { level: 0 }));

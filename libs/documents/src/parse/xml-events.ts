@@ -1,6 +1,6 @@
 import { Parser } from 'htmlparser2';
 import type { Archive } from './archive.ts';
-import { maxNesting, nestedTooDeep } from './parsed-text.ts';
+import { corrupt, maxNesting, nestedTooDeep } from './parsed-text.ts';
 
 export interface XmlEvents {
   /** Names keep their prefix, as the office formats write them without exception: `a:t`, `text:p`. */
@@ -11,7 +11,10 @@ export interface XmlEvents {
 
 const partCharacters = 1024 * 1024;
 
-/** Streams the elements of an XML part that `Archive.readXml` has checked. @throws StageFailure when nested too deep. */
+/**
+ * Streams the elements of an XML part that `Archive.readXml` has checked.
+ * @throws StageFailure `parse_limits_exceeded` when nested too deep, `corrupt_file` when the part ends inside an element.
+ */
 export function readXmlEvents(xml: string, events: XmlEvents): void {
   let depth = 0;
   const parser = new Parser(
@@ -30,6 +33,8 @@ export function readXmlEvents(xml: string, events: XmlEvents): void {
     { xmlMode: true, decodeEntities: true },
   );
   for (let at = 0; at < xml.length; at += partCharacters) parser.write(xml.slice(at, at + partCharacters));
+  // Before the end, which closes whatever is open without a word.
+  if (depth > 0) throw corrupt('A part of the document ends in the middle: an XML element is never closed');
   parser.end();
 }
 
