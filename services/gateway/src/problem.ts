@@ -36,6 +36,7 @@ const gatewayProblems = {
     title: 'The body is of another type than this route takes',
     retryable: false,
   },
+  range_not_satisfiable: { status: 416, title: 'The content has no such range', retryable: false },
   validation: { status: 422, title: 'The body does not fit this route', retryable: false },
   headers_too_large: { status: 431, title: 'The request headers are too large', retryable: false },
   stream_restarted: { status: 502, title: 'The answer changed after a part of it was sent', retryable: true },
