@@ -198,6 +198,10 @@ describe('files made by other programs', () => {
     });
     const cited = body.citations.find(({ excerpt }: { excerpt: string }) => excerpt.includes(sentence));
     expect([cited?.document_id, cited?.page]).toEqual([documentId, page]);
+    // And word for word, as people paste what they look for.
+    const verbatim = (await postJson(`${stack.url}/query`, { query: sentence, collection })).body;
+    expect(verbatim.answer).toContain('eleven winter nights');
+    expect([verbatim.citations[0]?.document_id, verbatim.citations[0]?.page]).toEqual([documentId, page]);
   });
 });
 
@@ -304,7 +308,7 @@ describe('an end that was asked for', () => {
   it('cancels a document that is being embedded, and nothing of it is left', async () => {
     const { body } = await upload(stack.url, {
       name: 'cancel.txt',
-      content: prose('cancel', 200),
+      content: prose('cancel', 90),
       fields: { collection: 'cancelled', chunk_size: 64 },
     });
     await eventually(
@@ -327,8 +331,11 @@ describe('an end that was asked for', () => {
 
     const retried = await postJson(`${stack.url}/api/jobs/${body.job_id}/retry`, {});
     expect(retried.status).toBe(202);
-    await postJson(`${stack.url}/api/jobs/${body.job_id}/cancel`, {});
-    expect((await jobEnd(stack.url, body.job_id)).status).toBe('cancelled');
+    expect((await jobEnd(stack.url, body.job_id)).status).toBe('completed');
+    const [hit] = await search(stack.url, 'the pump of cancel on day 3', { collection: 'cancelled' });
+    expect(hit.document_id).toBe(body.document_id);
+    const live = await redis.hmget(`job:${body.job_id}`, 'status', 'progress', 'stage');
+    expect(live).toEqual(['completed', '100', null]);
   });
 });
 

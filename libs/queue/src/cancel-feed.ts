@@ -21,10 +21,10 @@ export function createCancelFeed(options: {
   let ids = new Set<string>();
   const subscriber = connect(options.redis, 'subscriber', options.log);
   subscriber.subscribe(keys.cancelChannel).catch(() => undefined);
+  // Each message is passed on: a job that was cancelled, opened anew and cancelled again is known already.
   subscriber.on('message', (_channel: string, id: string) => tell(id));
 
   function tell(id: string): void {
-    if (ids.has(id)) return;
     ids.add(id);
     options.onCancel(id);
   }

@@ -37,6 +37,8 @@ export function failureFields(failure: Failure): string {
     message: failure.message,
     error: failure.message,
     error_code: failure.code,
+    stage: null,
+    eta_ms: null,
     updated_at: at,
     completed_at: at,
   });

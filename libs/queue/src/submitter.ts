@@ -79,6 +79,8 @@ export interface Submitter {
   enqueue(job: SubmittedJob): Promise<void>;
   /** Asks for a job to be dropped wherever it is; its completion then says `cancelled`. @throws QueueUnavailable */
   cancel(id: string): Promise<void>;
+  /** Takes a cancellation back, for a job that is to run again under its id. @throws QueueUnavailable */
+  uncancel(id: string): Promise<void>;
   /** Which of these ids are in the chain: admitted and not ended. @throws QueueUnavailable */
   areLive(lane: Lane, ids: readonly string[]): Promise<boolean[]>;
   /** Redis answers, and the inbox has been popped within five seconds. */
@@ -320,6 +322,13 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
         await runScript(commands, 'cancel', [keys.cancelled, keys.cancelChannel], [id, cancelKeepMs]);
       } catch (error) {
         throw new QueueUnavailable('the cancellation could not be sent: Redis is down or slow', error);
+      }
+    },
+    async uncancel(id) {
+      try {
+        await commands.zrem(keys.cancelled, id);
+      } catch (error) {
+        throw new QueueUnavailable('the cancellation could not be taken back: Redis is down or slow', error);
       }
     },
     async areLive(lane, ids) {

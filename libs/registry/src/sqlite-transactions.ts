@@ -73,7 +73,8 @@ export function createTransactions(database: DatabaseSync): Transactions {
     run(work, { unsynced = false } = {}) {
       return new Promise((resolve, reject) => {
         let answer = () => {};
-        if (waiting.length === 0) setImmediate(flush);
+        // After all that runs on promises now, and before the loop turns: whoever is alone is not held up.
+        if (waiting.length === 0) process.nextTick(flush);
         waiting.push({
           unsynced,
           work() {

@@ -19,9 +19,12 @@ export function completedFields(completion: string): string {
     status: 'completed',
     progress: '100',
     result: completion,
-    // Of a try before this one.
+    // Of a try before this one, and of what it was doing.
     error: null,
     error_code: null,
+    message: null,
+    stage: null,
+    eta_ms: null,
     updated_at: at,
     completed_at: at,
   });

@@ -166,7 +166,8 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     };
     if (job.redelivered >= maxDeliveries) {
       bury(run, 'poison', `its worker died or froze on each of ${maxDeliveries} deliveries`);
-    } else if (options.isCancelled(job.id))
+    } else if (row.elements !== 'ids' && options.isCancelled(job.id))
+      // Of a bare id its source has just said that it is to run: it may have been cancelled before, and opened anew.
       end(run, 'cancelled', 'the job was cancelled before this stage began');
     else if (job.deadline_at <= claimedAt) {
       end(run, 'deadline_exceeded', `the deadline had passed when ${stage} claimed the job`);

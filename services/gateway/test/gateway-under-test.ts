@@ -150,6 +150,10 @@ export class ScriptedQueue implements Submitter, QueueInspector {
   async cancel(id: string): Promise<void> {
     this.cancelled.push(id);
   }
+  async uncancel(id: string): Promise<void> {
+    const place = this.cancelled.indexOf(id);
+    if (place !== -1) this.cancelled.splice(place, 1);
+  }
   async areLive(_lane: Lane, ids: readonly string[]): Promise<boolean[]> {
     return ids.map(() => false);
   }

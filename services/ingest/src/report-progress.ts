@@ -21,7 +21,7 @@ export interface ProgressReporter {
   stop(): Promise<void>;
 }
 
-const pauseMs = 500;
+const longestPauseMs = 500;
 
 export function createProgressReporter(options: {
   registry: Pick<Registry, 'noteProgress'>;
@@ -31,6 +31,8 @@ export function createProgressReporter(options: {
   log: Logger;
 }): ProgressReporter {
   const { registry, liveView, jobId, touchMs, log } = options;
+  // A word that waits must not keep the job untouched.
+  const pauseMs = Math.min(longestPauseMs, touchMs / 2);
   let last: JobProgress | undefined;
   let next: JobProgress | undefined;
   let writing: Promise<void> | undefined;

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { rmSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultTenant } from '@vortex/contracts';
@@ -39,8 +38,7 @@ export function createSpool(folder: string, registry: Pick<Registry, 'getJob'>):
       await writeFile(join(jobFolder(id), ownerFile), JSON.stringify({ id, tenant }));
       return path;
     },
-    // In one call: for the five small files of a usual document the asynchronous walk is twenty turns of a thread.
-    remove: async (jobId) => rmSync(jobFolder(jobId), { recursive: true, force: true }),
+    remove: (jobId) => rm(jobFolder(jobId), { recursive: true, force: true }),
     async sweep(running) {
       let removed = 0;
       for (const name of await readdir(folder).catch(() => [])) {

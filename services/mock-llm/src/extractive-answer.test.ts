@@ -62,3 +62,9 @@ test('a long sentence is cut at a word', () => {
 test('the same prompt gives the same answer', () => {
   expect(ask('Which list?')).toBe(ask('Which list?'));
 });
+
+test('a statement that stands in a passage word for word is quoted, not taken for an example of asking', () => {
+  expect(ask('Redis keeps its lists in memory.')).toBe('Redis keeps its lists in memory [3].');
+  const only = '<passage n="1">vortex ask "How long does a lease last?"</passage>';
+  expect(ask('How long does a lease last?', only)).toMatch(/lease last.* \[1\]\.$/);
+});

@@ -30,15 +30,17 @@ export function extractiveAnswer(messages: readonly Message[]): string {
 
 function answerFrom(passages: readonly Passage[], question: string): string {
   const candidates: Candidate[] = [];
+  const examples: Candidate[] = [];
   for (const passage of passages) {
     const { sentences, stems } = sentencesOf(passage.text);
     const headingStems = new Set(stemsOf(passage.heading));
     for (const sentence of sentences) {
-      // Documentation that shows how to ask the very question (a line of curl) does not answer it.
-      if (!echoes(sentence.text, question)) candidates.push({ passage, sentence, stems, headingStems });
+      const candidate = { passage, sentence, stems, headingStems };
+      if (showsHowToAsk(sentence.text, question)) examples.push(candidate);
+      else candidates.push(candidate);
     }
   }
-  const first = candidates[0];
+  const first = candidates[0] ?? examples[0];
   if (first === undefined) return 'The passages I was given have no text.';
 
   const open = weightsOf(new Set(stemsOf(question)), candidates);
@@ -60,8 +62,13 @@ function answerFrom(passages: readonly Passage[], question: string): string {
   return chosen.map(({ passage, sentence }) => `${closed(sentence.text)} [${passage.number}].`).join(' ');
 }
 
-function echoes(sentence: string, question: string): boolean {
-  return question.length > 10 && sentence.toLowerCase().includes(question.toLowerCase());
+/**
+ * Documentation that shows how to ask the very question (a line of curl) does not answer it. Only a question is an
+ * example of asking: a statement that is found word for word is what was looked for.
+ */
+function showsHowToAsk(sentence: string, question: string): boolean {
+  const asks = /[?？؟]["'”’)]*$/.test(question.trim());
+  return asks && question.length > 10 && sentence.toLowerCase().includes(question.toLowerCase());
 }
 
 /** Inverse document frequency of each question stem over the candidate sentences. */

@@ -11,6 +11,7 @@ import type { Collection, Registry } from '@vortex/registry';
 import type { StageHandler } from '@vortex/runtime';
 import { DimensionMismatch, UnknownCollection, type VectorStore } from '@vortex/vector-store';
 import { findNeighbours } from './find-neighbours.ts';
+import { isFoundByWords } from './found-by-words.ts';
 import { buildPrompt } from './prompt.ts';
 import { hitsResult, refusalResult, toPassage } from './retrieval-results.ts';
 import type { Found, FoundHit, Question, VisibleSearch } from './visible-search.ts';
@@ -19,7 +20,8 @@ import type { Found, FoundHit, Question, VisibleSearch } from './visible-search.
  * In: a question with its vector (without one in mode `sparse`). Out: the augmented prompt for a generator, or the
  * end of the road: ranked hits when no answer was asked for, an honest refusal when nothing is relevant. In every
  * mode but `sparse` that is decided by the best cosine there is, whatever order the hits are in: only a cosine
- * means the same for each question. BM25 has no such scale, so `sparse` refuses only when nothing was found.
+ * means the same for each question. In `hybrid` a hit that has all the words of the question is relevant as well
+ * (found-by-words.ts). BM25 has no scale of its own, so `sparse` refuses only when nothing was found.
  * Refused as a job: an unknown collection, a vector of another model, a vector that is none or is missing. A store
  * that does not answer throws and is retried.
  */
@@ -81,7 +83,8 @@ export function createRetrieveStage({
       return { kind: 'done', result: await shownHits(collection, hits, about, input.neighbours ?? 0) };
     }
     const floor = collection.relevanceFloor ?? settings.relevanceFloor;
-    if (hits.length === 0 || (best !== null && best < floor)) {
+    const tooFar = best !== null && best < floor && !(mode === 'hybrid' && isFoundByWords(input.query, hits));
+    if (hits.length === 0 || tooFar) {
       metrics.add('rag_retrieval_empty_total', { index: mode });
       const result = refusalResult(hits, { floor, best }, collection.name, degraded);
       return { kind: 'done', result };

@@ -7,6 +7,7 @@ import { loadDataset } from './dataset.ts';
 import { percentile } from './percentile.ts';
 import { measurePlainEncoder } from './plain-encoder.ts';
 import { type PrivateStack, startPrivateStack } from './private-stack.ts';
+import { cpuMsByProcess, cpuMsPerAnswer, processesOf } from './process-cpu.ts';
 import { type MemoryPeak, watchMemory } from './resident-memory.ts';
 import { type CorpusFiles, embeddedTexts, uploadCorpus, writeCorpus } from './upload-corpus.ts';
 
@@ -23,6 +24,8 @@ import { type CorpusFiles, embeddedTexts, uploadCorpus, writeCorpus } from './up
  * - peak resident memory while that runs.
  * - P99 of questions at 4 in flight while documents are read, by P99 of the idle stack: with a model that waits
  *   250 ms (bounded), and with one that answers at once (reported). Idle and loaded take turns.
+ *
+ * In one piece, because both are measured in the same rounds, on the same stack.
  */
 export interface IngestBenchOptions {
   /** BEIR-format folder; 1,400 generated passages without. */
@@ -42,6 +45,8 @@ export interface ThroughputRound {
   seconds: number;
   ratio: number;
   memory: MemoryPeak;
+  /** CPU milliseconds of each process; without the children that read, and without this bench. */
+  cpu_ms_per_document: Record<string, number>;
 }
 
 export interface QuestionRound {
@@ -173,9 +178,14 @@ async function measureThroughput(run: {
   const before = await rawChunksPerSecond(modelsDir, embedded);
   say('documents in');
   const memory = await watchMemory(stack);
-  const { chunks_per_second, seconds } = await uploadCorpus(client, corpus, `round-${round}`).finally(() =>
-    memory.stop(),
-  );
+  const processes = await processesOf(stack);
+  const cpuBefore = await cpuMsByProcess(processes);
+  const { documents, chunks_per_second, seconds } = await uploadCorpus(
+    client,
+    corpus,
+    `round-${round}`,
+  ).finally(() => memory.stop());
+  const cpuAfter = await cpuMsByProcess(processes);
   say('the raw encoder');
   const after = await rawChunksPerSecond(modelsDir, embedded);
   const plain = await measurePlainEncoder({
@@ -193,6 +203,7 @@ async function measureThroughput(run: {
     seconds,
     ratio: (2 * chunks_per_second) / (before + after),
     memory: memory.stop(),
+    cpu_ms_per_document: cpuMsPerAnswer(cpuBefore, cpuAfter, documents),
   };
 }
 

@@ -159,7 +159,7 @@ const notRetryable = {
 } as const;
 
 async function retryJob(parts: GatewayParts, context: GatewayContext, exchange: Exchange): Promise<Response> {
-  const { registry, log } = parts;
+  const { registry, submitter, log } = parts;
   const id = context.req.param('id') ?? '';
   exchange.jobId = id;
   const outcome = await registry.reopenJob(defaultTenant, id);
@@ -172,7 +172,9 @@ async function retryJob(parts: GatewayParts, context: GatewayContext, exchange: 
   if (outcome !== 'reopened') throw gatewayProblem('job_not_retryable', { detail: notRetryable[outcome] });
   const job = await registry.getJob(defaultTenant, id);
   if (job !== null) {
-    await admitUpload(parts, id, job).catch((error: unknown) => {
+    // Or a worker that starts within ten minutes of the cancellation would still drop it.
+    const queued = submitter.uncancel(id).then(() => admitUpload(parts, id, job));
+    await queued.catch((error: unknown) => {
       log.warn(
         { err: error, job_id: id },
         'a job that runs again is not in the queue yet; the sweeper puts it there',
