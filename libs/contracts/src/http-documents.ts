@@ -3,6 +3,7 @@ import { sourceSpan } from './answer.ts';
 import { collectionName } from './envelope.ts';
 import { webhookUrl } from './http-webhooks.ts';
 import { metadataFilter } from './metadata-filter.ts';
+import { isDeeperThan, isStoredText, storedRecord, storedText } from './stored-text.ts';
 
 /** Documents over HTTP: `POST /api/documents/upload`, `/api/documents…`. */
 
@@ -15,18 +16,30 @@ export type IfExists = z.infer<typeof ifExists>;
 
 /** Free JSON of the caller, kept with the document and filtered by. */
 const maxMetadataCharacters = 16 * 1024;
+/** SQLite reads no JSON beyond 1,000 levels, and a recursion of ours would end before that. */
+const maxMetadataDepth = 16;
 export const documentMetadata = z
   .record(z.string().min(1).max(200), z.unknown())
+  // First, and nothing after it when it fails: writing it as JSON, to measure it, descends as well.
+  .refine((metadata) => !isDeeperThan(maxMetadataDepth, metadata), {
+    message: `must nest at most ${maxMetadataDepth} levels`,
+    abort: true,
+  })
   .refine((metadata) => JSON.stringify(metadata).length <= maxMetadataCharacters, {
     message: `must be at most ${maxMetadataCharacters} characters of JSON`,
-  });
+  })
+  .overwrite(storedRecord);
 
-export const externalId = z.string().min(1).max(512);
+export const externalId = z
+  .string()
+  .min(1)
+  .max(512)
+  .refine(isStoredText, { message: 'must be Unicode text without U+0000' });
 
 /** The fields beside `file` of a multipart upload, and those of the JSON body beside its text. */
 export const documentSettings = {
   collection: collectionName.optional(),
-  title: z.string().trim().min(1).max(1000).optional(),
+  title: z.string().trim().min(1).max(1000).overwrite(storedText).optional(),
   external_id: externalId.optional(),
   metadata: documentMetadata.optional(),
   /** Tokens; more than the encoder takes is clamped, and a note says so. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { storedText } from './stored-text.ts';
 
 /** Webhooks over HTTP: `/api/webhooks…`, and what is sent to them (Standard Webhooks 1.0). */
 
@@ -15,6 +16,10 @@ export type WebhookEventType = z.infer<typeof webhookEventType>;
 export const webhookUrl = z
   .string()
   .max(2000)
+  // URL.parse drops or escapes these, so what is stored, shown and logged would be another address than what is called.
+  .refine((text) => !/[\s\p{Cc}]/u.test(text) && text.isWellFormed(), {
+    message: 'must have no white space and no control characters',
+  })
   .refine(
     (text) => {
       const url = URL.parse(text);
@@ -39,7 +44,7 @@ export const createWebhookRequest = z.strictObject({
   events: z.array(webhookEventType).min(1).max(10).optional(),
   /** Made when absent. */
   secret: webhookSecret.optional(),
-  description: z.string().max(500).optional(),
+  description: z.string().max(500).overwrite(storedText).optional(),
 });
 export type CreateWebhookRequest = z.infer<typeof createWebhookRequest>;
 

@@ -59,10 +59,27 @@ describe('wrong usage', () => {
     await expect(run('search', 'q', '--filter', '{"field":"a","op":"like","value":1}')).rejects.toMatchObject(
       refused,
     );
+    await expect(run('ask', 'a'.repeat(8001))).rejects.toMatchObject({
+      ...refused,
+      message: 'The question must be at most 8,000 characters.',
+    });
+    await expect(run('ask', 'q', '--collection', '../x')).rejects.toMatchObject(refused);
     await expect(run('documents', 'delete')).rejects.toMatchObject(refused);
     await expect(run('collections', 'update', 'c')).rejects.toMatchObject(refused);
     await expect(run('collections', 'update', 'c', '--reset', 'colour')).rejects.toMatchObject(refused);
     await expect(run('ingest', 'no-such-file.md')).rejects.toMatchObject(refused);
+  });
+
+  it.each([
+    [['status', '--url', 'zzz'], '--url zzz is no address.'],
+    [['bench', 'search', '--dataset', '/nonexistent'], '/nonexistent/corpus.jsonl cannot be read'],
+    [['bench', 'query', '--dataset', '/nonexistent'], '/nonexistent/corpus.jsonl cannot be read'],
+    [['bench', 'chain', '--dataset', '/nonexistent'], 'bench chain takes no --dataset'],
+  ])('%j is one line, before anything is started', async (words, line) => {
+    const run = buildProgram().parseAsync(['node', 'vortex', ...words]);
+    await expect(run).rejects.toMatchObject({
+      ...{ name: 'CommandProblem', exitCode: 2, message: expect.stringContaining(line) },
+    });
   });
 
   it('suggests what was probably meant', async () => {

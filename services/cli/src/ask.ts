@@ -1,5 +1,5 @@
 import { createClient, type Question, type VortexClient } from '@vortex/client';
-import type { QueryResponse } from '@vortex/contracts';
+import { type QueryResponse, questionFields } from '@vortex/contracts';
 import { dataFolder } from './folders.ts';
 import { gatewayUrl, runningInstance } from './instance-address.ts';
 import { findOllama, mockNotice } from './language-model.ts';
@@ -18,7 +18,7 @@ export interface AskOptions {
  * @throws ApiProblem, GatewayUnreachable, CommandProblem
  */
 export async function ask(question: string, options: AskOptions): Promise<void> {
-  if (question.trim() === '') throw new CommandProblem('The question is empty.', { exitCode: 2 });
+  assertQuestion(question, options.collection);
   const client = createClient({ url: gatewayUrl(options) });
   const request: Question = {
     query: question,
@@ -38,6 +38,18 @@ export async function ask(question: string, options: AskOptions): Promise<void> 
   } finally {
     await client.close();
   }
+}
+
+/** What the gateway would refuse as wrong is wrong usage here: exit code 2. */
+function assertQuestion(query: string, collection: string | undefined): void {
+  const { query: question, collection: name } = questionFields.shape;
+  if (query.trim() === '') throw new CommandProblem('The question is empty.', { exitCode: 2 });
+  const refused = question.safeParse(query).error ?? name.safeParse(collection).error;
+  if (refused === undefined) return;
+  const what = question.safeParse(query).success ? '--collection' : 'The question';
+  throw new CommandProblem(`${what} ${refused.issues[0]?.message ?? 'is not as it must be'}.`, {
+    exitCode: 2,
+  });
 }
 
 async function streamAnswer(client: VortexClient, request: Question): Promise<QueryResponse> {

@@ -1,5 +1,6 @@
 import { readServiceConfig } from '@vortex/config';
 import { defaultModel } from '@vortex/embedding';
+import { loadDataset, UnreadableDataset } from './bench/dataset.ts';
 import { isThere, modelCacheDir, prepareModel } from './prepare-model.ts';
 import { CommandProblem } from './problem.ts';
 import { ensureRedis } from './redis/install-redis.ts';
@@ -20,7 +21,10 @@ export interface BenchOptions {
 /** A bench's figures. `ok` says whether every bound was kept. */
 export type BenchReport = { ok: boolean } & Record<string, unknown>;
 
-/** Runs a bench and prints its report; false when a bound was missed. */
+/**
+ * Runs a bench and prints its report; false when a bound was missed.
+ * @throws CommandProblem (exit 2) for a dataset that cannot be read, before anything is started.
+ */
 export async function runBench(
   kind: BenchKind,
   options: { dataset?: string; json: boolean },
@@ -30,6 +34,7 @@ export async function runBench(
     const others = withDataset.map((one) => `bench ${one}`).join(' and ');
     throw new CommandProblem(`bench ${kind} takes no --dataset; ${others} do.`, { exitCode: 2 });
   }
+  if (options.dataset !== undefined) assertReadable(options.dataset);
   const redis = await ensureRedis(terminal, { yes: false });
   const needsModel = kind !== 'ingest-accept';
   if (needsModel && !(await isThere({ model: defaultModel, modelsDir: modelCacheDir }))) {
@@ -46,6 +51,16 @@ export async function runBench(
   console.log(options.json ? JSON.stringify(report, null, 2) : flatten(report).join('\n'));
   if (!report.ok) terminal.note('A bound was missed.');
   return report.ok;
+}
+
+/** Read here and again by the bench: otherwise a stack may have been started for nothing. */
+function assertReadable(dataset: string): void {
+  try {
+    loadDataset(dataset);
+  } catch (error) {
+    if (error instanceof UnreadableDataset) throw new CommandProblem(error.message, { exitCode: 2 });
+    throw error;
+  }
 }
 
 async function load(kind: BenchKind): Promise<(options: BenchOptions) => Promise<BenchReport>> {

@@ -1,12 +1,13 @@
 import { dataFolder, launcherName } from './folders.ts';
-import { notRunning } from './instance-address.ts';
+import { gatewayUrl, notRunning } from './instance-address.ts';
 import { readRemoteStatus, readStatus, type Status } from './status.ts';
 import { table } from './table.ts';
 
-/** Prints the state of an instance; false when it is not ready. */
+/** Prints the state of an instance; false when it is not ready. @throws CommandProblem when `--url` is no address */
 export async function showStatus(options: { data?: string; url?: string; json: boolean }): Promise<boolean> {
   const data = dataFolder(options.data);
-  const status = options.url === undefined ? await readStatus(data) : await readRemoteStatus(options.url);
+  const status =
+    options.url === undefined ? await readStatus(data) : await readRemoteStatus(gatewayUrl(options));
   if (status === null && !options.json) throw notRunning(data);
   console.log(
     options.json ? JSON.stringify(status ?? nothing(data), null, 2) : describe(status ?? nothing(data)),

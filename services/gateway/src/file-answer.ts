@@ -13,7 +13,7 @@ export interface ServedFile {
   headers: Record<string, string>;
 }
 
-/** @throws HttpProblem 404 when the file is missing, though the registry names it. */
+/** @throws HttpProblem 404 when the file is missing, though the registry names it; 416 for a range it does not have. */
 export async function fileAnswer(
   parts: Pick<GatewayParts, 'log'>,
   context: GatewayContext,
@@ -28,10 +28,13 @@ export async function fileAnswer(
   try {
     const { size } = await handle.stat();
     const range = rangeOf(context, etag, size);
-    const all = { ...baseHeaders(exchange), ...caching, ...headers, 'Accept-Ranges': 'bytes' };
     if (range === 'unsatisfiable') {
-      return new Response(null, { status: 416, headers: { ...all, 'Content-Range': `bytes */${size}` } });
+      throw gatewayProblem('range_not_satisfiable', {
+        detail: `The content has ${size} bytes, counted from 0.`,
+        headers: { 'Accept-Ranges': 'bytes', 'Content-Range': `bytes */${size}` },
+      });
     }
+    const all = { ...baseHeaders(exchange), ...caching, ...headers, 'Accept-Ranges': 'bytes' };
     const { start, end } = range ?? { start: 0, end: size - 1 };
     const full = {
       ...all,

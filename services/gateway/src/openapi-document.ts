@@ -10,6 +10,7 @@ const problemMeanings: Record<number, string> = {
   409: 'The collection was built with another embedding model.',
   413: 'The body is larger than this route takes.',
   415: 'The body is not `application/json`.',
+  416: 'The content has no such range; `Content-Range` says how long it is.',
   422: 'A field is not as it must be; `errors` points to it.',
   500: 'Something unexpected; the log has it under `request_id`.',
   502: 'The language model, or every attempt, failed.',

@@ -21,6 +21,11 @@ const gatewayProblems = {
   method_not_allowed: { status: 405, title: 'This route does not take that method', retryable: false },
   request_timeout: { status: 408, title: 'The request did not arrive in time', retryable: true },
   collection_exists: { status: 409, title: 'There is a collection of that name', retryable: false },
+  collection_deleting: {
+    status: 409,
+    title: 'The collection of that name is still being removed',
+    retryable: true,
+  },
   document_exists: { status: 409, title: 'There is a document of that name', retryable: false },
   idempotency_conflict: {
     status: 409,
@@ -36,6 +41,7 @@ const gatewayProblems = {
     title: 'The body is of another type than this route takes',
     retryable: false,
   },
+  range_not_satisfiable: { status: 416, title: 'The content has no such range', retryable: false },
   validation: { status: 422, title: 'The body does not fit this route', retryable: false },
   headers_too_large: { status: 431, title: 'The request headers are too large', retryable: false },
   stream_restarted: { status: 502, title: 'The answer changed after a part of it was sent', retryable: true },
@@ -166,7 +172,7 @@ export function internalProblem(): HttpProblem {
 }
 
 /** Jittered by a fifth either way: clients told the same second come back in the same second. */
-function retryAfter(aroundMs: number): { retryAfterMs: number; headers: Record<string, string> } {
+export function retryAfter(aroundMs: number): { retryAfterMs: number; headers: Record<string, string> } {
   const retryAfterMs = Math.round(aroundMs * (0.8 + 0.4 * Math.random()));
   return { retryAfterMs, headers: { 'Retry-After': String(Math.max(1, Math.ceil(retryAfterMs / 1000))) } };
 }

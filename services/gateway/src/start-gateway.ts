@@ -11,7 +11,7 @@ import { createJobWatch } from './jobs/job-watch.ts';
 import { mirrorReplicaLoads } from './replica-gauge.ts';
 import { createReplicaSnapshot } from './replica-snapshot.ts';
 import { startServer } from './server.ts';
-import { sweepIncoming } from './upload/incoming-sweep.ts';
+import { startIncomingSweep } from './upload/incoming-sweep.ts';
 import { uploadAllowanceBytes } from './upload/receive-upload.ts';
 import { version } from './version.ts';
 
@@ -66,7 +66,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
   // The document takes 100 ms to make; the first reader of /docs must not hold up everybody's questions.
   await app.request('/openapi.json');
   await submitter.start();
-  await sweepIncoming(incomingDir, log);
+  const sweep = await startIncomingSweep(incomingDir, log);
   const server = await startServer({
     ...{ app, host: http.host, port: http.port, log },
     largestBodyBytes: largestBody(config.gateway),
@@ -78,6 +78,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     // Who waits for a job is answered now, and who follows one comes back to another gateway.
     await watch.close();
     await server.stop(worker.drain_budget_ms);
+    sweep.stop();
     replicas.close();
     await submitter.close();
     inspector.close();

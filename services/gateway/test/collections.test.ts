@@ -1,6 +1,7 @@
 import { collectionResponse } from '@vortex/contracts';
 import { catalogueModel, defaultModel, fingerprintOf } from '@vortex/embedding';
 import { describe, expect, it } from 'vitest';
+import { createWhenFree } from '../src/create-when-free.ts';
 import { gatewayUnderTest } from './gateway-under-test.ts';
 import { withDocument } from './with-document.ts';
 
@@ -75,6 +76,41 @@ describe('collections', () => {
     expect([response.status, await response.json()]).toMatchObject([200, { documents: 1 }]);
     expect(queue.cancelled).toEqual(['job_1']);
     expect(await registry.getDocument('default', documentId)).toBeNull();
+  });
+
+  it('are made anew once the deleted one’s rows are gone, whoever asks for it before', async () => {
+    const { request, registry } = await asked();
+    await request('POST', '/api/collections', { name: 'plant', chunk_size: 128 });
+    await request('DELETE', '/api/collections/plant');
+    const again = request('POST', '/api/collections', { name: 'plant' });
+    // What the retriever does when it has purged the rows.
+    await registry.forgetCollection('default', 'plant');
+    expect(await again).toMatchObject({ status: 201, body: { name: 'plant', chunk_size: null } });
+  });
+
+  it('are waited for as long as it is worth, and not for a client that has left', async () => {
+    const { request, registry } = await asked();
+    await request('POST', '/api/collections', { name: 'plant' });
+    const plant = { tenant: 'default', name: 'plant' };
+    const { signal } = new AbortController();
+    expect(await createWhenFree(registry, plant, { signal })).toBe('exists');
+    await request('DELETE', '/api/collections/plant');
+    expect(await createWhenFree(registry, plant, { signal, waitMs: 20, pollMs: 5 })).toBe('deleting');
+    expect(await createWhenFree(registry, plant, { signal: AbortSignal.abort() })).toBe('deleting');
+    const waiting = createWhenFree(registry, plant, { signal, pollMs: 5 });
+    await registry.forgetCollection('default', 'plant');
+    expect(await waiting).toMatchObject({ name: 'plant' });
+  });
+
+  it('that are not gone after five seconds are a problem to come back with', {
+    timeout: 20_000,
+  }, async () => {
+    const { request } = await asked();
+    await request('POST', '/api/collections', { name: 'plant' });
+    await request('DELETE', '/api/collections/plant');
+    const again = await request('POST', '/api/collections', { name: 'plant' });
+    expect(again).toMatchObject({ status: 409, body: { code: 'collection_deleting', retryable: true } });
+    expect(Number(again.headers.get('retry-after'))).toBeGreaterThan(0);
   });
 
   it.each([

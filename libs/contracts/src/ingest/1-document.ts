@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { collectionName, jobHeader, jobId } from '../envelope.ts';
 import { chunkingStrategy, documentMetadata, externalId } from '../http-documents.ts';
+import { storedText } from '../stored-text.ts';
 
 /**
  * `ingestion_queue`: a document whose text travels in the envelope (the light way in). The raw body
@@ -9,11 +10,11 @@ import { chunkingStrategy, documentMetadata, externalId } from '../http-document
  */
 export const documentFields = z.object({
   /** The caller's own id, unique per tenant and collection; ours is the generated `doc_…`. */
-  document_id: z.string().min(1).max(512),
-  user_id: z.string().min(1).max(512).optional(),
+  document_id: externalId,
+  user_id: z.string().min(1).max(512).overwrite(storedText).optional(),
   content: z.string().min(1),
   collection: collectionName.optional(),
-  title: z.string().min(1).max(1000).optional(),
+  title: z.string().min(1).max(1000).overwrite(storedText).optional(),
   media_type: z.enum(['text/plain', 'text/markdown']).optional(),
 });
 

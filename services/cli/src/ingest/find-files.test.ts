@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -41,6 +41,21 @@ describe('what is read', () => {
   it('a pattern that the shell left alone, named from its first fixed folder on', () => {
     expect(namesOf('notes/**/*.{md,PDF}')).toEqual(['a.md', 'deep/b.PDF']);
     expect(namesOf('no*')).toEqual(['notes/a.md', 'notes/deep/b.PDF', 'notes/deep/program.ts']);
+  });
+
+  it('links to files below a folder, and no link to a folder, which may lead back up', () => {
+    const [folder = ''] = at('linked');
+    mkdirSync(join(folder, 'deep'), { recursive: true });
+    writeFileSync(join(folder, 'a.md'), 'x');
+    symlinkSync('../../other/a.md', join(folder, 'deep/b.md'));
+    symlinkSync('..', join(folder, 'deep/up'));
+    symlinkSync('../notes', join(folder, 'notes'));
+    symlinkSync('itself.md', join(folder, 'itself.md'));
+    symlinkSync('nowhere', join(folder, 'dangling.md'));
+    expect(namesOf('linked')).toEqual(['a.md', 'deep/b.md']);
+    expect(namesOf('linked/**/*')).toEqual(['a.md', 'deep/b.md']);
+    expect(namesOf('linked/notes')).toEqual(['a.md', 'deep/b.PDF', 'deep/program.ts']);
+    rmSync(folder, { recursive: true });
   });
 
   it('a file once, however often it is named', () => {

@@ -1,4 +1,4 @@
-import { globSync, readdirSync, statSync } from 'node:fs';
+import { type Dirent, globSync, lstatSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { basename, join, relative, resolve, sep } from 'node:path';
 import { mediaTypeOfName, readFormats } from '@vortex/documents';
 import { CommandProblem } from '../problem.ts';
@@ -12,7 +12,8 @@ export interface FoundFile {
 /**
  * Files, folders with all below them, and patterns that the shell left alone. Below folders only what has an
  * ending of a format we read counts, without hidden entries and node_modules; a file named by hand is taken
- * whatever its ending says.
+ * whatever its ending says. A symbolic link to a file is that file; one to a folder is followed only where it is
+ * named by hand itself, for below a folder it may lead back to what is above it.
  * @throws CommandProblem (exit 2) for a path that is not there, when nothing was found, and when two files
  * would be the same document
  */
@@ -38,6 +39,7 @@ export function scanFiles(paths: readonly string[]): FoundFile[] {
     if (isThere(path)) return filesOf(path);
     const base = baseOf(path);
     return globSync(path)
+      .filter((match) => !leadsThroughLink(base, match))
       .flatMap(filesOf)
       .map((file) => ({ path: file.path, name: slashed(relative(base, file.path)) }))
       .filter(({ name }) => isWanted(name));
@@ -46,22 +48,69 @@ export function scanFiles(paths: readonly string[]): FoundFile[] {
 }
 
 function filesOf(path: string): FoundFile[] {
-  const state = statSync(path, { throwIfNoEntry: false });
+  const state = stateOf(path);
   if (state === undefined) return [];
   if (!state.isDirectory()) return state.isFile() ? [{ path, name: basename(path) }] : [];
-  return readdirSync(path, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && mediaTypeOfName(entry.name) !== null)
-    .map((entry) => join(entry.parentPath, entry.name))
+  return filesBelow(path)
     .map((file) => ({ path: file, name: slashed(relative(path, file)) }))
     .filter(({ name }) => isWanted(name));
+}
+
+/** Not `recursive: true`, which follows links to folders: one loop gave 40 copies of all that was in it. */
+function filesBelow(folder: string): string[] {
+  return entriesOf(folder).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return isWanted(entry.name) ? filesBelow(path) : [];
+    if (mediaTypeOfName(entry.name) === null) return [];
+    return entry.isFile() || (entry.isSymbolicLink() && isFile(path)) ? [path] : [];
+  });
 }
 
 function isWanted(name: string): boolean {
   return !name.split('/').some((part) => (part.startsWith('.') && part !== '..') || part === 'node_modules');
 }
 
+/** Gone meanwhile: nothing is in it. */
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** Of what a link leads to; undefined when that is nothing, or the link itself. */
+function stateOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if (codeOf(error) === 'ELOOP') return undefined;
+    throw error;
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+function isFile(path: string): boolean {
+  return stateOf(path)?.isFile() ?? false;
+}
+
+/** `**` follows links to folders, though only once. */
+function leadsThroughLink(base: string, match: string): boolean {
+  const parts = relative(base, match).split(sep);
+  return parts.some((_, index) => isLinkToFolder(join(base, ...parts.slice(0, index + 1))));
+}
+
+function isLinkToFolder(path: string): boolean {
+  const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+  return isLink && (stateOf(path)?.isDirectory() ?? false);
+}
+
 function isThere(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  return stateOf(path) !== undefined;
 }
 
 function isPattern(path: string): boolean {

@@ -8,13 +8,14 @@ import {
   type UpdateCollectionRequest,
 } from '@vortex/contracts';
 import { fingerprintOf } from '@vortex/embedding';
-import type { CollectionChanges, CollectionSummary } from '@vortex/registry';
+import type { CollectionChanges, CollectionSummary, NewCollection } from '@vortex/registry';
+import { createWhenFree } from '../create-when-free.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
 import { readJson } from '../middleware/json-body.ts';
 import { jsonBody, jsonContent, schemas } from '../openapi-schemas.ts';
-import { failureProblem, gatewayProblem, type HttpProblem } from '../problem.ts';
+import { failureProblem, gatewayProblem, type HttpProblem, retryAfter } from '../problem.ts';
 
 const named = { params: z.object({ name: z.string().openapi({ description: 'Of the collection.' }) }) };
 
@@ -40,7 +41,8 @@ export function collectionEndpoints(parts: GatewayParts): Endpoint[] {
       summary: 'Make a collection',
       description:
         'Not needed before documents are uploaded into it: the first one makes it. Here it gets defaults of its own, ' +
-        'and may be tied to the encoder’s model from the start.',
+        'and may be tied to the encoder’s model from the start. Where one of that name is still being removed, that is ' +
+        'waited for up to 5 s; then the answer is 409 `collection_deleting`.',
       request: jsonBody(schemas.createCollectionRequest, { name: 'handbook', chunk_size: 128 }),
       responses: { 201: jsonContent(schemas.collection, 'Made.') },
       problems: [400, 409, 413, 415, 422, 503],
@@ -96,7 +98,7 @@ async function createCollection(
     chunk_overlap: overlap,
     chunking_strategy: strategy,
   } = request;
-  const created = await parts.registry.createCollection({
+  const wanted: NewCollection = {
     tenant: defaultTenant,
     name: request.name,
     ...(floor != null && { relevanceFloor: floor }),
@@ -106,10 +108,17 @@ async function createCollection(
     ...(request.model !== undefined && {
       model: { embeddingModel: fingerprintOf(model), dimension: model.dimension },
     }),
-  });
-  if (created === null) {
+  };
+  const created = await createWhenFree(parts.registry, wanted, { signal: exchange.clientGone });
+  if (created === 'exists') {
     throw gatewayProblem('collection_exists', {
-      detail: `There is a collection ${request.name}, or one that is still being removed. PATCH changes its settings.`,
+      detail: `There is a collection ${request.name}. PATCH changes its settings.`,
+    });
+  }
+  if (created === 'deleting') {
+    throw gatewayProblem('collection_deleting', {
+      detail: `The rows of the deleted collection ${request.name} are still being removed. Try again after the time given.`,
+      ...retryAfter(5000),
     });
   }
   const location = `/api/collections/${request.name}`;

@@ -42,9 +42,8 @@ export function documentContentEndpoints(parts: GatewayParts): Endpoint[] {
         },
         206: { description: 'The part that `Range` names.' },
         304: { description: 'The client has it (`If-None-Match`).' },
-        416: { description: 'The original has no such range.' },
       },
-      problems: [404, 503],
+      problems: [404, 416, 503],
       handle: (context, exchange) => original(parts, context, exchange),
     },
     {
@@ -60,9 +59,8 @@ export function documentContentEndpoints(parts: GatewayParts): Endpoint[] {
         200: textContent('text/plain; charset=utf-8', 'The text.'),
         206: { description: 'The part that `Range` names.' },
         304: { description: 'The text the client has (`If-None-Match`) is this one.' },
-        416: { description: 'The text has no such range.' },
       },
-      problems: [404, 503],
+      problems: [404, 416, 503],
       handle: (context, exchange) => extractedText(parts, context, exchange),
     },
     {

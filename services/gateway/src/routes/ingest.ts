@@ -55,7 +55,7 @@ export function ingestEndpoint(parts: GatewayParts): Endpoint {
           id,
           deadlineAt,
           envelope: jobHeaderOf(exchange, id, deadlineAt),
-          // As it came: the schema knows no header field and changes nothing, so it need not be written anew.
+          // As it came: the schema knows no header field, and what it changes of a title the worker's does again.
           body: bytes,
           cap: parts.settings.max_live_documents,
           track: { type: 'ingest', payload, maxRetries: stages.ingest.maxAttempts - 1 },

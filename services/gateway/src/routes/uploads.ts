@@ -128,7 +128,8 @@ async function handIn(parts: GatewayParts, context: GatewayContext, exchange: Ex
   const hash = createHash('sha256').update(bytes).digest('hex');
   const document: ArrivedDocument = {
     filename: null,
-    name: fields.title?.slice(0, 512) ?? `text-${hash.slice(0, 16)}`,
+    // The cut may go through a character.
+    name: fields.title?.slice(0, 512).toWellFormed() ?? `text-${hash.slice(0, 16)}`,
     mediaType: mediaTypeOf(request),
     hash,
     bytes: bytes.length,

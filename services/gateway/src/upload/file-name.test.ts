@@ -12,6 +12,7 @@ describe('fileNameOf', () => {
     ['\u202Efdp.exe', 'fdp.exe'],
     ['👩‍🚀 年報.docx', '👩‍🚀 年報.docx'],
     ['.env', '.env'],
+    ['a\ud83d.md', 'a\ufffd.md'],
   ])('%j is called %j', (sent, name) => {
     expect(fileNameOf(sent)).toBe(name);
   });

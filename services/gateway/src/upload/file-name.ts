@@ -9,7 +9,7 @@ const unshown = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;
  */
 export function fileNameOf(sent: string): string | null {
   const last = sent.split(/[/\\]/).at(-1) ?? '';
-  const name = last.replaceAll(unshown, '').normalize('NFC').trim();
+  const name = last.toWellFormed().replaceAll(unshown, '').normalize('NFC').trim();
   if (name === '' || name === '.' || name === '..') return null;
   if (Buffer.byteLength(name) <= maxBytes) return name;
   const dot = name.lastIndexOf('.');

@@ -10,6 +10,7 @@ import { ClientGone, gatewayProblem, type HttpProblem } from '../problem.ts';
 import { isRefused } from '../refused-connections.ts';
 import { fileNameOf } from './file-name.ts';
 import { type ArrivedFile, writeIncoming } from './incoming-file.ts';
+import { keepArrived } from './keep-arrived.ts';
 
 /**
  * A multipart body, its files streamed to disk as they come: what the socket brings is parsed, hashed and written
@@ -72,6 +73,7 @@ async function receive(
 ): Promise<ReceivedUpload> {
   const parser = parserFor(headers, limits);
   const writing: Promise<ReceivedFile>[] = [];
+  const arrived = keepArrived();
   const fields: ReceivedUpload['fields'] = [];
   const ended = Promise.withResolvers<void>();
   const refuse = (problem: Error) => {
@@ -94,7 +96,7 @@ async function receive(
     stream.once('limit', () => refuse(tooLarge(limits)));
     const written = writeIncoming(limits.folder, stream).then((file) => ({ ...file, filename: known }));
     // A disk that is full must not be fed to the end of the body first.
-    written.catch(refuse);
+    written.then(({ path }) => arrived.add(path), refuse);
     writing.push(written);
   });
   parser.on('field', (name, value, { nameTruncated, valueTruncated }) => {
@@ -109,7 +111,7 @@ async function receive(
   parser.on('partsLimit', () => refuse(fieldRefused('', 'has too many parts')));
   parser.on('error', () => ended.reject(notMultipart('The body is not what its Content-Type says.')));
   parser.on('close', ended.resolve);
-  watchSource(source, limits, refuse);
+  watchSource(source, limits, { refuse, onEarned: () => void arrived.touch() });
   source.pipe(parser);
 
   const dispose = async () => {
@@ -155,7 +157,7 @@ function parserFor(headers: Record<string, string>, limits: UploadLimits): busbo
 function watchSource(
   source: IncomingMessage | Readable,
   limits: UploadLimits,
-  refuse: (problem: Error) => void,
+  { refuse, onEarned }: { refuse(problem: Error): void; onEarned(): void },
 ): void {
   let bytes = 0;
   let earned = 0;
@@ -166,6 +168,7 @@ function watchSource(
     if (earned < earnsTimeBytes) return;
     earned = 0;
     if ('socket' in source) rewindBodyClock(source);
+    onEarned();
   });
   const onGone = () => refuse(new ClientGone());
   source.once('error', onGone);
