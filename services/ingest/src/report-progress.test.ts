@@ -43,7 +43,7 @@ async function endWrite(): Promise<void> {
 it('waits for something newer and says only the newest', async () => {
   for (const progress of [1, 2, 3]) reporter.say(at(progress));
   expect(said()).toEqual([]);
-  await vi.advanceTimersByTimeAsync(100);
+  await vi.advanceTimersByTimeAsync(500);
   expect(said()).toEqual([3]);
 });
 
@@ -53,7 +53,7 @@ it('waits as long for what is said during a write, however often that is', async
   await endWrite();
   reporter.say(at(3));
   expect(said()).toEqual([1]);
-  await vi.advanceTimersByTimeAsync(100);
+  await vi.advanceTimersByTimeAsync(500);
   expect(said()).toEqual([1, 3]);
 });
 
