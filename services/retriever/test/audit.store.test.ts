@@ -271,10 +271,9 @@ describe('while documents come and go', () => {
       })(),
     ];
     const reports: AuditReport[] = [];
-    while (reports.length < 12) reports.push(await audit({}, { pauseMs: 5 }));
+    while (reports.length < 12 || written <= 10) reports.push(await audit({}, { pauseMs: 5 }));
     busy = false;
     await Promise.all(work);
-    expect(written).toBeGreaterThan(10);
-    expect(reports.map(kinds)).toEqual(Array(12).fill(['orphan_rows']));
+    expect(reports.map(kinds)).toEqual(reports.map(() => ['orphan_rows']));
   });
 });
