@@ -93,6 +93,8 @@ test('bare ids: the worker is killed and others take over; one that kills its wo
   const first = await startVictim();
   for (const id of ids) await submitter.enqueue(idJob(id));
   await until('it has as many as it takes', async () => (await inFlight()) === 8);
+  // Claimed is not yet known: a kill in between is no delivery to who counts them.
+  await until('all are known to it', async () => (await bench.redis.client.hlen('test:deliveries')) === 8);
   // None of them is done before the kill; whoever takes one over finds it redelivered and is through at once.
   await end(first);
   for (let worker = 0; worker < 4; worker += 1) await startVictim();
