@@ -33,6 +33,8 @@ export interface ExactSearchOptions {
  * - `large`: it has too many rows; searches go to the store. A delete may make it small: cold again.
  * A write of unknown outcome makes it cold: what the store holds then is found out by loading anew.
  * Loads and writes of a collection pass through one queue, so that no load misses a write beside it.
+ *
+ * One piece, because loads, writes and evictions are the writers of this one state.
  */
 interface Collection {
   state: { kind: 'cold' } | { kind: 'large' } | ExactState;

@@ -49,6 +49,8 @@ const idsPerStatement = 500;
  * of the index when it is due (upkeep-plan.ts). Rounds of upkeep follow one another. Within one, tidying
  * takes its turn among the writes; the build runs beside them, for it may take a minute, and rows written
  * meanwhile are scanned until the next round takes them into the index.
+ *
+ * One piece, because writes, upkeep and close share the two queues and the marks of what has been written since.
  */
 export class LanceTable {
   readonly scope: Scope;
