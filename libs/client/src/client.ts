@@ -23,6 +23,7 @@ import { type DocumentCalls, documentCalls, type UploadOptions } from './documen
 import { problemFrom } from './errors.ts';
 import { type JobCalls, jobCalls } from './job-calls.ts';
 import { type QueryEvent, readQueryEvents } from './query-events.ts';
+import { type ReplicaCalls, replicaCalls } from './replica-calls.ts';
 import { type CallOptions, createTransport } from './transport.ts';
 
 /** How it is delivered is chosen by the method, not by a field. */
@@ -52,6 +53,7 @@ export interface VortexClient {
   readonly documents: DocumentCalls;
   readonly collections: CollectionCalls;
   readonly jobs: JobCalls;
+  readonly replicas: ReplicaCalls;
   /** Compares store and files with the registry; takes seconds to minutes. */
   audit(request?: AuditRequest, call?: CallOptions): Promise<AuditReport>;
   health(call?: CallOptions): Promise<{ ready: boolean; reasons: string[] }>;
@@ -68,6 +70,7 @@ export function createClient(options: { url: string }): VortexClient {
     documents,
     jobs,
     collections: collectionCalls(transport),
+    replicas: replicaCalls(transport),
     upload: documents.upload,
     job: jobs.get,
     waitForJob: jobs.wait,

@@ -157,6 +157,10 @@ export const sections = {
       z.coerce.number().int().min(0).max(1000).default(0),
       'Generations a replica runs at a time; 0 means 4 on Ollama and 20 elsewhere.',
     ),
+    late_after_ms: field(
+      count.default(2000),
+      'A call without a token for so long, and for three times what other replicas need, is tried elsewhere and speaks against its replica.',
+    ),
     max_tokens: field(count.default(512), 'Most tokens of an answer.'),
     temperature: field(z.coerce.number().min(0).max(2).default(0), 'Sampling temperature.'),
   }),

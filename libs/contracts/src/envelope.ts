@@ -25,7 +25,12 @@ export const collectionName = z
   );
 
 /** The generator replica a query was assigned to; its lease in `llm:inflight:<url>` is released when the job ends. */
-const replicaRef = z.object({ worker_name: z.string().min(1), url: z.string().min(1) });
+const replicaRef = z.object({
+  worker_name: z.string().min(1),
+  url: z.string().min(1),
+  /** The replica's breaker is half open, and this job is the one that it may try. */
+  probe: z.boolean().optional(),
+});
 
 /** Durations in milliseconds, never points in time: they may be summed across hosts. */
 export const timingsMs = z.record(z.string(), z.number());
@@ -50,6 +55,8 @@ export const jobHeader = z.object({
   /** Keep status and result in the hash `job:<id>` for an hour (asynchronous queries and ingest). */
   track: z.boolean().default(false),
   replica: replicaRef.optional(),
+  /** Replicas that failed at it: others are preferred for the next tries. */
+  exclude: z.array(z.string()).max(8).optional(),
   timings_ms: timingsMs.default({}),
 });
 export type JobHeader = z.infer<typeof jobHeader>;

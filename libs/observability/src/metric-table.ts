@@ -32,6 +32,16 @@ export const metricTable = {
     labels: ['replica'],
     help: 'Leases a generator replica holds; the same number as llm:load:<URL>.',
   },
+  api_gateway_replica_state: {
+    kind: 'gauge',
+    labels: ['replica'],
+    help: 'Whether a generator replica takes work: 1 up, 0.5 on trial (half open), 0 not (breaker open, draining, down).',
+  },
+  api_gateway_retry_budget: {
+    kind: 'gauge',
+    labels: [],
+    help: 'Retries of generation that may be made at once; each first try adds a tenth.',
+  },
   api_gateway_inflight_queries: { kind: 'gauge', labels: [], help: 'Queries this gateway waits for.' },
   api_gateway_http_request_duration_seconds: {
     kind: 'histogram',
@@ -92,7 +102,12 @@ export const metricTable = {
   rag_llm_requests_total: {
     kind: 'counter',
     labels: ['provider', 'outcome'],
-    help: 'Calls of the language model by outcome (ok, client_error, server_error, rate_limited, timeout, connect, malformed, aborted).',
+    help: 'Calls of the language model by outcome (ok, client_error, server_error, rate_limited, timeout, connect, malformed, aborted, late).',
+  },
+  rag_breaker_transitions_total: {
+    kind: 'counter',
+    labels: ['to'],
+    help: 'Moves of this replica’s breaker (closed, half_open, open), as it learnt of them.',
   },
   rag_answer_checks_total: {
     kind: 'counter',

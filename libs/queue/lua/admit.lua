@@ -2,17 +2,19 @@
 -- admit: lets a job into the chain, once, with a generator replica reserved for it.
 -- Called by whoever waits for the answer (or answers 202). Refused whole by a full Redis, on purpose: no
 -- other script that moves work is. Sent again after a lost reply, or by a submitter whose job Redis lost,
--- it answers DUP and changes nothing. A replica is reserved only if it beats, is not draining, has a free
--- slot, and nobody waits in the shared list (no overtaking); the caller shuffles the candidates, so that
--- ties fall at random (Lua's own random numbers repeat in every run). The lease lasts until the job's
--- deadline: every way a job can end releases it sooner.
+-- it answers DUP and changes nothing. A replica is reserved only if it beats, is not draining, its breaker is
+-- closed, it has a free slot, and nobody waits in the shared list (no overtaking); the caller shuffles the
+-- candidates, so that ties fall at random (Lua's own random numbers repeat in every run). The lease lasts until
+-- the job's deadline: every way a job can end releases it sooner. Before all others comes a replica whose open
+-- breaker asks for a probe: this job is it, and no other until it has ended or its lease (10 s) has.
 -- A tracked job's hash begins anew: whoever admits an ended job again wants to see this run of it.
--- KEYS: live, list, shared, job, active, recent, then per candidate: inflight, load, replica
--- ARGV: id, deadline, cap, opening (the envelope's brace; empty for a bare id), element (the rest), fields, then per candidate: slots, fragment
+-- KEYS: live, list, shared, job, active, recent, pool, then per candidate: inflight, load, replica
+-- ARGV: id, deadline, cap, opening (the envelope's brace; empty for a bare id), element (the rest), fields, then per candidate: slots, url, fragment
 -- Returns: OK | DUP | FULL
 -- Invariants: a job is in `live` if and only if its element is in a list; at most `slots` leases per replica.
 --include now
 --include lease
+--include pool
 --include recent
 if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[3]) then
   return redis.call('ZSCORE', KEYS[1], ARGV[1]) and 'DUP' or 'FULL'
@@ -20,19 +22,58 @@ end
 if redis.call('ZADD', KEYS[1], 'NX', ARGV[2], ARGV[1]) == 0 then return 'DUP' end
 
 local fragment, inflight, load = '', '', ''
-if #KEYS > 6 and redis.call('LLEN', KEYS[3]) == 0 then
-  local now, best = now_ms(), nil
-  for place = 7, #KEYS, 3 do
-    local argument = 7 + (place - 7) / 3 * 2
+if #KEYS > 7 then
+  local now, entries = now_ms(), read_pool(KEYS[7])
+  local candidates = {}
+  for place = 8, #KEYS, 3 do
+    local argument = place - 1
     local alive = redis.call('HMGET', KEYS[place + 2], 'state', 'until')
-    if alive[1] == 'up' and tonumber(alive[2] or 0) > now then
-      local held = redis.call('ZCOUNT', KEYS[place], '(' .. now, '+inf')
-      if held < tonumber(ARGV[argument]) and (best == nil or held < best) then
-        best, fragment, inflight, load = held, ARGV[argument + 1], KEYS[place], KEYS[place + 1]
+    local entry = entries[ARGV[argument + 1]]
+    if alive[1] == 'up' and tonumber(alive[2] or 0) > now and not (entry and entry.drained) then
+      candidates[#candidates + 1] = {
+        inflight = KEYS[place], load = KEYS[place + 1], url = ARGV[argument + 1], fragment = ARGV[argument + 2],
+        slots = tonumber(ARGV[argument]), entry = entry,
+      }
+    end
+  end
+
+  -- Fewest leases among those `slots_of` gives room to.
+  local function least_loaded(slots_of)
+    local best, fewest = nil, nil
+    for _, candidate in ipairs(candidates) do
+      local room = slots_of(candidate)
+      if room > 0 then
+        local held = redis.call('ZCOUNT', candidate.inflight, '(' .. now, '+inf')
+        if held < room and (best == nil or held < fewest) then best, fewest = candidate, held end
       end
+    end
+    return best
+  end
+
+  local best
+  for _, candidate in ipairs(candidates) do
+    local entry = candidate.entry
+    if wants_probe(entry, now) then
+      entry.state, entry.probe, entry.probe_until = 'half_open', ARGV[1], now + 10000
+      redis.call('HSET', KEYS[7], candidate.url, cjson.encode(entry))
+      -- Marked, so that the replica lets it in without asking: {"worker_name":…,"url":…,"probe":true}
+      candidate.fragment = string.sub(candidate.fragment, 1, -3) .. ',"probe":true},'
+      best = candidate
+      break
+    end
+  end
+  if best == nil and redis.call('LLEN', KEYS[3]) == 0 then
+    best = least_loaded(function(candidate)
+      local cap = candidate.entry and candidate.entry.cap or candidate.slots
+      return is_closed(candidate.entry) and math.min(candidate.slots, cap) or 0
+    end)
+    if best == nil then
+      local forced = forced_slots(candidates)
+      best = least_loaded(function(candidate) return forced[candidate.url] or 0 end)
     end
   end
   if best then
+    fragment, inflight, load = best.fragment, best.inflight, best.load
     redis.call('ZREMRANGEBYSCORE', inflight, '-inf', now)
     redis.call('ZADD', inflight, ARGV[2], ARGV[1])
     mirror_load(inflight, load)

@@ -64,6 +64,11 @@ export interface ConsumerOptions {
    */
   blockSeconds?: number;
   isLeaseFresh: () => boolean;
+  /**
+   * Generators: what their breaker allows just now, below `slots`, and which lists. It may shrink at any time;
+   * what was claimed stays. `reconsider` tells the consumer that it has changed.
+   */
+  allowance?: () => { slots: number; mayTake: (list: string) => boolean };
   deliver: (delivery: Delivery) => void;
   onEvent?: (event: ConsumerEvent, list: string, count: number) => void;
   log?: QueueLog;
@@ -80,6 +85,8 @@ export interface Consumer {
   giveBack(delivery: Delivery, id: string, replicaUrl: string | undefined): Promise<SettleWord>;
   /** Keeps the slot of a delivery that is settled while its handler still runs; returns the release. */
   keepSlot(): () => void;
+  /** The allowance has changed. */
+  reconsider(): void;
   reconcile(): Promise<void>;
   promoteDue(): Promise<void>;
   inFlight(): number;
@@ -123,7 +130,6 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       suspects: new Map(),
     }),
   );
-  const claimKeys = sources.flatMap((source) => [source.list, source.inFlightKey]);
   let taken = 0;
   let stopping = false;
   let beats = 0;
@@ -140,10 +146,13 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
   const emit = (event: ConsumerEvent, list: string, count = 1) => options.onEvent?.(event, list, count);
 
+  const room = (): number => Math.min(slots, options.allowance?.().slots ?? slots);
+  const mayTake = (source: Source): boolean => options.allowance?.().mayTake(source.list) ?? true;
+
   // ── claiming ────────────────────────────────────────────────────────────────────────────────
 
   function mayClaim(): boolean {
-    return !stopping && !claiming && taken < slots && options.isLeaseFresh();
+    return !stopping && !claiming && taken < room() && options.isLeaseFresh();
   }
 
   function scheduleTurnEnd(): void {
@@ -165,20 +174,24 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
   function arm(): void {
     if (!mayClaim()) return;
-    for (const source of sources) if (!source.blocked && !source.paused) void block(source);
+    for (const source of sources) {
+      if (!source.blocked && !source.paused && mayTake(source)) void block(source);
+    }
   }
 
   async function claim(): Promise<void> {
     claiming = true;
     jobsSinceClaim = 0;
+    const asked = sources.filter(mayTake);
+    const claimKeys = asked.flatMap((source) => [source.list, source.inFlightKey]);
     try {
-      const reply = await runScript(commands, 'claim', claimKeys, [Math.min(slots - taken, maxClaim)]);
+      const reply = await runScript(commands, 'claim', claimKeys, [Math.min(room() - taken, maxClaim)]);
       const found = Array.isArray(reply) ? reply : [];
       lastClaimReply = performance.now();
       busy = found.length > 0;
       fruitlessClaims = busy ? 0 : fruitlessClaims + 1;
       for (let place = 0; place + 1 < found.length; place += 2) {
-        const source = sources[Number(found[place])];
+        const source = asked[Number(found[place])];
         const element = found[place + 1];
         if (source !== undefined && Buffer.isBuffer(element)) accept(source, element, false);
       }
@@ -230,7 +243,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     };
     source.held.add(delivery);
     // Two sources may each bring a job for the last slot; and a claim may come home after the stop.
-    if (stopping || (taken >= slots && !adopted)) {
+    if (stopping || (!adopted && (taken >= room() || !mayTake(source)))) {
       void released(delivery, settler.giveBack(delivery, source.list)).catch((error) =>
         log?.warn({ error: String(error) }, 'could not give a job back; reconcile will see'),
       );
@@ -240,12 +253,14 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     movedInTurn = true;
     jobsSinceClaim += 1;
     emit(adopted ? 'adopted' : 'claimed', source.list);
-    if (taken >= slots) {
-      for (const other of sources) {
-        if (other.blocked && other !== source) other.blocker.unblock(commands).catch(() => undefined);
-      }
-    }
+    if (taken >= room()) unblock((other) => other !== source);
     options.deliver(delivery);
+  }
+
+  function unblock(which: (source: Source) => boolean): void {
+    for (const source of sources) {
+      if (source.blocked && which(source)) source.blocker.unblock(commands).catch(() => undefined);
+    }
   }
 
   // ── settling ────────────────────────────────────────────────────────────────────────────────
@@ -313,6 +328,11 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         scheduleTurnEnd();
       };
     },
+    reconsider() {
+      const full = taken >= room();
+      unblock((source) => full || !mayTake(source));
+      arm();
+    },
     async reconcile() {
       beats += 1;
       await Promise.all(sources.map((source) => reconcileSource(source, beats % 10 === 0)));
@@ -329,9 +349,10 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     },
     inFlight: () => taken,
     silentSources: (withinMs) =>
-      taken >= slots || performance.now() - lastClaimReply < withinMs
+      taken >= room() || performance.now() - lastClaimReply < withinMs
         ? []
         : sources
+            .filter(mayTake)
             .filter((source) => (source.blocker.lastReturnAgeMs() ?? Number.POSITIVE_INFINITY) > withinMs)
             .map((source) => source.list),
     stopClaiming() {

@@ -23,10 +23,24 @@ export {
 } from './element.ts';
 export { isRefusal, QueueFull, QueueUnavailable } from './errors.ts';
 export { type Failure, failureFields, failureText } from './failure-text.ts';
-export { createInspector, type QueueInspector, type QueueState, type ReplicaState } from './inspector.ts';
+export {
+  type BreakerView,
+  createInspector,
+  type QueueInspector,
+  type QueueState,
+  type ReplicaState,
+} from './inspector.ts';
 export { keys, type Lane, readWorkerMember, returnList, workerMember } from './keys.ts';
 export { createLiveView, firstFields, type LiveView, type ShownProgress } from './live-view.ts';
 export { checkRedis, type RedisVerdict } from './redis-check.ts';
+export {
+  type BreakerRules,
+  type BreakerState,
+  defaultBreakerRules,
+  type ReplicaNotes,
+  type ReplicaVerdict,
+  reportReplica,
+} from './replica-report.ts';
 export { type Reply, runScript, type ScriptName, scriptTable, texts, word, words } from './scripts.ts';
 export type { BuryOrder, FinishOrder, RetryOrder, SettleWord } from './settler.ts';
 export {

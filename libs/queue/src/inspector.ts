@@ -1,5 +1,6 @@
 import { connect, type QueueLog, type RedisOptions } from './connect.ts';
 import { keys, readWorkerMember } from './keys.ts';
+import type { BreakerState } from './replica-report.ts';
 import { runScript } from './scripts.ts';
 
 export interface QueueState {
@@ -17,7 +18,37 @@ export interface ReplicaState {
   worker_name: string;
   load: number;
   slots: number;
+  /** `draining` also when a person has taken it out of use. */
   state: 'up' | 'draining' | 'down';
+  breaker: BreakerView;
+}
+
+export interface BreakerView {
+  state: BreakerState;
+  /** Of the calls of the last half minute. */
+  failure_ratio: number;
+  /** How often it opened. */
+  trips: number;
+  /** Until it asks for a probe; null unless it is open. */
+  probe_in_ms: number | null;
+  /** A slow start's limit; null when all slots may be used. */
+  cap: number | null;
+  /** Time to the first token, nearly always below this; null while nothing is known. */
+  first_token_ms: number | null;
+}
+
+/** An entry of `llm:pool`, as lua/report.lua writes it; what is not needed here is left out. */
+interface PoolEntry {
+  state?: BreakerState;
+  drained?: boolean;
+  trips?: number;
+  ok?: number;
+  failed?: number;
+  ok_before?: number;
+  failed_before?: number;
+  open_until?: number;
+  cap?: number;
+  first_token_ms?: number;
 }
 
 /** Reads the queue for status, dashboards and the job API. Every call throws when Redis is away. */
@@ -28,6 +59,8 @@ export interface QueueInspector {
   queues(lists: string[]): Promise<QueueState[]>;
   /** Every replica that has beaten lately; one that stopped is `down` for ten minutes, then forgotten. */
   replicas(): Promise<ReplicaState[]>;
+  /** Retries of generation that may be made at once. */
+  retryBudget(): Promise<number>;
   /** Tracked jobs (documents, asynchronous questions) that have not ended. */
   openJobs(): Promise<number>;
   /** The newest dead letters of a list, JSON texts, newest first. */
@@ -74,7 +107,11 @@ export function createInspector(redis: RedisOptions, log?: QueueLog): QueueInspe
       );
     },
     async replicas() {
-      const urls = (await client.zrange(keys.replicas, '0', '-1')).sort();
+      const [members, pool] = await Promise.all([
+        client.zrange(keys.replicas, '0', '-1'),
+        client.hgetall(keys.pool),
+      ]);
+      const urls = members.sort();
       return Promise.all(
         urls.map(async (url) => {
           const [fields, load] = await Promise.all([
@@ -82,16 +119,23 @@ export function createInspector(redis: RedisOptions, log?: QueueLog): QueueInspe
             client.get(keys.load(url)),
           ]);
           const beating = Number(fields.until ?? 0) > Date.now();
+          const entry = poolEntry(pool[url]);
           return {
             url,
             worker_name: fields.worker_name ?? '',
             load: Number(load ?? 0),
             slots: Number(fields.slots ?? 0),
-            state: !beating ? 'down' : fields.state === 'draining' ? 'draining' : 'up',
+            state: !beating
+              ? 'down'
+              : fields.state === 'draining' || entry.drained === true
+                ? 'draining'
+                : 'up',
+            breaker: breakerView(entry, Date.now()),
           };
         }),
       );
     },
+    retryBudget: async () => Number((await client.hget(keys.pool, 'budget')) ?? fullRetryBudget),
     openJobs: () => client.scard(keys.active),
     deadLetters: async (list, limit) => (await client.lrange(keys.dead(list), -limit, '-1')).reverse(),
     async ping() {
@@ -102,5 +146,25 @@ export function createInspector(redis: RedisOptions, log?: QueueLog): QueueInspe
       }
     },
     close: () => client.disconnect(),
+  };
+}
+
+const fullRetryBudget = 10;
+
+function poolEntry(text: string | undefined): PoolEntry {
+  return text === undefined ? {} : (JSON.parse(text) as PoolEntry);
+}
+
+function breakerView(entry: PoolEntry, now: number): BreakerView {
+  const failed = (entry.failed ?? 0) + (entry.failed_before ?? 0);
+  const calls = failed + (entry.ok ?? 0) + (entry.ok_before ?? 0);
+  const state = entry.state ?? 'closed';
+  return {
+    state,
+    failure_ratio: calls === 0 ? 0 : Math.round((1000 * failed) / calls) / 1000,
+    trips: entry.trips ?? 0,
+    probe_in_ms: state === 'open' ? Math.max(0, (entry.open_until ?? 0) - now) : null,
+    cap: entry.cap ?? null,
+    first_token_ms: entry.first_token_ms ?? null,
   };
 }

@@ -21,6 +21,7 @@
  * | `llm:replica:<url>` | HASH | worker_name, slots, state, list, until |
  * | `llm:inflight:<url>` | ZSET | ids by the end of their lease on a slot |
  * | `llm:load:<url>` | STRING | how many those are |
+ * | `llm:pool` | HASH | replica URL: its breaker and pace (JSON); `budget`: retry tokens. An hour after the last report |
  */
 export type Lane = 'interactive' | 'low';
 
@@ -29,6 +30,7 @@ export const keys = {
   cancelled: 'job:cancelled',
   cancelChannel: 'job:cancel',
   replicas: 'llm:replicas',
+  pool: 'llm:pool',
   active: 'jobs:active',
   recent: 'jobs:recent',
   sharedGeneratorList: 'job:llm_in',

@@ -8,10 +8,10 @@ import type { Redis } from 'ioredis';
  */
 export const scriptTable = {
   admit: {
-    keys: ['live', 'list', 'shared', 'job', 'active', 'recent'],
+    keys: ['live', 'list', 'shared', 'job', 'active', 'recent', 'pool'],
     eachKey: { per: 'candidate', names: ['inflight', 'load', 'replica'] },
     args: ['id', 'deadline', 'cap', 'opening', 'element', 'fields'],
-    eachArg: { per: 'candidate', names: ['slots', 'fragment'] },
+    eachArg: { per: 'candidate', names: ['slots', 'url', 'fragment'] },
   },
   'admit-many': {
     keys: ['live', 'list', 'active', 'recent'],
@@ -32,8 +32,8 @@ export const scriptTable = {
     eachArg: { per: 'job', names: ['old', 'id', 'value', 'fields'] },
   },
   retry: {
-    keys: ['inflight', 'retry', 'job', 'leases', 'load'],
-    args: ['old', 'new', 'delay_ms', 'id', 'fields'],
+    keys: ['inflight', 'retry', 'job', 'leases', 'load', 'pool'],
+    args: ['old', 'new', 'delay_ms', 'id', 'fields', 'cost'],
   },
   promote: { keys: ['retry', 'list'], args: ['limit'] },
   bury: {
@@ -62,6 +62,8 @@ export const scriptTable = {
     keys: ['replicas', 'replica', 'leases', 'load', 'own list', 'shared list'],
     args: ['url', 'forget_ms'],
   },
+  report: { keys: ['pool', 'own list', 'shared list'], args: ['url', 'notes', 'rules', 'jitter'] },
+  'drain-replica': { keys: ['pool', 'replica'], args: ['url', 'word'] },
   'return-list': { keys: ['own list', 'shared list'], args: ['limit'] },
   overdue: { keys: ['workers', 'replicas', 'live', 'live low'], args: ['grace_ms', 'limit'] },
   'reap-one': {

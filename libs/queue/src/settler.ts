@@ -5,7 +5,8 @@ import { keys, type Lane } from './keys.ts';
 import { type Reply, runScript, word, words } from './scripts.ts';
 import { atTurnEnd } from './turn-end.ts';
 
-export type SettleWord = 'OK' | 'FENCED';
+/** BROKE: the retry budget was spent, and the job was buried instead. */
+export type SettleWord = 'OK' | 'FENCED' | 'BROKE';
 
 export interface FinishOrder {
   id: string;
@@ -31,6 +32,8 @@ export interface RetryOrder {
   delayMs: number;
   trackFields: string | undefined;
   replicaUrl: string | undefined;
+  /** Generators: the try is paid for out of the pool's retry budget; when that is spent, the job ends so. */
+  whenBroke?: () => BuryOrder;
 }
 
 /** An element in flight, and where. */
@@ -141,6 +144,30 @@ export function createSettler(commands: Redis): Settler {
     return word(await untilAnswered(send)) === 'OK' ? 'OK' : 'FENCED';
   }
 
+  function bury(
+    { inFlightKey, list, element }: InFlight,
+    { id = '', letter, value, lane, replyTo, trackFields, replicaUrl }: BuryOrder,
+  ): Promise<SettleWord> {
+    return alone(() =>
+      runScript(
+        commands,
+        'bury',
+        [
+          inFlightKey,
+          keys.dead(list),
+          keys.completion(id),
+          keys.live(lane),
+          inboxOf(replyTo),
+          trackFields === undefined || id === '' ? keys.none : keys.job(id),
+          ...leaseKeys(replicaUrl),
+          keys.workers,
+          keys.active,
+        ],
+        [element, letter, id, value, trackFields ?? '', ''],
+      ),
+    );
+  }
+
   return {
     handoff: ({ inFlightKey, element: old }, next, element) =>
       gather('handoff', [inFlightKey, next], [], [old, element]),
@@ -154,42 +181,35 @@ export function createSettler(commands: Redis): Settler {
         ],
         [element, id, value, trackFields ?? ''],
       ),
-    retry: ({ inFlightKey, list, element }, order) =>
-      alone(() =>
-        runScript(
-          commands,
-          'retry',
-          [
-            inFlightKey,
-            keys.retry(list),
-            order.trackFields === undefined ? keys.none : keys.job(order.id),
-            ...leaseKeys(order.replicaUrl),
-          ],
-          [element, order.element, Math.round(order.delayMs), order.id, order.trackFields ?? ''],
+    async retry(job, order) {
+      const { inFlightKey, list, element } = job;
+      const answer = word(
+        await untilAnswered(() =>
+          runScript(
+            commands,
+            'retry',
+            [
+              inFlightKey,
+              keys.retry(list),
+              order.trackFields === undefined ? keys.none : keys.job(order.id),
+              ...leaseKeys(order.replicaUrl),
+              keys.pool,
+            ],
+            [
+              element,
+              order.element,
+              Math.round(order.delayMs),
+              order.id,
+              order.trackFields ?? '',
+              order.whenBroke === undefined ? 0 : 1,
+            ],
+          ),
         ),
-      ),
-    bury: (
-      { inFlightKey, list, element },
-      { id = '', letter, value, lane, replyTo, trackFields, replicaUrl },
-    ) =>
-      alone(() =>
-        runScript(
-          commands,
-          'bury',
-          [
-            inFlightKey,
-            keys.dead(list),
-            keys.completion(id),
-            keys.live(lane),
-            inboxOf(replyTo),
-            trackFields === undefined || id === '' ? keys.none : keys.job(id),
-            ...leaseKeys(replicaUrl),
-            keys.workers,
-            keys.active,
-          ],
-          [element, letter, id, value, trackFields ?? '', ''],
-        ),
-      ),
+      );
+      if (answer !== 'BROKE' || order.whenBroke === undefined) return answer === 'OK' ? 'OK' : 'FENCED';
+      return (await bury(job, order.whenBroke())) === 'OK' ? 'BROKE' : 'FENCED';
+    },
+    bury,
     giveBack: ({ inFlightKey, element }, list, lease) =>
       alone(() =>
         runScript(

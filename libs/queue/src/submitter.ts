@@ -81,6 +81,11 @@ export interface Submitter {
   cancel(id: string): Promise<void>;
   /** Takes a cancellation back, for a job that is to run again under its id. @throws QueueUnavailable */
   uncancel(id: string): Promise<void>;
+  /**
+   * Takes a generator replica out of use, or lets it back in; within a second it hears of it. False: there is none.
+   * @throws QueueUnavailable
+   */
+  drainReplica(url: string, word: 'DRAIN' | 'RESUME'): Promise<boolean>;
   /** Which of these ids are in the chain: admitted and not ended. @throws QueueUnavailable */
   areLive(lane: Lane, ids: readonly string[]): Promise<boolean[]>;
   /** Redis answers, and the inbox has been popped within five seconds. */
@@ -146,6 +151,7 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
           job.track === undefined ? keys.none : keys.job(job.id),
           keys.active,
           keys.recent,
+          keys.pool,
           ...candidates.flatMap(({ url }) => [keys.leases(url), keys.load(url), keys.replica(url)]),
         ],
         [
@@ -157,6 +163,7 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
           job.track === undefined ? '' : queuedFields(job.id, job.track),
           ...candidates.flatMap(({ slots, url, workerName }) => [
             slots,
+            url,
             `"replica":${JSON.stringify({ worker_name: workerName, url })},`,
           ]),
         ],
@@ -329,6 +336,19 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
         await commands.zrem(keys.cancelled, id);
       } catch (error) {
         throw new QueueUnavailable('the cancellation could not be taken back: Redis is down or slow', error);
+      }
+    },
+    async drainReplica(url, order) {
+      try {
+        const reply = await runScript(
+          commands,
+          'drain-replica',
+          [keys.pool, keys.replica(url)],
+          [url, order],
+        );
+        return word(reply) === 'OK';
+      } catch (error) {
+        throw new QueueUnavailable('the replica could not be told: Redis is down or slow', error);
       }
     },
     async areLive(lane, ids) {

@@ -127,8 +127,8 @@ test.each(seeds)('seed %i: every admitted id is in exactly one place after every
         return runScript(
           client,
           'retry',
-          [proc, keys.retry(list), jobKey(id), keys.none, keys.none],
-          [old, again, 0, id, tracked ? '{"status":"retrying"}' : ''],
+          [proc, keys.retry(list), jobKey(id), keys.none, keys.none, keys.none],
+          [old, again, 0, id, tracked ? '{"status":"retrying"}' : '', 0],
         );
       }
       if (dice < 0.92) return runScript(client, 'give-back', [proc, list, keys.none, keys.none], [old, id]);
@@ -181,7 +181,7 @@ test.each(seeds)('seed %i: every admitted id is in exactly one place after every
         await runScript(
           client,
           'admit',
-          ['job:live', first, keys.sharedGeneratorList, jobKey(id), keys.active, keys.recent],
+          ['job:live', first, keys.sharedGeneratorList, jobKey(id), keys.active, keys.recent, keys.pool],
           [id, Date.now() + 60_000, 100, '{', `"id":"${id}"}`, tracked ? '["status","queued"]' : ''],
         );
         admitted.add(id);

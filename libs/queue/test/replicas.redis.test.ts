@@ -140,7 +140,14 @@ test('a lapsed replica gives its list back in order, its expired leases go, its 
   const inspector = createInspector(redis);
   while (!(await inspector.ping())) await new Promise((resolve) => setImmediate(resolve));
   expect(await inspector.replicas()).toEqual([
-    { url, worker_name: 'llm_0', load: 0, slots: 8, state: 'down' },
+    {
+      url,
+      worker_name: 'llm_0',
+      load: 0,
+      slots: 8,
+      state: 'down',
+      breaker: expect.objectContaining({ state: 'closed' }),
+    },
   ]);
   inspector.close();
   commands.disconnect();

@@ -18,7 +18,15 @@ const admit = (id: string, cap = 10) =>
   runScript(
     redis.client,
     'admit',
-    [keys.live('interactive'), list, keys.sharedGeneratorList, keys.none, keys.active, keys.recent],
+    [
+      keys.live('interactive'),
+      list,
+      keys.sharedGeneratorList,
+      keys.none,
+      keys.active,
+      keys.recent,
+      keys.pool,
+    ],
     [id, Date.now() + 5000, cap, '{', `"id":"${id}"}`, ''],
   );
 const claim = (want: number) => runScript(redis.client, 'claim', [list, proc], [want]);
@@ -58,7 +66,7 @@ test("a tracked job's hash outlives its deadline, and its end by an hour", async
   await runScript(
     redis.client,
     'admit',
-    [keys.live('low'), list, keys.sharedGeneratorList, key, keys.active, keys.recent],
+    [keys.live('low'), list, keys.sharedGeneratorList, key, keys.active, keys.recent, keys.pool],
     ['a', Date.now() + 24 * 3_600_000, 10, '{', '"id":"a"}', '["id","a","status","queued"]'],
   );
   const mark = (fields: object) => runScript(redis.client, 'mark', [key], [JSON.stringify(fields)]);
@@ -185,11 +193,12 @@ test('admit: a push that fails leaves neither live entry nor lease nor job hash'
       keys.job('a'),
       keys.active,
       keys.recent,
+      keys.pool,
       keys.leases(replicaUrl),
       keys.load(replicaUrl),
       keys.replica(replicaUrl),
     ],
-    ['a', Date.now() + 5000, 10, '{', '"id":"a"}', '["status","queued"]', 4, '"replica":1,'],
+    ['a', Date.now() + 5000, 10, '{', '"id":"a"}', '["status","queued"]', 4, replicaUrl, '"replica":1,'],
   );
   await expect(attempt).rejects.toThrow('WRONGTYPE');
   const traces = ['job:live', keys.job('a'), keys.leases(replicaUrl), keys.active, keys.recent];
@@ -331,8 +340,8 @@ test('retry waits in Redis until it is due; promote brings it back', async () =>
     runScript(
       redis.client,
       'retry',
-      [proc, keys.retry(list), keys.none, keys.none, keys.none],
-      [old, `${old} again`, delayMs, 'a', ''],
+      [proc, keys.retry(list), keys.none, keys.none, keys.none, keys.none],
+      [old, `${old} again`, delayMs, 'a', '', 0],
     );
   expect(word(await retry('old', 0))).toBe('OK');
   expect(word(await retry('old 2', 60_000))).toBe('OK');
@@ -450,7 +459,7 @@ test('a full Redis refuses to admit, and still drains', async () => {
     await runScript(
       client,
       'admit',
-      ['job:live', list, 'job:llm_in', '', keys.active, keys.recent],
+      ['job:live', list, 'job:llm_in', '', keys.active, keys.recent, keys.pool],
       ['a', Date.now() + 9000, 10, '{', '"id":"a"}', ''],
     );
     await runScript(client, 'claim', [list, proc], [1]);
@@ -458,7 +467,7 @@ test('a full Redis refuses to admit, and still drains', async () => {
     const refused = runScript(
       client,
       'admit',
-      ['job:live', list, 'job:llm_in', '', keys.active, keys.recent],
+      ['job:live', list, 'job:llm_in', '', keys.active, keys.recent, keys.pool],
       ['b', 1, 10, '{', '"id":"b"}', ''],
     );
     await expect(refused).rejects.toThrow('OOM');

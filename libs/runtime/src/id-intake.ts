@@ -1,6 +1,13 @@
 import { type FailureCode, type InputOf, type StageName, type StageRow, stages } from '@vortex/contracts';
 import type { Logger } from '@vortex/observability';
-import { bareId, type Consumer, type Delivery, type ElementHeader, headerOf } from '@vortex/queue';
+import {
+  bareId,
+  type Consumer,
+  type Delivery,
+  type ElementHeader,
+  headerOf,
+  type SettleWord,
+} from '@vortex/queue';
 import type { JobSource, ResolvedJob } from './job-source.ts';
 
 /**
@@ -29,7 +36,7 @@ interface IdIntakeOptions<Stage extends StageName> {
     delivery: Delivery,
     why: { code: FailureCode; reason: string; header: ElementHeader | null },
   ) => void;
-  awaitSettle: (settled: Promise<'OK' | 'FENCED'>, event: string, id: string) => void;
+  awaitSettle: (settled: Promise<SettleWord>, event: string, id: string) => void;
 }
 
 /** How long a job is put off whose registry did not answer: spread, so that a backlog does not come back as one. */

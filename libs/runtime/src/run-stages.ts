@@ -13,6 +13,7 @@ import {
   defaultLeaseMs,
   keys,
   type RedisOptions,
+  reportReplica,
   returnList,
   runScript,
   startBeat,
@@ -22,6 +23,7 @@ import {
 } from '@vortex/queue';
 import type { JobSource } from './job-source.ts';
 import { createJobTally } from './job-tally.ts';
+import type { ReplicaHealth } from './replica-health.ts';
 import type { LaneOf } from './stage-handler.ts';
 import { createStageLane, type StageLane } from './stage-lane.ts';
 
@@ -35,7 +37,7 @@ export interface RunStagesOptions {
   /** A handler and its number of slots per stage; slots of one lane are never taken by another. */
   lanes: { [Stage in StageName]?: LaneOf<Stage> };
   /** Generators only: the replica's own address (where /healthz answers) and how much it takes at once. */
-  replica?: { url: string; slots: number };
+  replica?: { url: string; slots: number; health?: ReplicaHealth };
   /** On stop: how long running jobs may take before they are given back. Below the orchestrator's grace period. */
   drainBudgetMs: number;
   leaseMs?: number;
@@ -54,6 +56,9 @@ export interface RunningStages {
   stop(): Promise<void>;
 }
 
+/** A drain, a resume and the pace of the others are known after this; a failure is told at once. */
+const reportMs = 1000;
+
 /**
  * Lives the stages of one process: connects, claims, runs, settles, beats, and in the end drains.
  *
@@ -67,6 +72,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
   const commands = connect(redis, 'worker', log);
   const tally = createJobTally(metrics);
   const lanes = new Map<StageName, { lane: StageLane; consumer: Consumer; lists: string[] }>();
+  const health = replica?.health;
   const ownList = replica === undefined ? undefined : generatorList(options.workerName);
 
   const listsOf = (stage: StageName): string[] =>
@@ -79,7 +85,10 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
   const beat = startBeat({
     redis,
     members: members.map(({ member }) => member),
-    ...(replica && ownList && { replica: { ...replica, workerName: options.workerName, list: ownList } }),
+    ...(replica &&
+      ownList && {
+        replica: { url: replica.url, slots: replica.slots, workerName: options.workerName, list: ownList },
+      }),
     leaseMs,
     beatMs,
     ...(options.stuckMs !== undefined && { stuckMs: options.stuckMs }),
@@ -136,6 +145,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
       slots: entry.slots,
       blockSeconds: Math.min(2, leaseMs / 4000),
       isLeaseFresh: () => beat.isFresh(),
+      ...(stage === 'generate' && health && { allowance: () => health.allowance() }),
       deliver: (delivery) => lane.deliver(delivery),
       onEvent: (event, list, number) => tally(returnList(list), event, number),
       log,
@@ -157,7 +167,8 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
           [enter ? delivery.element : '', job.id, job.deadline_at, first, fields],
         ).catch(() => undefined);
       },
-      ...(stage === 'generate' && replica && { startLease, replicaUrl: replica.url }),
+      ...(stage === 'generate' &&
+        replica && { startLease, replicaUrl: replica.url, ...(health && { health }) }),
       tally,
       log,
       metrics,
@@ -165,6 +176,23 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     lanes.set(stage, { lane, consumer, lists });
   }
   for (const stage of served) addLane(stage);
+  if (replica && health && ownList) {
+    health.attach({
+      url: replica.url,
+      sharedList: stages.generate.list,
+      send: (notes) => reportReplica(commands, { url: replica.url, list: ownList, notes }),
+      onVerdict(verdict, before) {
+        // Admit may have moved it in between, to half open: then a probe has failed or is under way.
+        const from = verdict.from ?? before?.state ?? 'closed';
+        if (from !== verdict.state || (before !== null && before.state !== verdict.state)) {
+          metrics.add('rag_breaker_transitions_total', { to: verdict.state });
+          log.warn({ replica: replica.url, from, to: verdict.state }, 'the breaker moved');
+        }
+        if (before?.slots !== verdict.slots || before.shared !== verdict.shared)
+          for (const { consumer } of lanes.values()) consumer.reconsider();
+      },
+    });
+  }
 
   // ── timers ──────────────────────────────────────────────────────────────────────────────────
 
@@ -203,6 +231,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
   const beatTimer = setInterval(() => {
     eachBeat().catch((error) => log.debug({ err: error }, 'reconcile failed; the next beat tries again'));
   }, beatMs);
+  const reportTimer = setInterval(() => void health?.report(), reportMs);
   const retryTimer = setInterval(() => {
     for (const { consumer } of lanes.values()) consumer.promoteDue().catch(() => undefined);
   }, 250);
@@ -234,6 +263,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
   async function drain(): Promise<void> {
     beat.announceDraining();
     for (const { consumer } of lanes.values()) consumer.stopClaiming();
+    if (health !== undefined) await patiently(health.leave());
     await patiently(returnOwnList());
     const until = performance.now() + options.drainBudgetMs;
     while (busy() > 0 && performance.now() < until) await delay(20);
@@ -267,6 +297,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     await drain();
     clearInterval(beatTimer);
     clearInterval(retryTimer);
+    clearInterval(reportTimer);
     // Beats go on to the end of the drain, and stop before the goodbye that must have the last word.
     await beat.stop();
     await patiently(caretaker.stop());

@@ -14,6 +14,7 @@ import {
 } from '@vortex/contracts';
 import type { Logger, Metrics } from '@vortex/observability';
 import {
+  type BuryOrder,
   type Consumer,
   changeHeader,
   type Delivery,
@@ -22,6 +23,7 @@ import {
   failureFields,
   failureText,
   firstFields,
+  type SettleWord,
 } from '@vortex/queue';
 import { retryDelayMs } from './backoff.ts';
 import { completedFields, completedText } from './completion-text.ts';
@@ -30,6 +32,7 @@ import type { JobError, JobSource } from './job-source.ts';
 import type { JobTally } from './job-tally.ts';
 import { listOf, nextElement } from './next-element.ts';
 import { readEnvelope } from './read-envelope.ts';
+import type { ReplicaHealth } from './replica-health.ts';
 import type { StageContext, StageHandler } from './stage-handler.ts';
 
 /**
@@ -79,6 +82,8 @@ export interface StageLaneOptions<Stage extends StageName> {
   startLease?: (id: string, assignedUrl: string | undefined) => void;
   /** Generators: this replica's address. */
   replicaUrl?: string;
+  /** Generators: what their breaker allows. */
+  health?: ReplicaHealth;
   tally: JobTally;
   log: Logger;
   metrics: Metrics;
@@ -171,7 +176,28 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       end(run, 'cancelled', 'the job was cancelled before this stage began');
     else if (job.deadline_at <= claimedAt) {
       end(run, 'deadline_exceeded', `the deadline had passed when ${stage} claimed the job`);
-    } else begin(run, input, enter, type);
+    } else if (options.health?.mayRun(job) === false) {
+      // Its breaker is open: back to the shared list, from which it does not pull.
+      settle(run, consumer.giveBack(delivery, job.id, options.replicaUrl), 'returned');
+    } else if (options.health?.isForOthers(job, claimedAt)) putAside(run);
+    else begin(run, input, enter, type);
+  }
+
+  /**
+   * Another replica shall have the next try. Aside for a moment, and not back to the head of the list, where this
+   * replica, the one with free slots, would find it again at once.
+   */
+  function putAside(run: Run): void {
+    const { job, delivery } = run;
+    const element = String(delivery.element);
+    const order = {
+      id: job.id,
+      element,
+      delayMs: 100,
+      trackFields: undefined,
+      replicaUrl: options.replicaUrl,
+    };
+    settle(run, consumer.retry(delivery, order), 'returned');
   }
 
   function begin(run: Run, input: InputOf<Stage>, enter: boolean, type: string): void {
@@ -280,7 +306,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       attempt,
       deadline_at: job.deadline_at,
       enqueued_at: Date.now() + delayMs,
-      ...(isGenerator && { replica: undefined }),
+      ...(isGenerator && { replica: undefined, exclude: failedAt(job, blame) }),
     });
     const fields = {
       status: 'retrying',
@@ -303,10 +329,24 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
           delayMs,
           trackFields: job.track ? JSON.stringify(fields) : undefined,
           replicaUrl: options.replicaUrl,
+          ...(isGenerator && blame !== undefined && { whenBroke: () => brokeOrder(run, blame) }),
         });
         settle(run, settled, 'retried');
       },
     );
+  }
+
+  /** The replicas that have failed at the job, this one with them. */
+  function failedAt(job: JobHeader, blame: JobError | undefined): string[] | undefined {
+    const url = options.replicaUrl;
+    if (blame === undefined || url === undefined) return job.exclude;
+    return [...(job.exclude ?? []).filter((one) => one !== url), url].slice(-8);
+  }
+
+  /** How a job ends that may not be tried again because too much else is. */
+  function brokeOrder(run: Run, { code, message }: JobError): BuryOrder {
+    log.warn({ job_id: run.job.id, stage, code }, 'the retry budget is spent; the job goes to the dead list');
+    return buryOrder(run, code, `${message} (not tried again: too many queries are being retried)`);
   }
 
   /**
@@ -367,21 +407,24 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
   }
 
   function bury(run: Run, code: FailureCode, reason: string): void {
+    log.warn({ job_id: run.job.id, stage, code, reason }, 'the job goes to the dead list');
+    toldEnd(run, { code, message: reason }, () =>
+      settle(run, consumer.bury(run.delivery, buryOrder(run, code, reason)), 'dead'),
+    );
+  }
+
+  function buryOrder(run: Run, code: FailureCode, reason: string): BuryOrder {
     const { job } = run;
     const failure = failureOf(run, code, reason);
-    log.warn({ job_id: job.id, stage, code, reason }, 'the job goes to the dead list');
-    toldEnd(run, { code, message: reason }, () => {
-      const settled = consumer.bury(run.delivery, {
-        id: job.id,
-        letter: letterOf(run.delivery, job.id, code, reason, attemptsOf(job), job.enqueued_at),
-        value: failureText(failure),
-        lane: row.lane,
-        replyTo: job.reply_to,
-        trackFields: job.track ? failureFields(failure) : undefined,
-        replicaUrl: leaseHolder(job.replica?.url),
-      });
-      settle(run, settled, 'dead');
-    });
+    return {
+      id: job.id,
+      letter: letterOf(run.delivery, job.id, code, reason, attemptsOf(job), job.enqueued_at),
+      value: failureText(failure),
+      lane: row.lane,
+      replyTo: job.reply_to,
+      trackFields: job.track ? failureFields(failure) : undefined,
+      replicaUrl: leaseHolder(job.replica?.url),
+    };
   }
 
   function buryUnreadable(
@@ -434,17 +477,18 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     return { id: job.id, code, message, stage, attempt: attemptsOf(job), timingsMs };
   }
 
-  function settle(run: Run, settled: Promise<'OK' | 'FENCED'>, event: string): void {
+  function settle(run: Run, settled: Promise<SettleWord>, event: string): void {
     run.concluded = true;
     awaitSettle(settled, event, run.job.id);
   }
 
-  function awaitSettle(settled: Promise<'OK' | 'FENCED'>, event: string, id: string | undefined): void {
+  function awaitSettle(settled: Promise<SettleWord>, event: string, id: string | undefined): void {
     settling += 1;
     settled
       .then(
         (answer) => {
           if (answer === 'OK') options.tally(queue, event);
+          else if (answer === 'BROKE') options.tally(queue, 'dead');
           else log.info({ job_id: id, stage }, 'somebody else owns the job by now; this run is dropped');
         },
         (error: unknown) =>

@@ -4,6 +4,7 @@ import { Command, Option } from 'commander';
 import { collect, commandOf, instanceCommandOf, wholeNumber } from './command-options.ts';
 import { addDocumentCommands } from './document-commands.ts';
 import { repositoryRoot } from './folders.ts';
+import { addReplicaCommands } from './replica-commands.ts';
 import { createTerminal } from './terminal.ts';
 
 /**
@@ -63,6 +64,7 @@ export function buildProgram(): Command {
     });
 
   addDocumentCommands(program);
+  addReplicaCommands(program);
 
   instanceCommand('audit', 'compare stored rows and files with the registry; exits 1 when they differ')
     .option('--collection <name>', 'this one only (default: all)')

@@ -1,5 +1,6 @@
 import { dataFolder, launcherName } from './folders.ts';
 import { gatewayUrl, notRunning } from './instance-address.ts';
+import { breakerText } from './replicas-command.ts';
 import { readRemoteStatus, readStatus, type Status } from './status.ts';
 import { table } from './table.ts';
 
@@ -75,13 +76,14 @@ function describe(status: Status): string {
   if (status.replicas.length > 0) {
     parts.push(
       table(
-        ['replica', 'worker', 'load', 'slots', 'state'],
+        ['replica', 'worker', 'load', 'slots', 'state', 'breaker'],
         status.replicas.map((replica) => [
           replica.url,
           replica.worker_name,
           replica.load,
           replica.slots,
           replica.state,
+          replica.breaker === null ? null : breakerText(replica.breaker),
         ]),
       ),
     );

@@ -45,6 +45,7 @@ type UnknownReplica = {
   load: null;
   slots: null;
   state: null;
+  breaker: null;
 };
 
 const gatewayPatienceMs = 2000;
@@ -163,6 +164,7 @@ async function queueStatus(run: RunFile): Promise<Pick<Status, 'queues' | 'repli
         load: null,
         slots: null,
         state: null,
+        breaker: null,
       })),
       open_jobs: null,
     };

@@ -19,6 +19,7 @@ import { modelEndpoints } from './routes/models.ts';
 import { pageEndpoints } from './routes/pages.ts';
 import { probeEndpoints } from './routes/probes.ts';
 import { queryEndpoint } from './routes/query.ts';
+import { replicaEndpoints } from './routes/replicas.ts';
 import { searchEndpoint } from './routes/search.ts';
 import { uploadEndpoints } from './routes/uploads.ts';
 import { webhookEndpoints } from './routes/webhooks.ts';
@@ -44,6 +45,7 @@ export function createApp(deps: GatewayDependencies): GatewayApp {
     chatCompletionsEndpoint(parts),
     ...modelEndpoints(parts),
     ...probeEndpoints(parts),
+    ...replicaEndpoints(parts),
     ...pageEndpoints(parts),
     documentEndpoint(() => openApiDocument(app, parts.version)),
   ];

@@ -24,6 +24,8 @@ import {
   problem,
   queryRequest,
   queryResponse,
+  replicaList,
+  replicaView,
   searchRequest,
   searchResponse,
   updateCollectionRequest,
@@ -76,6 +78,8 @@ export const schemas = {
   webhookList: named('WebhookList', webhookList),
   webhookQueued: named('WebhookQueued', webhookQueued),
   webhookDeliveryPage: named('WebhookDeliveryPage', webhookDeliveryPage),
+  replica: named('Replica', replicaView),
+  replicaList: named('ReplicaList', replicaList),
   problem: named('Problem', problem),
   openAiError: z
     .object({

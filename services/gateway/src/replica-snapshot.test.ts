@@ -1,15 +1,24 @@
 import { createMetrics, silentLogger } from '@vortex/observability';
-import type { ReplicaState } from '@vortex/queue';
+import type { BreakerView, ReplicaState } from '@vortex/queue';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { mirrorReplicaLoads } from './replica-gauge.ts';
 import { createReplicaSnapshot } from './replica-snapshot.ts';
 
+const breaker: BreakerView = {
+  state: 'closed',
+  failure_ratio: 0,
+  trips: 0,
+  probe_in_ms: null,
+  cap: null,
+  first_token_ms: null,
+};
 const state = (name: string, more: Partial<ReplicaState> = {}): ReplicaState => ({
   url: `http://${name}`,
   worker_name: name,
   load: 0,
   slots: 4,
   state: 'up',
+  breaker,
   ...more,
 });
 
@@ -67,13 +76,16 @@ describe('mirrorReplicaLoads', () => {
   it('shows each replica’s load as it is at the scrape, and forgets who has left', async () => {
     const metrics = createMetrics('test');
     let states = [state('a', { load: 2 }), state('b')];
-    mirrorReplicaLoads(metrics, { replicas: async () => states });
+    mirrorReplicaLoads(metrics, { replicas: async () => states, retryBudget: async () => 7 });
     const { body } = await metrics.render();
     expect(body).toContain('api_gateway_replica_load{replica="http://a",service="test"} 2');
     expect(body).toContain('api_gateway_replica_load{replica="http://b",service="test"} 0');
-    states = [state('a', { load: 1 })];
+    expect(body).toContain('api_gateway_replica_state{replica="http://b",service="test"} 1');
+    expect(body).toContain('api_gateway_retry_budget{service="test"} 7');
+    states = [state('a', { load: 1, breaker: { ...breaker, state: 'half_open' } })];
     const later = await metrics.render();
     expect(later.body).toContain('api_gateway_replica_load{replica="http://a",service="test"} 1');
+    expect(later.body).toContain('api_gateway_replica_state{replica="http://a",service="test"} 0.5');
     expect(later.body).not.toContain('http://b');
   });
 });

@@ -6,6 +6,7 @@ import { type ContentStore, createContentStore, incomingFolder } from '@vortex/d
 import { catalogueModel, defaultModel } from '@vortex/embedding';
 import { createMetrics, type Logger, type Metrics, silentLogger } from '@vortex/observability';
 import type {
+  BreakerView,
   Lane,
   QueueInspector,
   ReplicaState,
@@ -113,6 +114,15 @@ export async function gatewayUnderTest(
   };
 }
 
+export const closedBreaker: BreakerView = {
+  state: 'closed',
+  failure_ratio: 0,
+  trips: 0,
+  probe_in_ms: null,
+  cap: null,
+  first_token_ms: null,
+};
+
 type Script = (job: SubmittedJob, options: SubmitOptions) => Promise<string>;
 
 export class ScriptedQueue implements Submitter, QueueInspector {
@@ -126,8 +136,22 @@ export class ScriptedQueue implements Submitter, QueueInspector {
   /** False: a submitted job's admission is not confirmed, as by a Redis that is frozen. */
   confirms = true;
   states: ReplicaState[] = [
-    { url: 'http://r1', worker_name: 'llm_generator_1', load: 0, slots: 20, state: 'up' },
-    { url: 'http://r2', worker_name: 'llm_generator_2', load: 2, slots: 20, state: 'up' },
+    {
+      url: 'http://r1',
+      worker_name: 'llm_generator_1',
+      load: 0,
+      slots: 20,
+      state: 'up',
+      breaker: closedBreaker,
+    },
+    {
+      url: 'http://r2',
+      worker_name: 'llm_generator_2',
+      load: 2,
+      slots: 20,
+      state: 'up',
+      breaker: closedBreaker,
+    },
   ];
   /** What happens to a submitted job; by default it is answered. */
   script: Script = async (job) => completed(job.id);
@@ -153,6 +177,16 @@ export class ScriptedQueue implements Submitter, QueueInspector {
   async uncancel(id: string): Promise<void> {
     const place = this.cancelled.indexOf(id);
     if (place !== -1) this.cancelled.splice(place, 1);
+  }
+  readonly drains: [url: string, word: string][] = [];
+  async drainReplica(url: string, word: 'DRAIN' | 'RESUME'): Promise<boolean> {
+    this.drains.push([url, word]);
+    const replica = this.states.find((one) => one.url === url);
+    if (replica !== undefined) replica.state = word === 'DRAIN' ? 'draining' : 'up';
+    return replica !== undefined;
+  }
+  async retryBudget(): Promise<number> {
+    return 10;
   }
   async areLive(_lane: Lane, ids: readonly string[]): Promise<boolean[]> {
     return ids.map(() => false);

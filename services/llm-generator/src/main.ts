@@ -1,6 +1,6 @@
 import { maskSecrets, readServiceConfig } from '@vortex/config';
 import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
-import { createReleaseStack, type RunningStages, runStages } from '@vortex/runtime';
+import { createReleaseStack, createReplicaHealth, type RunningStages, runStages } from '@vortex/runtime';
 import { createModelClient, slotsOf } from './backend.ts';
 import { createGenerateStage } from './stage.ts';
 
@@ -14,6 +14,7 @@ parts.releaseOnSignals();
 const model = createModelClient(config.llm);
 parts.push('model client', () => model.close());
 const slots = slotsOf(config.llm);
+const health = createReplicaHealth({ workerName, slots, leastMs: config.llm.late_after_ms });
 
 // The address comes first: it names this replica in its leases and in every answer.
 let running: RunningStages | undefined;
@@ -37,11 +38,12 @@ running = await runStages({
         maxTokens: config.llm.max_tokens,
         temperature: config.llm.temperature,
         metrics,
+        health,
       }),
       slots,
     },
   },
-  replica: { url: replicaUrl, slots },
+  replica: { url: replicaUrl, slots, health },
   drainBudgetMs,
 });
 parts.push('stages', () => running?.stop());

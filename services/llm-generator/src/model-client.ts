@@ -41,7 +41,9 @@ export type ModelFailureKind =
   | 'connect'
   /** Not the protocol's form, too large, or ended before its end mark. */
   | 'malformed'
-  | 'aborted';
+  | 'aborted'
+  /** Given up because other replicas are faster by far. */
+  | 'late';
 
 /** A failed generation. Its message is fit for a person and never holds the API key. */
 export class ModelFailure extends Error {

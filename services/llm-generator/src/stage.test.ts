@@ -5,6 +5,7 @@ import {
   type StageFailure,
 } from '@vortex/contracts';
 import { createMetrics } from '@vortex/observability';
+import { type CallEnd, callLimits, type ReplicaHealth } from '@vortex/runtime';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createMockLlm } from '../../mock-llm/src/app.ts';
 import { type Listener, listen } from '../../mock-llm/src/listeners.ts';
@@ -63,11 +64,39 @@ function input(more: Partial<GenerateInput> = {}): GenerateInput {
   });
 }
 
+interface StartOptions {
+  deadlineMs?: number;
+  signal?: AbortSignal;
+  health?: ReplicaHealth;
+}
+
+/** A replica beside others that need 10 ms to their first token, where 20 ms and more are late. */
+function besideFastOnes(others = 2): { health: ReplicaHealth; ends: CallEnd[] } {
+  const ends: CallEnd[] = [];
+  const pool = { others, first_token_ms: 10, token_ms: 1 };
+  const health: ReplicaHealth = {
+    hasOthers: () => others > 0,
+    begin: () => ({
+      limits: (more) => callLimits(pool, { ...more, leastMs: 20 }),
+      firstToken() {},
+      pace() {},
+      end: (how) => void ends.push(how),
+    }),
+    allowance: () => ({ slots: 4, mayTake: () => true }),
+    mayRun: () => true,
+    isForOthers: () => false,
+    attach() {},
+    report: async () => {},
+    leave: async () => {},
+  };
+  return { health, ends };
+}
+
 /** A run of the stage with what it emitted and measured. */
 function start(
   model: ModelClient,
   given: GenerateInput,
-  { deadlineMs = 20_000, signal = new AbortController().signal } = {},
+  { deadlineMs = 20_000, signal = new AbortController().signal, health }: StartOptions = {},
 ) {
   const metrics = createMetrics('llm-generator');
   const stage = createGenerateStage({
@@ -77,6 +106,7 @@ function start(
     maxTokens: 512,
     temperature: 0,
     metrics,
+    ...(health && { health }),
   });
   const frames: AnswerFrameBody[] = [];
   const timings: Record<string, number> = {};
@@ -201,6 +231,61 @@ describe.each(['ollama', 'openai'] as const)('over %s', (protocol) => {
     expect(await outcome).toMatchObject({ kind: 'later', reason: expect.stringContaining('did not finish') });
     expect(((await outcome) as { afterMs: number }).afterMs).toBeGreaterThan(remainingMs);
     await expect.poll(() => mock.traffic.active).toBe(0);
+  });
+
+  test.each([
+    ['hang', {}],
+    ['hang_after_headers', {}],
+    ['drip', { latency_ms: 400 }],
+  ])('%s beside faster replicas is given up, to be tried there', async (mode, more) => {
+    await behave({ mode, ...more });
+    const { health, ends } = besideFastOnes();
+    await expect(start(client(protocol), input(), { health }).outcome).rejects.toMatchObject({
+      code: 'generator_failed',
+      mayRetry: true,
+    });
+    expect(ends[0]).toBe('late');
+    await expect.poll(() => mock.traffic.active).toBe(0);
+  });
+
+  test('the last try is late too, and goes on', async () => {
+    await behave({ mode: 'slow', latency_ms: 60 });
+    const { health, ends } = besideFastOnes();
+    const { outcome } = start(client(protocol), input({ attempt: 3 }), { health });
+    expect(await outcome).toMatchObject({ kind: 'done' });
+    expect(ends[0]).toBe('late');
+  });
+
+  test('a stream that a reader sees goes on, however slow; its replica is blamed', async () => {
+    await behave({ mode: 'drip', latency_ms: 110 });
+    const { health, ends } = besideFastOnes();
+    const { outcome } = start(client(protocol), input({ stream: true }), { health });
+    expect(await outcome).toMatchObject({ kind: 'done' });
+    expect(ends[0]).toBe('late');
+  });
+
+  test.each([
+    ['error', { status: 500 }, 'failed'],
+    ['garbage', {}, 'failed'],
+    ['truncate', {}, 'failed'],
+    ['error', { status: 429 }, 'neutral'],
+    ['error', { status: 400 }, 'neutral'],
+    ['error', { status: 401 }, 'failed'],
+    ['ok', {}, 'ok'],
+  ])('%s %o is %s to the breaker', async (mode, more, end) => {
+    await behave({ mode, ...more });
+    const { health, ends } = besideFastOnes();
+    await start(client(protocol), input(), { health }).outcome.catch(() => undefined);
+    expect(ends).toEqual([end]);
+  });
+
+  test('a wrong key is tried at another replica, and told when there is none', async () => {
+    await behave({ mode: 'error', status: 401 });
+    await expect(
+      start(client(protocol), input(), { health: besideFastOnes().health }).outcome,
+    ).rejects.toMatchObject({ mayRetry: true });
+    const alone = start(client(protocol), input(), { health: besideFastOnes(0).health });
+    expect(await alone.outcome).toMatchObject({ kind: 'reject', code: 'generator_failed' });
   });
 
   test('a cancelled run lets its upstream request go', async () => {

@@ -6,9 +6,11 @@ import {
   StageFailure,
 } from '@vortex/contracts';
 import type { Logger, Metrics } from '@vortex/observability';
+import type { ReplicaHealth } from '@vortex/runtime';
 import { CitationFilter } from './citations.ts';
 import { DeltaBuffer } from './delta-buffer.ts';
 import { type ModelClient, type ModelEnd, ModelFailure } from './model-client.ts';
+import { callWatched, isOfReplica } from './watched-call.ts';
 
 /**
  * Generate: the augmented prompt comes in, the cited answer goes out. While it is made, a streamed query
@@ -27,6 +29,8 @@ export interface GenerateDeps {
   maxTokens: number;
   temperature: number;
   metrics: Metrics;
+  /** What the pool knows of this replica; without it no call is late. */
+  health?: ReplicaHealth;
 }
 
 /** What this stage uses of the runtime's context. */
@@ -71,12 +75,20 @@ export function createGenerateStage(deps: GenerateDeps) {
         signal: context.signal,
         timeoutMs: context.job.deadline_at - startedAt - deliveryMs,
       };
-      end = await model.generate(request, (text) => {
+      const onText = (text: string): void => {
         if (!firstTokenSeen) {
           firstTokenSeen = true;
           context.timing('first_token', context.now() - startedAt);
         }
         take(filter.push(text));
+      };
+      end = await callWatched({
+        model,
+        health: deps.health,
+        job: input,
+        request,
+        onText,
+        isSeen: () => deltas.started,
       });
       take(filter.end());
       if (filter.answer === '')
@@ -86,7 +98,7 @@ export function createGenerateStage(deps: GenerateDeps) {
       deltas.discard();
       if (!(error instanceof ModelFailure)) throw error;
       metrics.add('rag_llm_requests_total', { provider: model.provider, outcome: error.kind });
-      return settleFailure(error, deltas.started, context);
+      return settleFailure(error, deltas.started, context, deps.health?.hasOthers() === true);
     }
 
     count(deps, end, citations.length, filter.invented);
@@ -113,7 +125,12 @@ export function createGenerateStage(deps: GenerateDeps) {
 }
 
 /** @throws what the runtime shall retry, and the cancellation's own reason. */
-function settleFailure(failure: ModelFailure, seen: boolean, context: GenerateContext): Outcome<'generate'> {
+function settleFailure(
+  failure: ModelFailure,
+  seen: boolean,
+  context: GenerateContext,
+  hasOthers: boolean,
+): Outcome<'generate'> {
   const { kind, message, status } = failure;
   if (kind === 'aborted') throw context.signal.reason ?? failure;
   context.log.warn({ kind, status, cause: failure.cause, answer_begun: seen }, message);
@@ -123,7 +140,8 @@ function settleFailure(failure: ModelFailure, seen: boolean, context: GenerateCo
   if (seen) {
     return { kind: 'reject', code: 'generator_failed', reason: `${message}, after the answer had begun` };
   }
-  if (!failure.mayRetry) return { kind: 'reject', code: 'generator_failed', reason: message };
+  const mayHelp = failure.mayRetry || (hasOthers && isOfReplica(status));
+  if (!mayHelp) return { kind: 'reject', code: 'generator_failed', reason: message };
   if (kind === 'rate_limited') {
     const afterMs = Math.min(failure.retryAfterMs ?? defaultRetryAfterMs, maxRetryAfterMs);
     return { kind: 'later', afterMs, reason: message };

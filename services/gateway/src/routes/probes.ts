@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { replicaView } from '@vortex/contracts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { jsonAnswer, textAnswer } from '../exchange.ts';
@@ -20,6 +21,7 @@ const overview = z
         load: z.number(),
         slots: z.number(),
         state: z.enum(['up', 'draining', 'down']),
+        breaker: replicaView.shape.breaker,
       }),
     ),
   })
