@@ -65,6 +65,7 @@ export const sections = {
       z
         .string()
         .regex(/^[a-zA-Z0-9_.-]{1,64}$/)
+        .refine((name) => name !== 'low', 'is the name of a list; take another')
         .default('worker_1'),
       'Name of this process; a generator’s is part of its list.',
       {

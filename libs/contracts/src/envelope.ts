@@ -55,6 +55,8 @@ export const jobHeader = z.object({
   /** Keep status and result in the hash `job:<id>` for an hour (asynchronous queries and ingest). */
   track: z.boolean().default(false),
   replica: replicaRef.optional(),
+  /** Absent means interactive: somebody waits. A batch job never takes an interactive one's place. */
+  class: z.enum(['interactive', 'batch']).optional(),
   /** Replicas that failed at it: others are preferred for the next tries. */
   exclude: z.array(z.string()).max(8).optional(),
   timings_ms: timingsMs.default({}),

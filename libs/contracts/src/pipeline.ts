@@ -174,6 +174,12 @@ export function generatorList(workerName: string | undefined): string {
   return workerName === undefined ? stages.generate.list : `${stages.generate.list}:${workerName}`;
 }
 
+/** Where generate jobs of the class `batch` wait; no replica may be called `low`. */
+export const batchGeneratorList = `${stages.generate.list}:low`;
+
+/** Of its slots, a generator gives so many to batch jobs, and the chain so much of its cap: the rest is for who waits. */
+export const batchCeiling = 0.7;
+
 /** The stage that reads a list (a replica's own list belongs to `generate`); null for a list of nobody's. */
 export function stageOfList(list: string): StageName | null {
   if (list.startsWith(`${stages.generate.list}:`)) return 'generate';

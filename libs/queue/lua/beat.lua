@@ -13,7 +13,7 @@ local expiry = now + tonumber(ARGV[1])
 for _, member in ipairs(cjson.decode(ARGV[2])) do redis.call('ZADD', KEYS[1], expiry, member) end
 if #KEYS > 1 then
   redis.call('ZADD', KEYS[2], expiry, ARGV[3])
-  redis.call('HSET', KEYS[3], 'worker_name', ARGV[4], 'slots', ARGV[5], 'state', ARGV[6], 'list', ARGV[7], 'until', expiry)
+  redis.call('HSET', KEYS[3], 'worker_name', ARGV[4], 'slots', ARGV[5], 'state', ARGV[6], 'list', ARGV[7], 'until', expiry, 'beat', now)
   redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now)
   mirror_load(KEYS[4], KEYS[5])
 end

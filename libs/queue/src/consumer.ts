@@ -254,6 +254,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     jobsSinceClaim += 1;
     emit(adopted ? 'adopted' : 'claimed', source.list);
     if (taken >= room()) unblock((other) => other !== source);
+    else if (options.allowance !== undefined) unblock((other) => other !== source && !mayTake(other));
     options.deliver(delivery);
   }
 

@@ -21,6 +21,8 @@ export interface ReplicaState {
   /** `draining` also when a person has taken it out of use. */
   state: 'up' | 'draining' | 'down';
   breaker: BreakerView;
+  /** Since its last beat. */
+  silent_ms: number;
 }
 
 export interface BreakerView {
@@ -107,10 +109,13 @@ export function createInspector(redis: RedisOptions, log?: QueueLog): QueueInspe
       );
     },
     async replicas() {
-      const [members, pool] = await Promise.all([
+      const [members, pool, time] = await Promise.all([
         client.zrange(keys.replicas, '0', '-1'),
         client.hgetall(keys.pool),
+        client.time(),
       ]);
+      // Redis' clock, which the leases are measured by.
+      const now = Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1000);
       const urls = members.sort();
       return Promise.all(
         urls.map(async (url) => {
@@ -118,7 +123,7 @@ export function createInspector(redis: RedisOptions, log?: QueueLog): QueueInspe
             client.hgetall(keys.replica(url)),
             client.get(keys.load(url)),
           ]);
-          const beating = Number(fields.until ?? 0) > Date.now();
+          const beating = Number(fields.until ?? 0) > now;
           const entry = poolEntry(pool[url]);
           return {
             url,
@@ -130,7 +135,8 @@ export function createInspector(redis: RedisOptions, log?: QueueLog): QueueInspe
               : fields.state === 'draining' || entry.drained === true
                 ? 'draining'
                 : 'up',
-            breaker: breakerView(entry, Date.now()),
+            breaker: breakerView(entry, now),
+            silent_ms: Math.max(0, now - Number(fields.beat ?? 0)),
           };
         }),
       );

@@ -34,11 +34,13 @@ export const keys = {
   active: 'jobs:active',
   recent: 'jobs:recent',
   sharedGeneratorList: 'job:llm_in',
+  batchGeneratorList: 'job:llm_in:low',
   /** Stands for "there is none" where a script takes an optional key. */
   none: '',
   inFlight: (list: string, wid: string) => `${list}:proc:${wid}`,
   retry: (list: string) => `${returnList(list)}:retry`,
-  dead: (list: string) => `${returnList(list)}:dead`,
+  dead: (list: string) =>
+    list === keys.batchGeneratorList ? `${keys.sharedGeneratorList}:dead` : `${returnList(list)}:dead`,
   live: (lane: Lane) => (lane === 'low' ? 'job:live:low' : 'job:live'),
   completion: (id: string) => `job:completion:${id}`,
   job: (id: string) => `job:${id}`,
@@ -54,6 +56,7 @@ export const keys = {
  * shared one, which any replica pulls from; every other list keeps its work.
  */
 export function returnList(list: string): string {
+  if (list === keys.batchGeneratorList) return list;
   return list.startsWith(`${keys.sharedGeneratorList}:`) ? keys.sharedGeneratorList : list;
 }
 

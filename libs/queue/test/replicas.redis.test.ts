@@ -147,6 +147,7 @@ test('a lapsed replica gives its list back in order, its expired leases go, its 
       slots: 8,
       state: 'down',
       breaker: expect.objectContaining({ state: 'closed' }),
+      silent_ms: expect.any(Number),
     },
   ]);
   inspector.close();

@@ -1,4 +1,5 @@
 import {
+  batchGeneratorList,
   generatorList,
   type JobHeader,
   type StageName,
@@ -30,10 +31,13 @@ export function nextElement(
     reply_to: job.reply_to,
     track: job.track || undefined,
     replica: job.replica,
+    class: job.class,
     ...payload,
   });
 }
 
 export function listOf(stage: StageName, job: JobHeader): string {
-  return stage === 'generate' ? generatorList(job.replica?.worker_name) : stages[stage].list;
+  if (stage !== 'generate') return stages[stage].list;
+  if (job.class === 'batch' && job.replica === undefined) return batchGeneratorList;
+  return generatorList(job.replica?.worker_name);
 }

@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { generatorList, type StageName, stageNames, stages } from '@vortex/contracts';
+import {
+  batchCeiling,
+  batchGeneratorList,
+  generatorList,
+  type StageName,
+  stageNames,
+  stages,
+} from '@vortex/contracts';
 import type { Logger, Metrics } from '@vortex/observability';
 import {
   type Consumer,
@@ -76,7 +83,9 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
   const ownList = replica === undefined ? undefined : generatorList(options.workerName);
 
   const listsOf = (stage: StageName): string[] =>
-    stage === 'generate' && ownList !== undefined ? [ownList, stages.generate.list] : [stages[stage].list];
+    stage === 'generate' && ownList !== undefined
+      ? [ownList, stages.generate.list, batchGeneratorList]
+      : [stages[stage].list];
   const served = stageNames.filter((stage) => options.lanes[stage] !== undefined);
   const members = served.flatMap((stage) =>
     listsOf(stage).map((list) => ({ list, member: workerMember(list, wid) })),
@@ -133,6 +142,22 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     ).catch((error) => log.debug({ job_id: id, err: error }, 'could not take a lease; the next beat does'));
   }
 
+  /** What its breaker allows; and of that, batch jobs get only a part. */
+  function generatorAllowance(
+    consumer: Consumer,
+    { slots, health: known }: { slots: number; health?: ReplicaHealth },
+  ) {
+    const allowed = known?.allowance() ?? { slots, mayTake: () => true };
+    const batchSlots = Math.max(1, Math.floor(batchCeiling * allowed.slots));
+    return {
+      slots: allowed.slots,
+      mayTake: (list: string) =>
+        list === batchGeneratorList
+          ? allowed.mayTake(stages.generate.list) && consumer.inFlight() < batchSlots
+          : allowed.mayTake(list),
+    };
+  }
+
   function addLane<Stage extends StageName>(stage: Stage): void {
     const entry = options.lanes[stage];
     if (entry === undefined) return;
@@ -145,7 +170,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
       slots: entry.slots,
       blockSeconds: Math.min(2, leaseMs / 4000),
       isLeaseFresh: () => beat.isFresh(),
-      ...(stage === 'generate' && health && { allowance: () => health.allowance() }),
+      ...(stage === 'generate' && replica && { allowance: () => generatorAllowance(consumer, replica) }),
       deliver: (delivery) => lane.deliver(delivery),
       onEvent: (event, list, number) => tally(returnList(list), event, number),
       log,

@@ -3,7 +3,14 @@ import { createInspector, defaultBreakerRules, keys, reportReplica } from '@vort
 import { until } from '@vortex/testkit';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createReplicaHealth, type StageHandler } from '../src/index.ts';
-import { anAnswer, generateEnvelope, openWorkbench, question, type Workbench } from './stage-bench.ts';
+import {
+  anAnswer,
+  generateEnvelope,
+  openWorkbench,
+  question,
+  vector,
+  type Workbench,
+} from './stage-bench.ts';
 
 let bench: Workbench;
 beforeAll(async () => {
@@ -109,4 +116,50 @@ test('retries beyond the budget end as generator_failed', async () => {
   const { error, attempt } = JSON.parse(await submitter.submit(ask('broke')));
   expect([error.code, attempt]).toEqual(['generator_failed', 1]);
   expect(await bench.redis.client.llen('job:llm_in:dead')).toBe(1);
+});
+
+test('batch jobs get a part of the slots, and wait apart from the others', async () => {
+  const ends: (() => void)[] = [];
+  const begun: string[] = [];
+  const handler: StageHandler<'generate'> = (input) =>
+    new Promise((resolve) => {
+      begun.push(input.id);
+      ends.push(() => resolve({ kind: 'done', result: anAnswer(input.id) }));
+    });
+  await bench.start(
+    {
+      encode: {
+        handler: async ({ query }) => ({
+          kind: 'forward',
+          to: 'retrieve',
+          payload: { query, embedding: vector },
+        }),
+        slots: 8,
+      },
+      retrieve: {
+        handler: async ({ id }) => ({ kind: 'forward', to: 'generate', payload: generateEnvelope(id) }),
+        slots: 8,
+      },
+      generate: { handler, slots },
+    },
+    { workerName: 'llm_1', replica: { url: url(1), slots }, beatMs: 100, leaseMs: 1000 },
+  );
+  const submitter = await bench.submitter();
+  const later = Array.from({ length: 5 }, (_, number) =>
+    submitter.submit(question(`later${number}`, { envelope: { query: 'x', class: 'batch' } })),
+  );
+  // 0.7 of four slots.
+  await until('two run and three wait', async () => {
+    return begun.length === 2 && (await bench.redis.client.llen(keys.batchGeneratorList)) === 3;
+  });
+  const now = [1, 2].map((number) => submitter.submit(question(`now${number}`)));
+  await until('those who wait for them run', () => begun.length === 4);
+  expect(begun.slice(2).sort()).toEqual(['now1', 'now2']);
+  expect(await bench.redis.client.llen(keys.batchGeneratorList)).toBe(3);
+  await until('all have ended', async () => {
+    for (const end of ends.splice(0)) end();
+    return (await bench.redis.client.zcard('job:live')) === 0;
+  });
+  await Promise.all([...later, ...now]);
+  expect(begun.slice(4).sort()).toEqual(['later2', 'later3', 'later4']);
 });

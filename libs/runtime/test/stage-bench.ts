@@ -103,6 +103,6 @@ export const anAnswer = (answer: string) => ({
 export const generateEnvelope = (id: string) => ({
   query: id,
   collection: 'default',
-  messages: [{ role: 'user', content: id }],
+  messages: [{ role: 'user' as const, content: id }],
   sources: [],
 });

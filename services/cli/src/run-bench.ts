@@ -6,7 +6,15 @@ import { CommandProblem } from './problem.ts';
 import { ensureRedis } from './redis/install-redis.ts';
 import type { Terminal } from './terminal.ts';
 
-export type BenchKind = 'chain' | 'encoder' | 'query' | 'floor' | 'ingest-accept' | 'ingest' | 'search';
+export type BenchKind =
+  | 'chain'
+  | 'encoder'
+  | 'query'
+  | 'floor'
+  | 'ingest-accept'
+  | 'ingest'
+  | 'overload'
+  | 'search';
 
 const withDataset: readonly BenchKind[] = ['query', 'ingest', 'search'];
 
@@ -86,6 +94,10 @@ async function load(kind: BenchKind): Promise<(options: BenchOptions) => Promise
     case 'ingest': {
       const { runIngestBench } = await import('./bench/ingest.ts');
       return async (options) => ({ ...(await runIngestBench(options)) });
+    }
+    case 'overload': {
+      const { runOverloadBench } = await import('./bench/overload.ts');
+      return async (options) => ({ ...(await runOverloadBench(options)) });
     }
     case 'search': {
       const { runSearchBench } = await import('./bench/search.ts');

@@ -1,5 +1,5 @@
 import { createClient } from '@vortex/client';
-import { generatorList, stages } from '@vortex/contracts';
+import { batchGeneratorList, generatorList, stages } from '@vortex/contracts';
 import type { QueueState, ReplicaState } from '@vortex/queue';
 import { askQueue } from './ask-queue.ts';
 import { instancePaths } from './folders.ts';
@@ -119,7 +119,7 @@ export async function readRemoteStatus(url: string): Promise<Status> {
 /** Every list of the pipeline, those of the generators' own included. */
 export function queueNames(workerNames: readonly string[]): string[] {
   const lists: string[] = Object.values(stages).map(({ list }) => list);
-  return [...lists, ...workerNames.map(generatorList)];
+  return [...lists, batchGeneratorList, ...workerNames.map(generatorList)];
 }
 
 async function serviceStatus(entry: RunProcess): Promise<ServiceStatus> {

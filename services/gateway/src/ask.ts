@@ -1,5 +1,6 @@
 import {
   type Answer,
+  batchCeiling,
   type Completed,
   type Completion,
   defaultTenant,
@@ -54,6 +55,8 @@ export interface PreparedJob {
   /** Milliseconds from the request's arrival until the job was ready to be submitted. */
   admitMs: number;
   timeoutMs: number;
+  /** A language model will be asked, so the door has a say; absent: none is. */
+  generates?: boolean;
 }
 
 /** @throws HttpProblem 404 `collection_not_found`, before anything is queued. */
@@ -88,9 +91,15 @@ export async function prepare(
     cap: deps.settings.max_live_queries,
   };
   // A search ends at the retriever: it must not hold a generator's slot meanwhile.
-  if (question.want !== 'hits') job.candidates = deps.replicas.candidates((Math.random() * 2 ** 32) >>> 0);
+  // Nobody waits for an asynchronous one: it takes what is left over, and stops before the chain is full.
+  if (question.track === true) {
+    envelope.class = 'batch';
+    job.cap = Math.max(1, Math.floor(batchCeiling * job.cap));
+  }
+  if (question.want !== 'hits' && question.track !== true)
+    job.candidates = deps.replicas.candidates((Math.random() * 2 ** 32) >>> 0);
   if (question.track === true) job.track = { type: 'query' };
-  return { job, admitMs: exchange.elapsedMs(), timeoutMs };
+  return { job, admitMs: exchange.elapsedMs(), timeoutMs, generates: question.want !== 'hits' };
 }
 
 export async function assertCollection(deps: GatewayDependencies, name: string | undefined): Promise<void> {
@@ -107,7 +116,7 @@ export async function assertCollection(deps: GatewayDependencies, name: string |
 
 /**
  * Waits for the end of a prepared job.
- * @throws HttpProblem for every end but a result; ClientGone; QueueFull and QueueUnavailable.
+ * @throws HttpProblem for every end but a result, and when the door refuses; ClientGone; QueueFull and QueueUnavailable.
  */
 export async function awaitResult<Result extends object>(
   deps: GatewayDependencies,
@@ -119,13 +128,18 @@ export async function awaitResult<Result extends object>(
   const { submitter, log } = deps;
   const gone = exchange.clientGone;
   if (gone.aborted) throw new ClientGone();
+  const visit = prepared.generates
+    ? deps.door.enter({ remainingMs: timeoutMs - exchange.elapsedMs() })
+    : undefined;
+  let answered: Completed<Result> | undefined;
   const waiting = new AbortController();
   const giveUp = () => waiting.abort();
   const timer = setTimeout(giveUp, timeoutMs + deadlineGraceMs - exchange.elapsedMs());
   gone.addEventListener('abort', giveUp, { once: true });
   try {
     const completion = await submitter.submit(job, { ...hear, signal: waiting.signal });
-    return resultOf<Result>(completion, job.id, exchange, prepared);
+    answered = resultOf<Result>(completion, job.id, exchange, prepared);
+    return answered;
   } catch (error) {
     if (!waiting.signal.aborted) throw error;
     submitter.cancel(job.id).catch((failure: unknown) => {
@@ -134,6 +148,7 @@ export async function awaitResult<Result extends object>(
     if (gone.aborted) throw new ClientGone();
     throw timedOut(exchange, prepared);
   } finally {
+    visit?.leave({ answered: answered !== undefined, generationMs: answered?.timings_ms.generate });
     clearTimeout(timer);
     gone.removeEventListener('abort', giveUp);
   }

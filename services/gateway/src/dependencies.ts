@@ -4,6 +4,7 @@ import type { CatalogueModel } from '@vortex/embedding';
 import type { Logger, Metrics } from '@vortex/observability';
 import type { QueueInspector, Submitter } from '@vortex/queue';
 import type { Registry, WebhookRules } from '@vortex/registry';
+import type { Door } from './admission/door.ts';
 import type { JobWatch } from './jobs/job-watch.ts';
 import type { QueryMeter } from './query-meter.ts';
 import type { ReplicaSnapshot } from './replica-snapshot.ts';
@@ -26,6 +27,7 @@ export interface GatewayDependencies {
   model: CatalogueModel;
   watch: JobWatch;
   replicas: ReplicaSnapshot;
+  door: Door;
   metrics: Metrics;
   log: Logger;
   version: string;

@@ -47,6 +47,8 @@ const gatewayProblems = {
   stream_restarted: { status: 502, title: 'The answer changed after a part of it was sent', retryable: true },
   queue_unavailable: { status: 503, title: 'The queue is out of reach', retryable: true },
   registry_unavailable: { status: 503, title: 'The registry is out of reach', retryable: true },
+  no_capacity: { status: 503, title: 'No generator replica is there', retryable: true },
+  overloaded: { status: 503, title: 'The answer would come too late', retryable: true },
   queue_full: { status: 503, title: 'Too many jobs are waiting', retryable: true },
   storage_full: { status: 507, title: 'The disk is full', retryable: true },
 } as const satisfies Record<string, { status: number; title: string; retryable: boolean }>;

@@ -51,8 +51,7 @@ export function failedOutcome(error: unknown): QueryOutcome {
   if (problem === undefined) return 'error';
   if (problem.status === 504) return 'timeout';
   if (problem.status === 499) return 'cancelled';
-  if (problem.status < 500 || problem.code === 'queue_full' || problem.code === 'queue_unavailable') {
-    return 'rejected';
-  }
+  // Refused at the door, whatever the reason: nothing was begun.
+  if (problem.status < 500 || problem.status === 503) return 'rejected';
   return 'error';
 }

@@ -19,6 +19,7 @@ const state = (name: string, more: Partial<ReplicaState> = {}): ReplicaState => 
   slots: 4,
   state: 'up',
   breaker,
+  silent_ms: 0,
   ...more,
 });
 
@@ -56,6 +57,30 @@ describe('createReplicaSnapshot', () => {
     clock.ms = 3001;
     expect(snapshot.candidates(1)).toEqual([]);
     expect(snapshot.latest()).toEqual({ replicas: [state('a')], redisReachable: false, ageMs: 3001 });
+  });
+
+  it('counts the slots that may be used, and is gone ten seconds after the last beat of the last replica', async () => {
+    let states = [
+      state('a'),
+      state('b', { breaker: { ...breaker, state: 'open' } }),
+      state('c', { breaker: { ...breaker, cap: 2 } }),
+      state('d', { state: 'draining' }),
+    ];
+    const { snapshot, clock } = snapshotOf(async () => states);
+    await snapshot.refresh();
+    expect(snapshot.capacity()).toEqual({ slots: 6, isGone: false });
+    states = states.map((one) => ({ ...one, state: 'down', silent_ms: 9000 }));
+    clock.ms = 9000;
+    await snapshot.refresh();
+    expect(snapshot.capacity()).toEqual({ slots: 0, isGone: false });
+    clock.ms = 10_000;
+    expect(snapshot.capacity().isGone).toBe(true);
+    states = [];
+    await snapshot.refresh();
+    expect(snapshot.capacity().isGone).toBe(true);
+    // Redis has not answered for three seconds: who knows.
+    clock.ms = 13_001;
+    expect(snapshot.capacity().isGone).toBe(false);
   });
 
   it('asks once at a time', async () => {

@@ -4,6 +4,7 @@ import { leastLoaded, type Policy, type ReplicaView } from '@vortex/routing';
 
 /** Older knowledge than this assigns nothing: the job then waits in the shared list for whoever lives. */
 const usableForMs = 3000;
+const goneAfterMs = 10_000;
 
 /**
  * The replicas as Redis last knew them, read once a second. It may be stale without harm: which replica a
@@ -12,6 +13,11 @@ const usableForMs = 3000;
 export interface ReplicaSnapshot {
   /** The policy's candidates for one query, cheapest first; empty when nothing recent is known. */
   candidates(seed: number): ReplicaCandidate[];
+  /**
+   * Generations that may run at a time, as far as breakers and drains allow; and whether no replica has beaten for ten
+   * seconds. While Redis does not answer nothing is gone: that is another problem.
+   */
+  capacity(): { slots: number; isGone: boolean };
   latest(): { replicas: readonly ReplicaState[]; redisReachable: boolean; ageMs: number | null };
   refresh(): Promise<void>;
   close(): void;
@@ -29,6 +35,8 @@ export function createReplicaSnapshot(options: {
   let views: ReplicaView[] = [];
   let byUrl = new Map<string, ReplicaCandidate>();
   let readAt: number | null = null;
+  let heardAt = now();
+  let slots = 0;
   let redisReachable = false;
   let underWay: Promise<void> | null = null;
 
@@ -40,6 +48,8 @@ export function createReplicaSnapshot(options: {
         replicas.map(({ url, worker_name, slots }) => [url, { url, workerName: worker_name, slots }]),
       );
       readAt = now();
+      slots = replicas.reduce((sum, replica) => sum + usableSlots(replica), 0);
+      for (const { silent_ms: silentMs } of replicas) heardAt = Math.max(heardAt, readAt - silentMs);
       if (!redisReachable) log.info({ replicas: replicas.length }, 'redis answers');
       redisReachable = true;
     } catch (error) {
@@ -69,8 +79,17 @@ export function createReplicaSnapshot(options: {
       }
       return chosen;
     },
+    capacity() {
+      const isRecent = readAt !== null && now() - readAt <= usableForMs;
+      return { slots, isGone: isRecent && now() - heardAt >= goneAfterMs };
+    },
     latest: () => ({ replicas, redisReachable, ageMs: readAt === null ? null : now() - readAt }),
     refresh,
     close: () => clearInterval(timer),
   };
+}
+
+function usableSlots({ state, slots, breaker }: ReplicaState): number {
+  if (state !== 'up' || breaker.state !== 'closed') return 0;
+  return Math.min(slots, breaker.cap ?? slots);
 }

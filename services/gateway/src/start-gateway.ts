@@ -6,6 +6,7 @@ import { catalogueModel } from '@vortex/embedding';
 import { createMetrics, type Logger } from '@vortex/observability';
 import { createInspector, createSubmitter } from '@vortex/queue';
 import { openRegistry, readWebhookRules } from '@vortex/registry';
+import { createDoor } from './admission/door.ts';
 import { createApp } from './app.ts';
 import { createJobWatch } from './jobs/job-watch.ts';
 import { mirrorReplicaLoads } from './replica-gauge.ts';
@@ -57,6 +58,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     model: catalogueModel(embedding.model),
     watch,
     replicas,
+    door: createDoor({ replicas }),
     metrics,
     log,
     version,

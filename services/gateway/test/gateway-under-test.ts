@@ -16,6 +16,7 @@ import type {
 } from '@vortex/queue';
 import { openSqliteRegistry, type Registry, readWebhookRules } from '@vortex/registry';
 import { onTestFinished } from 'vitest';
+import { createDoor } from '../src/admission/door.ts';
 import { createApp, type GatewayApp } from '../src/app.ts';
 import { createJobWatch } from '../src/jobs/job-watch.ts';
 import { createReplicaSnapshot } from '../src/replica-snapshot.ts';
@@ -83,6 +84,7 @@ export async function gatewayUnderTest(
     model: catalogueModel(defaultModel),
     watch,
     replicas,
+    door: createDoor({ replicas }),
     metrics,
     log,
     version: '1.2.3',
@@ -143,6 +145,7 @@ export class ScriptedQueue implements Submitter, QueueInspector {
       slots: 20,
       state: 'up',
       breaker: closedBreaker,
+      silent_ms: 0,
     },
     {
       url: 'http://r2',
@@ -151,6 +154,7 @@ export class ScriptedQueue implements Submitter, QueueInspector {
       slots: 20,
       state: 'up',
       breaker: closedBreaker,
+      silent_ms: 0,
     },
   ];
   /** What happens to a submitted job; by default it is answered. */

@@ -33,6 +33,7 @@ test('drains and resumes a replica by its name, the live one when there are two'
     slots: 20,
     state: 'down',
     breaker: closedBreaker,
+    silent_ms: 60_000,
   });
   const drained = await app.request('/api/replicas/llm_generator_2/drain', { method: 'POST' });
   expect([drained.status, await drained.json()]).toMatchObject([

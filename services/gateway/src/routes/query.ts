@@ -84,6 +84,7 @@ async function queueForLater(
   request: QueryRequest,
 ): Promise<Response> {
   const { id, watch } = await metered(parts.meter, exchange, 'async', async () => {
+    parts.door.assertCapacity();
     const { job } = await prepare(parts, exchange, { ...request, stream: false, track: true });
     const watched = await watchQuestion(parts, job.id, request.webhook_url);
     try {
