@@ -84,6 +84,17 @@ it.each([
   120_000,
 );
 
+it('one that a person drains takes nothing new, until it is resumed', async () => {
+  const drained = await stack.vortex('replicas', 'drain', ill);
+  expect(drained.output).toContain('takes nothing new');
+  await eventually(async () => shareSince(performance.now() - 2000).share === 0, 10_000, 'it is idle');
+  const shown = await stack.vortex('replicas', 'list');
+  expect(shown.output).toMatch(new RegExp(`${ill} .* draining`));
+  expect((await stack.vortex('replicas', 'resume', ill)).code).toBe(0);
+  await eventually(async () => shareSince(performance.now() - 2000).share > 0.2, 20_000, 'it works again');
+  expect((await stack.vortex('replicas', 'drain', 'nobody')).code).toBe(1);
+}, 60_000);
+
 it('at most one question in a hundred failed', () => {
   const failed = replies.filter(({ status }) => status !== 200);
   const told = `${failed.length} of ${replies.length}: ${JSON.stringify(failed.slice(0, 5))}`;
