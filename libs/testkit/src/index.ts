@@ -1,3 +1,4 @@
+export { type CommandProxy, openCommandProxy, type Strike } from './command-proxy.ts';
 export { freePort } from './free-port.ts';
 export {
   findPostgres,
