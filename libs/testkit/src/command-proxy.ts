@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
  *   everyone else, the process is dead.
  * - `after`: it is passed on and applied, its reply is not given; then as before.
  * - `cut`: as `after`, but only this connection breaks; the process lives and connects anew.
+ * - `hold`: nothing is passed on any more over this connection, in either direction, and nobody hangs up.
  * `revive` lets a dead one in again, as if it had been frozen.
  */
 export interface CommandProxy {
@@ -20,7 +21,7 @@ export interface CommandProxy {
   close(): Promise<void>;
 }
 
-export type Strike = 'before' | 'after' | 'cut';
+export type Strike = 'before' | 'after' | 'cut' | 'hold';
 
 const mark = 'vortex-command-proxy';
 
@@ -78,6 +79,10 @@ export async function openCommandProxy(
       const { how } = strike;
       strike = undefined;
       isEnding = true;
+      if (how === 'hold') {
+        struck = true;
+        return false;
+      }
       if (how === 'before') {
         struck = true;
         die();
