@@ -146,6 +146,7 @@ test.each(seeds)('seed %i: every admitted id is in exactly one place after every
           keys.none,
           keys.workers,
           keys.active,
+          keys.deadSize(list),
         ],
         [old, id, id, 'failed', ended, ''],
       );

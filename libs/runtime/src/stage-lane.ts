@@ -280,6 +280,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       attempt,
       deadline_at: job.deadline_at,
       enqueued_at: Date.now() + delayMs,
+      first_at: job.first_at ?? job.enqueued_at,
       ...(isGenerator && { replica: undefined }),
     });
     const fields = {
@@ -373,7 +374,14 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     toldEnd(run, { code, message: reason }, () => {
       const settled = consumer.bury(run.delivery, {
         id: job.id,
-        letter: letterOf(run.delivery, job.id, code, reason, attemptsOf(job), job.enqueued_at),
+        letter: letterOf(
+          run.delivery,
+          job.id,
+          code,
+          reason,
+          attemptsOf(job),
+          job.first_at ?? job.enqueued_at,
+        ),
         value: failureText(failure),
         lane: row.lane,
         replyTo: job.reply_to,
@@ -400,7 +408,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     };
     const settled = consumer.bury(delivery, {
       id: header?.id,
-      letter: letterOf(delivery, header?.id ?? null, code, reason, attempt, undefined),
+      letter: letterOf(delivery, header?.id ?? null, code, reason, attempt, header?.firstAt),
       value: header === null ? '' : failureText(failure),
       lane: row.lane,
       replyTo: header?.replyTo,
@@ -421,10 +429,10 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     code: FailureCode,
     reason: string,
     attempts: number,
-    enqueuedAt: number | undefined,
+    firstAt: number | undefined,
   ): string {
     return deadLetterText(
-      { id, queue: delivery.list, stage, code, reason, attempts, first_at: enqueuedAt ?? null },
+      { id, queue: delivery.list, stage, code, reason, attempts, first_at: firstAt ?? null },
       delivery.element,
     );
   }
