@@ -4,7 +4,7 @@ import type { ServiceConfig } from '@vortex/config';
 import { createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel } from '@vortex/embedding';
 import { createMetrics, type Logger } from '@vortex/observability';
-import { createInspector, createSubmitter } from '@vortex/queue';
+import { createDeadLetters, createInspector, createSubmitter } from '@vortex/queue';
 import { openRegistry, readWebhookRules } from '@vortex/registry';
 import { createApp } from './app.ts';
 import { createJobWatch } from './jobs/job-watch.ts';
@@ -29,6 +29,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
   const name = `${worker.name}-${randomBytes(6).toString('hex')}`;
   const submitter = createSubmitter({ redis, name, log });
   const inspector = createInspector(redis, log);
+  const deadLetters = createDeadLetters(redis, log);
   const registry = await openRegistry({
     databaseUrl: config.registry.database_url,
     file: join(data.dir, 'registry.db'),
@@ -44,6 +45,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     settings: config.gateway,
     submitter,
     inspector,
+    deadLetters,
     registry,
     webhookRules: readWebhookRules(config.webhooks.allow),
     originals: createContentStore(originalsDir),
@@ -82,6 +84,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     replicas.close();
     await submitter.close();
     inspector.close();
+    deadLetters.close();
     await registry.close();
     log.info('stopped');
   }
