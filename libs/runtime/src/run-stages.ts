@@ -20,6 +20,7 @@ import {
   texts,
   workerMember,
 } from '@vortex/queue';
+import { createIsolation } from './isolation.ts';
 import type { JobSource } from './job-source.ts';
 import { createJobTally } from './job-tally.ts';
 import type { LaneOf } from './stage-handler.ts';
@@ -105,6 +106,13 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     onEvent: (event, list) => tally(returnList(list), event),
   });
 
+  const isolation = createIsolation({
+    consumers: () => [...lanes.values()].map(({ consumer }) => consumer),
+    giveBackRunning: () => {
+      for (const { lane } of lanes.values()) lane.giveBackRunning();
+    },
+  });
+
   // ── lanes ───────────────────────────────────────────────────────────────────────────────────
 
   function startLease(id: string, assignedUrl: string | undefined): void {
@@ -144,6 +152,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
       stage,
       handler: entry.handler,
       consumer,
+      isolation,
       isCancelled: (id) => cancelFeed.has(id),
       publishFrame: (name, text) => {
         commands.publish(keys.framesChannel(name), text).catch(() => undefined);
@@ -267,6 +276,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     await drain();
     clearInterval(beatTimer);
     clearInterval(retryTimer);
+    isolation.stop();
     // Beats go on to the end of the drain, and stop before the goodbye that must have the last word.
     await beat.stop();
     await patiently(caretaker.stop());
