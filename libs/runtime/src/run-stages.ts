@@ -103,7 +103,11 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     log,
     leaseMs,
     ...(options.caretakerMs !== undefined && { tickMs: options.caretakerMs }),
-    onEvent: (event, list) => tally(returnList(list), event),
+    onEvent: (event, list) => {
+      const queue = returnList(list);
+      tally(queue, event);
+      if (event === 'dead') metrics.add('rag_dead_letters_total', { queue, code: 'poison' }, 1);
+    },
   });
 
   const isolation = createIsolation({

@@ -426,6 +426,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
         replicaUrl: leaseHolder(job.replica?.url),
       });
       settle(run, settled, 'dead');
+      countDead(settled, code);
     });
   }
 
@@ -453,6 +454,15 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       replicaUrl: leaseHolder(header?.replica?.url),
     });
     awaitSettle(settled, 'dead', header?.id);
+    countDead(settled, code);
+  }
+
+  function countDead(settled: Promise<'OK' | 'FENCED'>, code: FailureCode): void {
+    settled.then(
+      (answer) => answer === 'OK' && metrics.add('rag_dead_letters_total', { queue, code }, 1),
+      // awaitSettle has logged it.
+      () => undefined,
+    );
   }
 
   /** Whose lease ends with the job: this replica's when it runs here, else that of the one it was assigned to. */

@@ -7,6 +7,7 @@ import { createMetrics, type Logger } from '@vortex/observability';
 import { createDeadLetters, createInspector, createSubmitter } from '@vortex/queue';
 import { openRegistry, readWebhookRules } from '@vortex/registry';
 import { createApp } from './app.ts';
+import { mirrorDeadLetters } from './dead-letters/count-dead.ts';
 import { createJobWatch } from './jobs/job-watch.ts';
 import { mirrorReplicaLoads } from './replica-gauge.ts';
 import { createReplicaSnapshot } from './replica-snapshot.ts';
@@ -39,6 +40,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
   const watch = createJobWatch({ registry, inspector, log });
   const replicas = createReplicaSnapshot({ inspector, log });
   mirrorReplicaLoads(metrics, inspector);
+  mirrorDeadLetters(metrics, deadLetters);
 
   let stopping: Promise<void> | undefined;
   const app = createApp({

@@ -81,7 +81,7 @@ function mendableEncoder() {
 
 describe('on a real Redis', () => {
   it('a failed question is taken back once its cause is mended, and who follows it sees only the new end', async () => {
-    const { call, letters, job, work, client } = await underTest();
+    const { call, letters, job, work, client, gateway } = await underTest();
     const { state, lanes } = mendableEncoder();
     await work(lanes);
     const asked = await call('POST', '/query', { query: 'why?', async: true });
@@ -92,6 +92,8 @@ describe('on a real Redis', () => {
       attempts: 1,
     });
     expect(letter?.first_at).not.toBeNull();
+    const scraped = await (await fetch(`${gateway.url}/metrics`)).text();
+    expect(scraped).toMatch(/^rag_dead_letters\{[^}]*queue="job:encoder_in"[^}]*\} 1$/m);
     expect(await job(job_id)).toMatchObject({ status: 'failed', error_code: 'internal' });
 
     state.broken = false;
