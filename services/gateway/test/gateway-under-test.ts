@@ -19,6 +19,7 @@ import { createApp, type GatewayApp } from '../src/app.ts';
 import { createJobWatch } from '../src/jobs/job-watch.ts';
 import { createReplicaSnapshot } from '../src/replica-snapshot.ts';
 import { type GatewayServer, startServer } from '../src/server.ts';
+import { ScriptedDeadLetters } from './scripted-dead-letters.ts';
 
 /**
  * The app with a real registry and text store in a temporary folder, and a queue port that the test scripts:
@@ -27,6 +28,7 @@ import { type GatewayServer, startServer } from '../src/server.ts';
 export interface GatewayUnderTest {
   app: GatewayApp;
   queue: ScriptedQueue;
+  deadLetters: ScriptedDeadLetters;
   registry: Registry;
   texts: ContentStore;
   originals: ContentStore;
@@ -49,6 +51,7 @@ export async function gatewayUnderTest(
   const originals = createContentStore(join(folder, 'originals'));
   const incomingDir = incomingFolder(join(folder, 'originals'));
   const queue = new ScriptedQueue();
+  const deadLetters = new ScriptedDeadLetters();
   const replicas = createReplicaSnapshot({ inspector: queue, log: silentLogger });
   await replicas.refresh();
   const watch = createJobWatch({ registry, inspector: queue, log: silentLogger, tickMs: 5 });
@@ -73,6 +76,7 @@ export async function gatewayUnderTest(
     },
     submitter: queue,
     inspector: queue,
+    deadLetters,
     registry,
     webhookRules: readWebhookRules(['127.0.0.1']),
     texts,
@@ -90,6 +94,7 @@ export async function gatewayUnderTest(
   return {
     app,
     queue,
+    deadLetters,
     registry,
     texts,
     originals,
