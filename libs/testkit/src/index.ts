@@ -1,4 +1,5 @@
 export { freePort } from './free-port.ts';
+export { MemoryCache } from './memory-cache.ts';
 export {
   findPostgres,
   type PrivatePostgres,

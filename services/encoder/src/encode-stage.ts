@@ -16,8 +16,8 @@ export interface EncodeDeps {
 
 export function createEncodeStage({ embedder, metrics }: EncodeDeps): StageHandler<'encode'> {
   return async function encode(input, { signal }): Promise<Outcome<'encode'>> {
-    const { query, collection, top_k, mode, filter, neighbours, want, stream, max_tokens } = input;
-    const question = { query, collection, top_k, mode, filter, neighbours, want, stream, max_tokens };
+    const { query, collection, top_k, mode, filter, neighbours, want, stream, cache, max_tokens } = input;
+    const question = { query, collection, top_k, mode, filter, neighbours, want, stream, cache, max_tokens };
     if (mode === 'sparse') return { kind: 'forward', to: 'retrieve', payload: question };
     const [embedding] = await embedder.embed([query], { priority: 'interactive', kind: 'query', signal });
     if (embedding === undefined) throw new Error('the embedder returned no vector for one text');

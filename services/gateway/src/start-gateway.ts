@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { createRedisCache, noCache } from '@vortex/cache';
 import type { ServiceConfig } from '@vortex/config';
 import { createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel } from '@vortex/embedding';
@@ -33,6 +34,13 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     databaseUrl: config.registry.database_url,
     file: join(data.dir, 'registry.db'),
   });
+  const cache =
+    config.cache.url === null
+      ? noCache
+      : createRedisCache({
+          ...{ url: config.cache.url, metrics, log },
+          ...{ timeoutMs: config.cache.timeout_ms, maxEntryBytes: config.cache.max_entry_bytes },
+        });
   const originalsDir = join(data.dir, 'originals');
   const incomingDir = incomingFolder(originalsDir);
   const watch = createJobWatch({ registry, inspector, log });
@@ -42,6 +50,8 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
   let stopping: Promise<void> | undefined;
   const app = createApp({
     settings: config.gateway,
+    cache,
+    answerTtlMs: config.cache.answer_ttl_ms,
     submitter,
     inspector,
     registry,
@@ -82,6 +92,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     replicas.close();
     await submitter.close();
     inspector.close();
+    cache.close();
     await registry.close();
     log.info('stopped');
   }

@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { announceSettings, createRedisCache, noCache, settingsFingerprint } from '@vortex/cache';
 import { maskSecrets, readServiceConfig } from '@vortex/config';
 import { createContentStore } from '@vortex/documents';
 import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
@@ -7,6 +8,7 @@ import { createReleaseStack, type RunningStages, runStages } from '@vortex/runti
 import { openVectorStore } from '@vortex/vector-store';
 import { createAuditStage } from './audit-stage.ts';
 import { createChunksStage } from './chunks-stage.ts';
+import { promptTemplate } from './prompt.ts';
 import { createPurge } from './purge.ts';
 import { createRetrieveStage } from './retrieve-stage.ts';
 import { createStoreStage } from './store-stage.ts';
@@ -57,6 +59,14 @@ const {
   mode,
   slots,
 } = config.retrieval;
+const settings = { topK, relevanceFloor, promptTokens, mode };
+const fingerprint = settingsFingerprint({ ...settings, promptTemplate: promptTemplate() });
+const { url: cacheUrl, timeout_ms: timeoutMs, max_entry_bytes: maxEntryBytes } = config.cache;
+const cache =
+  cacheUrl === null ? noCache : createRedisCache({ url: cacheUrl, timeoutMs, maxEntryBytes, metrics, log });
+parts.push('cache', () => cache.close());
+const announced = announceSettings(cache, 'retrieve', fingerprint);
+parts.push('settings in the cache', () => announced.stop());
 running = await runStages({
   service: 'retriever',
   workerName: config.worker.name,
@@ -70,7 +80,8 @@ running = await runStages({
         store,
         visibleSearch,
         metrics,
-        settings: { topK, relevanceFloor, promptTokens, mode },
+        settings,
+        fingerprint,
       }),
       slots,
     },

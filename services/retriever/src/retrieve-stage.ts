@@ -7,7 +7,7 @@ import {
   type SearchMode,
 } from '@vortex/contracts';
 import type { Metrics } from '@vortex/observability';
-import type { Collection, Registry } from '@vortex/registry';
+import { type Collection, collectionVersion, type Registry } from '@vortex/registry';
 import type { StageHandler } from '@vortex/runtime';
 import { DimensionMismatch, UnknownCollection, type VectorStore } from '@vortex/vector-store';
 import { findNeighbours } from './find-neighbours.ts';
@@ -31,6 +31,8 @@ export interface RetrieveDeps {
   visibleSearch: Pick<VisibleSearch, 'search'>;
   metrics: Metrics;
   settings: { topK: number; relevanceFloor: number; promptTokens: number; mode: SearchMode };
+  /** Names the settings and the prompt template, for whoever keeps what this stage finds. */
+  fingerprint: string;
 }
 
 export function createRetrieveStage({
@@ -39,6 +41,7 @@ export function createRetrieveStage({
   visibleSearch,
   metrics,
   settings,
+  fingerprint,
 }: RetrieveDeps): StageHandler<'retrieve'> {
   return async function retrieve(input, { job }): Promise<Outcome<'retrieve'>> {
     const name = input.collection ?? defaultCollection;
@@ -82,12 +85,14 @@ export function createRetrieveStage({
       const about = { collection: collection.name, mode, degraded };
       return { kind: 'done', result: await shownHits(collection, hits, about, input.neighbours ?? 0) };
     }
+    // The search has seen this state of the collection or a later one.
+    const madeFrom = { collection_version: collectionVersion(collection), retrieval: fingerprint };
     const floor = collection.relevanceFloor ?? settings.relevanceFloor;
     const tooFar = best !== null && best < floor && !(mode === 'hybrid' && isFoundByWords(input.query, hits));
     if (hits.length === 0 || tooFar) {
       metrics.add('rag_retrieval_empty_total', { index: mode });
       const result = refusalResult(hits, { floor, best }, collection.name, degraded);
-      return { kind: 'done', result };
+      return { kind: 'done', result: { ...result, made_from: { ...madeFrom, generation: null } } };
     }
     const { messages, sources } = buildPrompt(input.query, hits.map(toPassage), settings.promptTokens);
     const { query, want, stream, top_k, max_tokens } = input;
@@ -104,6 +109,7 @@ export function createRetrieveStage({
         messages,
         sources,
         degraded,
+        made_from: madeFrom,
       },
     };
   };

@@ -146,7 +146,12 @@ export function retrieverForEach() {
         ...more,
       });
       const settings = { topK: 3, relevanceFloor: 0.3, promptTokens: 500, mode: 'hybrid' as const };
-      const stage = createRetrieveStage({ ...parts, metrics: createMetrics('test'), settings });
+      const stage = createRetrieveStage({
+        ...parts,
+        metrics: createMetrics('test'),
+        settings,
+        fingerprint: 'retrieval-1',
+      });
       return stage(input, contextOf(input));
     },
 
