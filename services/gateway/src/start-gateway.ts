@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { createRedisCache, noCache } from '@vortex/cache';
+import { openCache } from '@vortex/cache';
 import type { ServiceConfig } from '@vortex/config';
 import { createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel } from '@vortex/embedding';
@@ -34,13 +34,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     databaseUrl: config.registry.database_url,
     file: join(data.dir, 'registry.db'),
   });
-  const cache =
-    config.cache.url === null
-      ? noCache
-      : createRedisCache({
-          ...{ url: config.cache.url, metrics, log },
-          ...{ timeoutMs: config.cache.timeout_ms, maxEntryBytes: config.cache.max_entry_bytes },
-        });
+  const cache = openCache(config.cache, { metrics, log });
   const originalsDir = join(data.dir, 'originals');
   const incomingDir = incomingFolder(originalsDir);
   const watch = createJobWatch({ registry, inspector, log });

@@ -1,4 +1,4 @@
-import { announceSettings, createRedisCache, noCache, settingsFingerprint } from '@vortex/cache';
+import { announceSettings, openCache, settingsFingerprint } from '@vortex/cache';
 import { maskSecrets, readServiceConfig } from '@vortex/config';
 import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
 import { createReleaseStack, type RunningStages, runStages } from '@vortex/runtime';
@@ -27,9 +27,7 @@ const { max_tokens: maxTokens, temperature } = config.llm;
 const { provider, model: modelName } = model;
 // Without the server's address: each replica has its own, and they are one model to who asks.
 const fingerprint = settingsFingerprint({ provider, modelName, maxTokens, temperature });
-const { url: cacheUrl, timeout_ms: timeoutMs, max_entry_bytes: maxEntryBytes } = config.cache;
-const cache =
-  cacheUrl === null ? noCache : createRedisCache({ url: cacheUrl, timeoutMs, maxEntryBytes, metrics, log });
+const cache = openCache(config.cache, { metrics, log });
 parts.push('cache', () => cache.close());
 const announced = announceSettings(cache, 'generate', fingerprint);
 parts.push('settings in the cache', () => announced.stop());

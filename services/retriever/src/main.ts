@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { announceSettings, createRedisCache, noCache, settingsFingerprint } from '@vortex/cache';
+import { announceSettings, openCache, settingsFingerprint } from '@vortex/cache';
 import { maskSecrets, readServiceConfig } from '@vortex/config';
 import { createContentStore } from '@vortex/documents';
 import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
@@ -10,6 +10,7 @@ import { createAuditStage } from './audit-stage.ts';
 import { createChunksStage } from './chunks-stage.ts';
 import { promptTemplate } from './prompt.ts';
 import { createPurge } from './purge.ts';
+import { createRetrievalCache } from './retrieval-cache.ts';
 import { createRetrieveStage } from './retrieve-stage.ts';
 import { createStoreStage } from './store-stage.ts';
 import { createVisibleSearch } from './visible-search.ts';
@@ -61,9 +62,7 @@ const {
 } = config.retrieval;
 const settings = { topK, relevanceFloor, promptTokens, mode };
 const fingerprint = settingsFingerprint({ ...settings, promptTemplate: promptTemplate() });
-const { url: cacheUrl, timeout_ms: timeoutMs, max_entry_bytes: maxEntryBytes } = config.cache;
-const cache =
-  cacheUrl === null ? noCache : createRedisCache({ url: cacheUrl, timeoutMs, maxEntryBytes, metrics, log });
+const cache = openCache(config.cache, { metrics, log });
 parts.push('cache', () => cache.close());
 const announced = announceSettings(cache, 'retrieve', fingerprint);
 parts.push('settings in the cache', () => announced.stop());
@@ -78,7 +77,10 @@ running = await runStages({
       handler: createRetrieveStage({
         registry,
         store,
-        visibleSearch,
+        retrieval: createRetrievalCache({
+          ...{ visibleSearch, cache, metrics },
+          ttlMs: config.cache.retrieval_ttl_ms,
+        }),
         metrics,
         settings,
         fingerprint,

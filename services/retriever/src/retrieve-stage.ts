@@ -1,4 +1,5 @@
 import {
+  type CacheMode,
   decodeVector,
   defaultCollection,
   type Hits,
@@ -13,8 +14,9 @@ import { DimensionMismatch, UnknownCollection, type VectorStore } from '@vortex/
 import { findNeighbours } from './find-neighbours.ts';
 import { isFoundByWords } from './found-by-words.ts';
 import { buildPrompt } from './prompt.ts';
+import type { RetrievalCache } from './retrieval-cache.ts';
 import { hitsResult, refusalResult, toPassage } from './retrieval-results.ts';
-import type { Found, FoundHit, Question, VisibleSearch } from './visible-search.ts';
+import type { Found, FoundHit, Question } from './visible-search.ts';
 
 /**
  * In: a question with its vector (without one in mode `sparse`). Out: the augmented prompt for a generator, or the
@@ -28,7 +30,7 @@ import type { Found, FoundHit, Question, VisibleSearch } from './visible-search.
 export interface RetrieveDeps {
   registry: Pick<Registry, 'resolveCollection' | 'getDocument'>;
   store: Pick<VectorStore, 'fetch'>;
-  visibleSearch: Pick<VisibleSearch, 'search'>;
+  retrieval: RetrievalCache;
   metrics: Metrics;
   settings: { topK: number; relevanceFloor: number; promptTokens: number; mode: SearchMode };
   /** Names the settings and the prompt template, for whoever keeps what this stage finds. */
@@ -38,7 +40,7 @@ export interface RetrieveDeps {
 export function createRetrieveStage({
   registry,
   store,
-  visibleSearch,
+  retrieval,
   metrics,
   settings,
   fingerprint,
@@ -70,12 +72,13 @@ export function createRetrieveStage({
         `mode ${mode} compares vectors, and this question has none that can be read`,
       );
     }
-    const found = await find(collection, {
+    const question: Question = {
       search,
       limit: input.top_k ?? settings.topK,
       filter: input.filter,
       cosines: input.want === 'answer',
-    });
+    };
+    const found = await find(collection, question, input.cache);
     if ('kind' in found) return found;
 
     const { hits, bestCosine: best } = found;
@@ -114,9 +117,13 @@ export function createRetrieveStage({
     };
   };
 
-  async function find(collection: Collection, question: Question): Promise<Found | Rejection> {
+  async function find(
+    collection: Collection,
+    question: Question,
+    cache: CacheMode | undefined,
+  ): Promise<Found | Rejection> {
     try {
-      return await visibleSearch.search(collection, question);
+      return await retrieval.search(collection, question, cache);
     } catch (error) {
       // Nothing was ever stored: an empty collection is a refusal, not a fault.
       if (error instanceof UnknownCollection) return { hits: [], bestCosine: null };
