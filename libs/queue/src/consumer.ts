@@ -93,6 +93,11 @@ export interface Consumer {
   /** Sources that have not proven within `withinMs` that they consume (though a slot was free to do so). */
   silentSources(withinMs: number): string[];
   stopClaiming(): void;
+  /** Claims nothing until `resume`; what still comes in goes back to the head of its list, unblamed. */
+  pause(): void;
+  resume(): void;
+  /** Deliveries that are in flight here, settles that Redis has not answered and claims under way included. */
+  held(): number;
   /** Returns what is still in the in-flight lists to the head of its list, unblamed. */
   giveBackRest(): Promise<number>;
   close(): void;
@@ -132,6 +137,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   );
   let taken = 0;
   let stopping = false;
+  let paused = false;
   let beats = 0;
   // Of the present turn:
   let turnEnds = false;
@@ -152,7 +158,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   // ── claiming ────────────────────────────────────────────────────────────────────────────────
 
   function mayClaim(): boolean {
-    return !stopping && !claiming && taken < room() && options.isLeaseFresh();
+    return !stopping && !paused && !claiming && taken < room() && options.isLeaseFresh();
   }
 
   function scheduleTurnEnd(): void {
@@ -242,8 +248,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       adopted,
     };
     source.held.add(delivery);
-    // Two sources may each bring a job for the last slot; and a claim may come home after the stop.
-    if (stopping || (!adopted && (taken >= room() || !mayTake(source)))) {
+    // Two sources may each bring a job for the last slot; and a claim may come home after the stop, or in a pause.
+    if (stopping || paused || (!adopted && (taken >= room() || !mayTake(source)))) {
       void released(delivery, settler.giveBack(delivery, source.list)).catch((error) =>
         log?.warn({ error: String(error) }, 'could not give a job back; reconcile will see'),
       );
@@ -350,12 +356,22 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     },
     inFlight: () => taken,
     silentSources: (withinMs) =>
-      taken >= room() || performance.now() - lastClaimReply < withinMs
+      paused || taken >= room() || performance.now() - lastClaimReply < withinMs
         ? []
         : sources
             .filter(mayTake)
             .filter((source) => (source.blocker.lastReturnAgeMs() ?? Number.POSITIVE_INFINITY) > withinMs)
             .map((source) => source.list),
+    pause() {
+      paused = true;
+      unblock(() => true);
+    },
+    resume() {
+      paused = false;
+      arm();
+    },
+    held: () =>
+      sources.reduce((sum, { held, blocked }) => sum + held.size + (blocked ? 1 : 0), claiming ? 1 : 0),
     stopClaiming() {
       stopping = true;
       for (const source of sources) source.blocker.close();

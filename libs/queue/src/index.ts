@@ -10,7 +10,20 @@ export {
   createConsumer,
   type Delivery,
 } from './consumer.ts';
-export { type DeadLetter, deadLetterText } from './dead-letter.ts';
+export {
+  type DeadLetter,
+  deadLetterId,
+  deadLetterText,
+  elementOfLetter,
+  readDeadLetter,
+} from './dead-letter.ts';
+export {
+  createDeadLetters,
+  type DeadLetters,
+  type FoundLetter,
+  type RedriveOrder,
+  type RedriveWord,
+} from './dead-letters.ts';
 export {
   bareId,
   changeHeader,
@@ -41,7 +54,17 @@ export {
   type ReplicaVerdict,
   reportReplica,
 } from './replica-report.ts';
-export { type Reply, runScript, type ScriptName, scriptTable, texts, word, words } from './scripts.ts';
+export {
+  type Reply,
+  runScript,
+  type ScriptName,
+  scriptNames,
+  scriptTable,
+  scriptText,
+  texts,
+  word,
+  words,
+} from './scripts.ts';
 export type { BuryOrder, FinishOrder, RetryOrder, SettleWord } from './settler.ts';
 export {
   createSubmitter,

@@ -70,14 +70,14 @@ interface StartOptions {
   health?: ReplicaHealth;
 }
 
-/** A replica beside others that need 10 ms to their first token, where 20 ms and more are late. */
-function besideFastOnes(others = 2): { health: ReplicaHealth; ends: CallEnd[] } {
+/** A replica beside others that need 10 ms to their first token; it is late after `leastMs`, or after 30 ms. */
+function besideFastOnes({ others = 2, leastMs = 20 } = {}): { health: ReplicaHealth; ends: CallEnd[] } {
   const ends: CallEnd[] = [];
   const pool = { others, first_token_ms: 10, token_ms: 1 };
   const health: ReplicaHealth = {
     hasOthers: () => others > 0,
     begin: () => ({
-      limits: (more) => callLimits(pool, { ...more, leastMs: 20 }),
+      limits: (more) => callLimits(pool, { ...more, leastMs }),
       firstToken() {},
       pace() {},
       end: (how) => void ends.push(how),
@@ -104,6 +104,7 @@ function start(
     workerName: 'llm_generator_1',
     replicaUrl: 'http://127.0.0.1:9001',
     maxTokens: 512,
+    fingerprint: 'generation-1',
     temperature: 0,
     metrics,
     ...(health && { health }),
@@ -274,7 +275,7 @@ describe.each(['ollama', 'openai'] as const)('over %s', (protocol) => {
     ['ok', {}, 'ok'],
   ])('%s %o is %s to the breaker', async (mode, more, end) => {
     await behave({ mode, ...more });
-    const { health, ends } = besideFastOnes();
+    const { health, ends } = besideFastOnes({ leastMs: 60_000 });
     await start(client(protocol), input(), { health }).outcome.catch(() => undefined);
     expect(ends).toEqual([end]);
   });
@@ -282,9 +283,9 @@ describe.each(['ollama', 'openai'] as const)('over %s', (protocol) => {
   test('a wrong key is tried at another replica, and told when there is none', async () => {
     await behave({ mode: 'error', status: 401 });
     await expect(
-      start(client(protocol), input(), { health: besideFastOnes().health }).outcome,
+      start(client(protocol), input(), { health: besideFastOnes({ leastMs: 60_000 }).health }).outcome,
     ).rejects.toMatchObject({ mayRetry: true });
-    const alone = start(client(protocol), input(), { health: besideFastOnes(0).health });
+    const alone = start(client(protocol), input(), { health: besideFastOnes({ others: 0 }).health });
     expect(await alone.outcome).toMatchObject({ kind: 'reject', code: 'generator_failed' });
   });
 

@@ -38,7 +38,8 @@ export async function askInOpenLoop(options: OpenLoop): Promise<ClientStory[]> {
 
   async function attempt(number: number): Promise<Attempt & { retryAfterMs: number | null }> {
     const sentMs = elapsed();
-    const body = JSON.stringify({ query: `What is stage number ${number} for?`, deadline_ms: deadlineMs });
+    const query = `What is stage number ${number} for?`;
+    const body = JSON.stringify({ query, deadline_ms: deadlineMs, cache: 'bypass' });
     try {
       const reply = await request(`${url}/query`, {
         method: 'POST',
