@@ -12,5 +12,9 @@ const log = createLogger({
 log.info({ config: maskSecrets(config) }, 'starting with this configuration');
 const gateway = await startGateway(config, log);
 
-process.on('SIGTERM', gateway.stop);
-process.on('SIGINT', gateway.stop);
+async function stop(): Promise<void> {
+  await gateway.stop();
+  process.exit(0);
+}
+process.on('SIGTERM', stop);
+process.on('SIGINT', stop);

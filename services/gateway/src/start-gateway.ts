@@ -8,6 +8,7 @@ import { createInspector, createSubmitter } from '@vortex/queue';
 import { openRegistry, readWebhookRules } from '@vortex/registry';
 import { createApp } from './app.ts';
 import { createJobWatch } from './jobs/job-watch.ts';
+import { listenForProbes } from './listen-for-probes.ts';
 import { mirrorReplicaLoads } from './replica-gauge.ts';
 import { createReplicaSnapshot } from './replica-snapshot.ts';
 import { startServer } from './server.ts';
@@ -70,19 +71,27 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
   const server = await startServer({
     ...{ app, host: http.host, port: http.port, log },
     largestBodyBytes: largestBody(config.gateway),
+    reusePort: config.gateway.reuse_port,
   });
-  log.info({ url: server.url }, 'the gateway listens');
+  const { probe_port } = config.gateway;
+  const probes = probe_port === 0 ? undefined : await listenForProbes(app, probe_port);
+  log.info({ url: server.url, probes: probes?.url }, 'the gateway listens');
 
   async function stop(): Promise<void> {
-    log.info({ budget_ms: worker.drain_budget_ms }, 'stopping; open requests finish');
-    // Who waits for a job is answered now, and who follows one comes back to another gateway.
+    const budgetMs = worker.drain_budget_ms;
+    const stopBy = performance.now() + budgetMs;
+    log.info({ budget_ms: budgetMs }, 'stopping; open requests finish');
+    await server.stopAccepting(Math.min(config.gateway.drain_grace_ms, budgetMs / 2));
+    // Who waits for a job is answered now, and who follows one comes back to another gateway: while this one
+    // still took connections, they would have come back to it.
     await watch.close();
-    await server.stop(worker.drain_budget_ms);
+    await server.stop(Math.max(0, stopBy - performance.now()));
     sweep.stop();
     replicas.close();
     await submitter.close();
     inspector.close();
     await registry.close();
+    await probes?.close();
     log.info('stopped');
   }
   return {

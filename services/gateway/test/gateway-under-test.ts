@@ -35,7 +35,7 @@ export interface GatewayUnderTest {
   folder: string;
   metrics: Metrics;
   drain(): void;
-  serve(options?: { requestTimeoutMs?: number }): Promise<GatewayServer>;
+  serve(options?: { requestTimeoutMs?: number; reusePort?: boolean; port?: number }): Promise<GatewayServer>;
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>;
 }
 
@@ -69,6 +69,9 @@ export async function gatewayUnderTest(
       max_ingest_bytes: 4 * 1024 * 1024,
       max_upload_bytes: 16 * 1024 * 1024,
       max_upload_files: 5,
+      drain_grace_ms: 0,
+      reuse_port: false,
+      probe_port: 0,
       ...settings,
     },
     submitter: queue,
