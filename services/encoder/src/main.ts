@@ -51,5 +51,9 @@ running = await runStages({
   },
   drainBudgetMs,
 });
-parts.push('stages', () => running?.stop());
+parts.push(
+  'stages',
+  () => running?.stop(),
+  () => running?.hurry(),
+);
 log.info({ model: embedder.model.fingerprint, ...choice, source: files.source }, 'encoder consumes');

@@ -23,6 +23,8 @@ export interface ServerDrain {
   /** With 0, one that is under way stops waiting. */
   stopAccepting(graceMs: number): Promise<void>;
   finish(budgetMs: number): Promise<void>;
+  /** The grace and the waiting end now. */
+  cut(): void;
   /** From the first step on. */
   hasBegun(): boolean;
 }
@@ -37,6 +39,7 @@ const maxTurns = 200;
 export function createServerDrain(server: Server, log: Logger): ServerDrain {
   const acceptedAt = new Map<Socket, number>();
   let begun = false;
+  let isCut = false;
   let lastEnd = Number.NEGATIVE_INFINITY;
   let accepting: Promise<void> | undefined;
   const enoughGrace = new AbortController();
@@ -77,6 +80,11 @@ export function createServerDrain(server: Server, log: Logger): ServerDrain {
 
   return {
     hasBegun: () => begun,
+    cut() {
+      isCut = true;
+      enoughGrace.abort();
+      server.closeAllConnections();
+    },
     stopAccepting(graceMs) {
       if (graceMs === 0) enoughGrace.abort();
       accepting ??= stopAccepting(graceMs);
@@ -92,6 +100,8 @@ export function createServerDrain(server: Server, log: Logger): ServerDrain {
         // request has come, not after.
         await turn();
         closeIdle();
+        // One that was accepted after the cut.
+        if (isCut) server.closeAllConnections();
         if (acceptedAt.size > 0) await delay(sweepMs);
       }
       clearTimeout(cut);

@@ -21,6 +21,8 @@ export interface GatewayServer {
   stopAccepting(graceMs: number): Promise<void>;
   /** Resolves once every connection is closed; the same promise however often it is called. */
   stop(budgetMs: number): Promise<void>;
+  /** Ends a stop that is under way: every connection is closed, whatever it waits for. */
+  cut(): void;
 }
 
 export interface ServerOptions {
@@ -98,6 +100,7 @@ export async function startServer(options: ServerOptions): Promise<GatewayServer
       stopped ??= drain.stopAccepting(0).then(() => drain.finish(budgetMs));
       return stopped;
     },
+    cut: drain.cut,
   };
 }
 

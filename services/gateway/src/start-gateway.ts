@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ServiceConfig } from '@vortex/config';
 import { createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel } from '@vortex/embedding';
@@ -20,7 +21,11 @@ export interface RunningGateway {
   url: string;
   /** Readiness off, open requests finish within the drain budget, then everything is closed. Safe to call twice. */
   stop(): Promise<void>;
+  /** Of a stop that is under way: what is still open is cut now. */
+  hurry(): void;
 }
+
+const startPatienceMs = 2000;
 
 /** The gateway with all its real parts, listening. Redis may be away: it is then not ready, but alive. */
 export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger): Promise<RunningGateway> {
@@ -67,6 +72,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
   // The document takes 100 ms to make; the first reader of /docs must not hold up everybody's questions.
   await app.request('/openapi.json');
   await submitter.start();
+  await readyOrLate();
   const sweep = await startIncomingSweep(incomingDir, log);
   const server = await startServer({
     ...{ app, host: http.host, port: http.port, log },
@@ -76,6 +82,17 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
   const { probe_port } = config.gateway;
   const probes = probe_port === 0 ? undefined : await listenForProbes(app, probe_port);
   log.info({ url: server.url, probes: probes?.url }, 'the gateway listens');
+
+  /**
+   * Who listens is asked, where the port is shared from the first moment on: two of 5,000 questions met a
+   * gateway that had just been restarted and had no connection to Redis yet. A Redis that is away is waited
+   * for in vain, and then said to be.
+   */
+  async function readyOrLate(): Promise<void> {
+    const until = performance.now() + startPatienceMs;
+    while (!submitter.isReady() && performance.now() < until) await delay(10);
+    await replicas.refresh();
+  }
 
   async function stop(): Promise<void> {
     const budgetMs = worker.drain_budget_ms;
@@ -100,6 +117,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
       stopping ??= stop();
       return stopping;
     },
+    hurry: server.cut,
   };
 }
 
