@@ -123,6 +123,8 @@ export class ScriptedQueue implements Submitter, QueueInspector {
   readonly submitted: SubmittedJob[] = [];
   readonly cancelled: string[] = [];
   readonly jobs = new Map<string, Record<string, string>>();
+  /** Ids in the chain. */
+  readonly live = new Set<string>();
   ready = true;
   /** False: Redis is frozen, which nobody has noticed yet. */
   answers = true;
@@ -158,7 +160,7 @@ export class ScriptedQueue implements Submitter, QueueInspector {
     if (place !== -1) this.cancelled.splice(place, 1);
   }
   async areLive(_lane: Lane, ids: readonly string[]): Promise<boolean[]> {
-    return ids.map(() => false);
+    return ids.map((id) => this.live.has(id));
   }
   isReady(): boolean {
     return this.ready;
