@@ -30,13 +30,14 @@ import type { JobError, JobSource } from './job-source.ts';
 import type { JobTally } from './job-tally.ts';
 import { listOf, nextElement } from './next-element.ts';
 import { readEnvelope } from './read-envelope.ts';
+import { createRunTimes } from './run-times.ts';
 import type { StageContext, StageHandler } from './stage-handler.ts';
 
 /**
  * Lives one stage: takes a delivery, lets the handler decide, carries the decision out.
  *
- * Life of a run. delivered → (unreadable: buried) → (deadline passed, cancelled: completed, not run) →
- * running → concluded, by exactly one of: the handler's outcome, its throw, the deadline, the stage's
+ * Life of a run. delivered → (unreadable: buried) → (deadline passed or too near, cancelled: completed, not
+ * run) → running → concluded, by exactly one of: the handler's outcome, its throw, the deadline, the stage's
  * budget, a cancellation, the end of a drain. Whoever concludes first settles; the rest is ignored. When it
  * was not the handler, the signal has fired and the slot stays taken until the handler returns: work
  * that ignores its signal must not be joined by more of its kind.
@@ -106,6 +107,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
   const row: StageRow = stages[stage];
   const queue = row.list;
   const runs = new Set<Run>();
+  const runTimes = createRunTimes();
   let settling = 0;
   let watch: NodeJS.Timeout | undefined;
 
@@ -171,7 +173,15 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       end(run, 'cancelled', 'the job was cancelled before this stage began');
     else if (job.deadline_at <= claimedAt) {
       end(run, 'deadline_exceeded', `the deadline had passed when ${stage} claimed the job`);
-    } else begin(run, input, enter, type);
+    } else {
+      const remainingMs = job.deadline_at - claimedAt;
+      const medianMs = runTimes.medianMs(claimedAt);
+      if (medianMs === null || remainingMs >= medianMs) begin(run, input, enter, type);
+      else {
+        const needs = `half of its runs take longer than ${Math.round(medianMs)} ms`;
+        end(run, 'deadline_exceeded', `${remainingMs} ms were left when ${stage} claimed the job; ${needs}`);
+      }
+    }
   }
 
   function begin(run: Run, input: InputOf<Stage>, enter: boolean, type: string): void {
@@ -462,6 +472,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
   function measure(run: Run, outcome: string): void {
     const serviceMs = performance.now() - run.startedAt;
     run.timingsMs[stage] = Math.round(serviceMs * 1000) / 1000;
+    if (outcome === 'forwarded' || outcome === 'completed') runTimes.note(serviceMs, Date.now());
     metrics.observe('rag_stage_duration_seconds', { stage, outcome }, serviceMs / 1000);
   }
 
