@@ -78,12 +78,17 @@ export function createServerDrain(server: Server, log: Logger): ServerDrain {
     if (now - lastEnd >= quietForMs) server.closeIdleConnections();
   }
 
+  /** Those as well that left HTTP and were answered on the bare socket; the server knows no more of them. */
+  function closeAll(): void {
+    for (const socket of acceptedAt.keys()) socket.destroy();
+  }
+
   return {
     hasBegun: () => begun,
     cut() {
       isCut = true;
       enoughGrace.abort();
-      server.closeAllConnections();
+      closeAll();
     },
     stopAccepting(graceMs) {
       if (graceMs === 0) enoughGrace.abort();
@@ -93,7 +98,7 @@ export function createServerDrain(server: Server, log: Logger): ServerDrain {
     async finish(budgetMs) {
       const cut = setTimeout(() => {
         log.warn({ budget_ms: budgetMs }, 'requests are still open at the end of the drain; cutting them');
-        server.closeAllConnections();
+        closeAll();
       }, budgetMs);
       while (acceptedAt.size > 0) {
         // Right after the turn that has read what was there: an idle connection is closed before its next
@@ -101,7 +106,7 @@ export function createServerDrain(server: Server, log: Logger): ServerDrain {
         await turn();
         closeIdle();
         // One that was accepted after the cut.
-        if (isCut) server.closeAllConnections();
+        if (isCut) closeAll();
         if (acceptedAt.size > 0) await delay(sweepMs);
       }
       clearTimeout(cut);

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Writable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createLogger, silentLogger } from '@vortex/observability';
 import { describe, expect, it, vi } from 'vitest';
 import { startServer } from '../src/server.ts';
@@ -68,6 +69,7 @@ describe('stopping', () => {
     await once(socket, 'connect');
     const stopped = server.stop(30_000);
     await server.stopAccepting(0);
+    for (let turns = 0; turns < 20; turns += 1) await nextTurn();
     let received = '';
     socket.setEncoding('utf8').on('data', (piece: string) => {
       received += piece;

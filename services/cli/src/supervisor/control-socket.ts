@@ -49,15 +49,13 @@ export async function openControlSocket(
   });
   // Of a supervisor that was killed: ours is the only one on this folder, the lock says so.
   rmSync(path, { force: true });
-  const openToAll = process.umask(0o177);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(path, resolve);
-    });
-  } finally {
-    process.umask(openToAll);
-  }
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    // The socket's file is made within the call, so nothing else is made under this mask.
+    const before = process.umask(0o177);
+    server.listen(path, resolve);
+    process.umask(before);
+  });
   chmodSync(path, 0o600);
   return {
     close() {
