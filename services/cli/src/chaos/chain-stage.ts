@@ -72,13 +72,38 @@ const lanes: RunStagesOptions['lanes'] = {
   },
 };
 
+// Documents' lanes of the same two workers, with slots of their own. The first chunk's text says what is done.
+const lowLanes: RunStagesOptions['lanes'] = {
+  embed: {
+    slots,
+    async handler(input, { job }) {
+      await noted('encode', input.chunks[0]?.text ?? '', job);
+      const { collection, document_id, version, title } = input;
+      const chunks = input.chunks.map((chunk) => ({ ...chunk, embedding: vector }));
+      const payload = { collection, document_id, version, title, embedding_model: 'none', chunks };
+      return { kind: 'forward', to: 'store', payload };
+    },
+  },
+  store: {
+    slots,
+    async handler(input, { job }) {
+      await noted('retrieve', input.chunks[0]?.text ?? '', job);
+      return { kind: 'done', result: { stored: input.chunks.length, truncated: 0 } };
+    },
+  },
+};
+
 const running: RunningStages = await runStages({
   service: `chaos-${options.stage}`,
   workerName: options.workerName,
   redis: { url: options.redisUrl },
   log: silentLogger,
   metrics: createMetrics(`chaos-${options.stage}`),
-  lanes: { [options.stage]: lanes[options.stage] },
+  lanes: {
+    [options.stage]: lanes[options.stage],
+    ...(options.stage === 'encode' && { embed: lowLanes.embed }),
+    ...(options.stage === 'retrieve' && { store: lowLanes.store }),
+  },
   ...(options.stage === 'generate' && { replica: { url: options.replicaUrl ?? '', slots } }),
   drainBudgetMs: 5_000,
   ...(options.stuckMs !== undefined && { stuckMs: options.stuckMs }),

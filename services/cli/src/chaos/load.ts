@@ -17,6 +17,8 @@ export interface LoadOptions {
 }
 
 export interface Load {
+  /** Of the ids: `<prefix><number>`. */
+  readonly prefix: string;
   readonly jobs: number;
   /** Resolves when every job has ended. */
   readonly done: Promise<void>;
@@ -26,7 +28,8 @@ export interface Load {
   ended(): number;
   /** By id: how it ended. */
   ends(): ReadonlyMap<string, JobEnd>;
-  latenciesMs(): number[];
+  /** By job number; a hole where one has not ended. */
+  latenciesMs(): readonly number[];
   /** Answers "not now" that clients got and waited out. */
   refusals(): number;
   slowestRefusalMs(): number;
@@ -72,7 +75,7 @@ export function startLoad(chain: Chain, prefix: string, options: LoadOptions): L
         });
         if (admitted) inChain -= 1;
         completions.set(id, readEnd(text));
-        latenciesMs.push(performance.now() - begun);
+        latenciesMs[number] = performance.now() - begun;
         return;
       } catch (error) {
         if (!(error instanceof QueueUnavailable || error instanceof QueueFull)) throw error;
@@ -98,6 +101,7 @@ export function startLoad(chain: Chain, prefix: string, options: LoadOptions): L
   const done = arrive();
   done.catch(() => undefined);
   return {
+    prefix,
     jobs,
     done,
     submitted: () => submitted,

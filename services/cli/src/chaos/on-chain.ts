@@ -145,7 +145,7 @@ async function figuresOf(chain: Chain, load: Load): Promise<Outcome['figures']> 
   const entries = chain.ledger();
   const { runs, repeated, finishedTwice } = countRuns(entries);
   const redeliveries = redeliveryDelays(entries, chain.kills());
-  const latencies = load.latenciesMs();
+  const latencies = load.latenciesMs().filter((ms) => ms > 0);
   return {
     jobs: load.jobs,
     lost: load.jobs - load.ended(),
