@@ -1,4 +1,5 @@
 import { codeScenarios, driverScenarios } from './code.ts';
+import { instanceScenarios } from './instance.ts';
 import { networkScenarios } from './network.ts';
 import { processScenarios } from './processes.ts';
 import { redisScenarios } from './redis.ts';
@@ -12,5 +13,6 @@ export const scenarios: readonly Scenario[] = [
   ...redisScenarios,
   ...trafficScenarios,
   ...codeScenarios,
+  ...instanceScenarios,
   ...driverScenarios,
 ];

@@ -55,7 +55,7 @@ function print({ jobs, json }: ChaosOptions): void {
     name: scenario.name,
     family: scenario.family,
     ground: scenario.ground,
-    jobs: jobsOf(scenario, scenarios, jobs),
+    jobs: scenario.share === 0 ? null : jobsOf(scenario, scenarios, jobs),
     holds: scenario.holds,
   }));
   if (json) console.log(JSON.stringify({ scenarios: rows }, null, 2));

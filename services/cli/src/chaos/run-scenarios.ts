@@ -56,7 +56,8 @@ export async function runScenarios(options: RunOptions): Promise<ChaosReport> {
       const since = performance.now();
       let outcome: Outcome | Error;
       try {
-        const context = { jobs: jobsOf(scenario, all, jobs), modelsDir: options.modelsDir, note, ...redis };
+        const { modelsDir } = options;
+        const context = { jobs: jobsOf(scenario, all, jobs), totalJobs: jobs, modelsDir, note, ...redis };
         outcome = await scenario.run(context, grounds);
       } catch (error) {
         outcome = error instanceof Error ? error : new Error(String(error));

@@ -37,6 +37,8 @@ export interface Outcome {
 export interface ScenarioContext {
   /** Of the jobs asked for in all, this scenario's own. */
   jobs: number;
+  /** Of the whole run: how thorough it is to be. */
+  totalJobs: number;
   redisBinary?: string;
   modelsDir: string;
   note: (line: string) => void;
@@ -48,7 +50,7 @@ export interface Scenario {
   ground: Ground;
   /** One sentence: what must hold. */
   holds: string;
-  /** Parts of all jobs, relative to the other scenarios'. */
+  /** Parts of all jobs, relative to the other scenarios'; 0: its load is made of time or of seeds. */
   share: number;
   run(context: ScenarioContext, grounds: Grounds): Promise<Outcome>;
 }
@@ -65,8 +67,8 @@ export function check(what: string, ok: boolean, seen: string | number): Check {
   return { what, ok, seen: String(seen) };
 }
 
-/** Whole jobs for each scenario, at least `least` each; they add up to about `all`. */
+/** Rounded up, so that all of them together are no fewer than asked for. Without a share: as many as time allows. */
 export function jobsOf(scenario: Scenario, scenarios: readonly Scenario[], all: number): number {
   const parts = scenarios.reduce((sum, { share }) => sum + share, 0);
-  return Math.max(1, Math.round((all * scenario.share) / parts));
+  return Math.ceil((all * scenario.share) / parts);
 }
