@@ -161,6 +161,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
       tally,
       log,
       metrics,
+      now: () => beat.nowMs(),
     });
     lanes.set(stage, { lane, consumer, lists });
   }

@@ -82,6 +82,8 @@ export interface StageLaneOptions<Stage extends StageName> {
   tally: JobTally;
   log: Logger;
   metrics: Metrics;
+  /** Epoch milliseconds by the clock that deadlines are judged by: Redis', whatever this host's says. */
+  now: () => number;
 }
 
 interface Run {
@@ -102,7 +104,7 @@ interface Run {
 const watchMs = 50;
 
 export function createStageLane<Stage extends StageName>(options: StageLaneOptions<Stage>): StageLane {
-  const { stage, handler, consumer, log, metrics } = options;
+  const { stage, handler, consumer, log, metrics, now } = options;
   const row: StageRow = stages[stage];
   const queue = row.list;
   const runs = new Set<Run>();
@@ -116,6 +118,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       jobs: options.jobs,
       consumer,
       log,
+      now,
       take: (delivery, input, claimedAt, type) => take(delivery, input, claimedAt, true, type),
       buryUnreadable,
       awaitSettle,
@@ -128,7 +131,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       void ids.deliver(delivery);
       return;
     }
-    const claimedAt = Date.now();
+    const claimedAt = now();
     const envelope = readEnvelope(stage, delivery.element);
     if (envelope.kind === 'unreadable') {
       buryUnreadable(delivery, envelope);
@@ -211,7 +214,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     switch (outcome.kind) {
       case 'forward': {
         measure(run, 'forwarded');
-        const element = nextElement(outcome.to, job, outcome.payload, run.timingsMs, Date.now());
+        const element = nextElement(outcome.to, job, outcome.payload, run.timingsMs, now());
         settle(run, consumer.handoff(run.delivery, listOf(outcome.to, job), element), 'forwarded');
         return;
       }
@@ -228,7 +231,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
         return;
       case 'later': {
         measure(run, 'later');
-        const remainingMs = job.deadline_at - Date.now();
+        const remainingMs = job.deadline_at - now();
         if (outcome.afterMs >= remainingMs) {
           end(run, 'deadline_exceeded', `${stage} asked to wait past the deadline: ${outcome.reason}`);
         } else retry(run, Math.max(0, outcome.afterMs), outcome.reason, undefined);
@@ -247,7 +250,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       bury(run, error.code, message);
       return;
     }
-    const delayMs = retryDelayMs(job.attempt, job.deadline_at - Date.now());
+    const delayMs = retryDelayMs(job.attempt, job.deadline_at - now());
     if (job.attempt < row.maxAttempts && delayMs !== null) {
       log.warn(
         { job_id: job.id, stage, attempt: job.attempt, delay_ms: delayMs, err: error },
@@ -279,7 +282,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       ...(job.track && { track: true }),
       attempt,
       deadline_at: job.deadline_at,
-      enqueued_at: Date.now() + delayMs,
+      enqueued_at: now() + delayMs,
       ...(isGenerator && { replica: undefined }),
     });
     const fields = {
@@ -473,11 +476,11 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       watch = undefined;
       return;
     }
-    const now = Date.now();
+    const time = now();
     const monotonic = performance.now();
     for (const run of runs) {
       if (run.concluded) continue;
-      if (now >= run.job.deadline_at) {
+      if (time >= run.job.deadline_at) {
         interrupt(run, new DOMException('the deadline passed', 'TimeoutError'), () => {
           measure(run, 'expired');
           end(run, 'deadline_exceeded', `the deadline passed while ${stage} worked on the job`);
@@ -537,13 +540,13 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
 class RunContext implements StageContext {
   readonly #run: Run;
   readonly #stage: StageName;
-  readonly #options: Pick<StageLaneOptions<StageName>, 'log' | 'publishFrame'>;
+  readonly #options: Pick<StageLaneOptions<StageName>, 'log' | 'publishFrame' | 'now'>;
   #log: Logger | undefined;
 
   constructor(
     run: Run,
     stage: StageName,
-    options: Pick<StageLaneOptions<StageName>, 'log' | 'publishFrame'>,
+    options: Pick<StageLaneOptions<StageName>, 'log' | 'publishFrame' | 'now'>,
   ) {
     this.#run = run;
     this.#stage = stage;
@@ -569,9 +572,9 @@ class RunContext implements StageContext {
     return this.#log;
   }
 
-  readonly now = Date.now;
-
   // Arrow functions: handlers pass them on without the object.
+  readonly now = (): number => this.#options.now();
+
   readonly emit = (frame: AnswerFrameBody): void => {
     const { job, concluded } = this.#run;
     if (concluded || job.reply_to === undefined) return;
