@@ -68,10 +68,14 @@ export function createContentStore(folder: string): ContentStore {
     async put(bytes) {
       const hash = createHash('sha256').update(bytes).digest('hex');
       if (await isFile(fileOf(hash))) return hash;
-      await mkdir(parentOf(hash), { recursive: true });
       const unfinished = join(parentOf(hash), `.${hash}.${randomBytes(6).toString('hex')}`);
       try {
-        await writeDurably(unfinished, bytes);
+        // There are 256 folders, and nearly always this one is there.
+        await writeDurably(unfinished, bytes).catch(async (error: unknown) => {
+          if (!isMissing(error)) throw error;
+          await mkdir(parentOf(hash), { recursive: true });
+          await writeDurably(unfinished, bytes);
+        });
         await place(unfinished, hash);
       } catch (error) {
         await rm(unfinished, { force: true });

@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { StageFailure } from '@vortex/contracts';
 import { fileTypeFromBuffer } from 'file-type';
 import {
@@ -11,6 +11,7 @@ import {
 import { looksLikeMarkdown } from './media-type.ts';
 import { detectEncoding } from './text-encoding.ts';
 import {
+  type ByteSource,
   isEntryThere,
   readAt,
   readStoredEntry,
@@ -30,20 +31,28 @@ import {
  *
  * @throws StageFailure `unsupported_type`, `corrupt_file`
  */
-export async function sniffDocument(document: {
-  file: string;
-  filename: string | null;
-}): Promise<{ mediaType: DocumentMediaType }> {
+export async function sniffDocument(
+  document: { filename: string | null } & ({ file: string } | { content: Buffer }),
+): Promise<{ mediaType: DocumentMediaType }> {
+  const { filename } = document;
+  if ('content' in document) return sniff(document.content, document.content.length, filename);
   const handle = await open(document.file, 'r');
   try {
-    const { size } = await handle.stat();
-    const head = await readAt(handle, 0, Math.min(size, headBytes));
-    const seen = await mediaTypeOfBytes(handle, size, head, document.filename);
-    assertNameAgrees(document.filename, seen);
-    return { mediaType: seen };
+    return await sniff(handle, (await handle.stat()).size, filename);
   } finally {
     await handle.close();
   }
+}
+
+async function sniff(
+  source: ByteSource,
+  bytes: number,
+  filename: string | null,
+): Promise<{ mediaType: DocumentMediaType }> {
+  const head = await readAt(source, 0, Math.min(bytes, headBytes));
+  const mediaType = await mediaTypeOfBytes(source, bytes, head, filename);
+  assertNameAgrees(filename, mediaType);
+  return { mediaType };
 }
 
 const headBytes = 64 * 1024;
@@ -51,7 +60,7 @@ const compoundFile = Buffer.from([0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1
 const encryptedPackage = Buffer.from('EncryptedPackage', 'utf16le');
 
 async function mediaTypeOfBytes(
-  handle: FileHandle,
+  handle: ByteSource,
   bytes: number,
   head: Buffer,
   filename: string | null,
@@ -78,7 +87,7 @@ const openXmlParts = [
 ];
 
 async function zipType(
-  handle: FileHandle,
+  handle: ByteSource,
   bytes: number,
   filename: string | null,
 ): Promise<DocumentMediaType> {
@@ -107,7 +116,7 @@ async function zipType(
 }
 
 async function zipMember(
-  handle: FileHandle,
+  handle: ByteSource,
   { entries }: ZipDirectory,
 ): Promise<{ mediaType: DocumentMediaType; part: string } | null> {
   const mark = entries.get('mimetype');
@@ -131,7 +140,7 @@ async function zipMember(
 
 /** OLE files: the old Office formats, and the new ones when they are locked by a password. */
 async function compoundType(
-  handle: FileHandle,
+  handle: ByteSource,
   head: Buffer,
   filename: string | null,
 ): Promise<DocumentMediaType> {

@@ -15,6 +15,9 @@ export interface ZipEntry {
   encrypted: boolean;
 }
 
+/** A file, on disk or in memory. */
+export type ByteSource = FileHandle | Buffer;
+
 export interface ZipDirectory {
   /** As many as stand in the part of the directory that was read. */
   entries: Map<string, ZipEntry>;
@@ -29,7 +32,7 @@ const longestComment = 65_535;
 
 /** Null when the directory is not there or leads outside of the file: the archive is cut off or damaged. */
 export async function readZipDirectory(
-  file: FileHandle,
+  file: ByteSource,
   bytes: number,
   maxDirectoryBytes = glanceBytes,
 ): Promise<ZipDirectory | null> {
@@ -53,7 +56,7 @@ export async function readZipDirectory(
 }
 
 async function readZip64End(
-  file: FileHandle,
+  file: ByteSource,
   endRecord: number,
 ): Promise<{ size: number; start: number; count: number } | null> {
   const locator = await readAt(file, Math.max(0, endRecord - 20), endRecord);
@@ -113,7 +116,7 @@ function longFields<F extends Record<string, number>>(extra: Buffer, fields: F):
 }
 
 /** The text of a small entry that is stored uncompressed, such as `mimetype`; null for any other. */
-export async function readStoredEntry(file: FileHandle, entry: ZipEntry): Promise<string | null> {
+export async function readStoredEntry(file: ByteSource, entry: ZipEntry): Promise<string | null> {
   if (entry.method !== 0 || entry.compressedBytes > 1024) return null;
   const header = await readAt(file, entry.headerOffset, entry.headerOffset + 30);
   if (header.length < 30 || header.readUInt32LE(0) !== 0x04034b50) return null;
@@ -122,13 +125,14 @@ export async function readStoredEntry(file: FileHandle, entry: ZipEntry): Promis
 }
 
 /** The entry's own header stands where the directory says, and its bytes lie within the file. */
-export async function isEntryThere(file: FileHandle, bytes: number, entry: ZipEntry): Promise<boolean> {
+export async function isEntryThere(file: ByteSource, bytes: number, entry: ZipEntry): Promise<boolean> {
   const header = await readAt(file, entry.headerOffset, entry.headerOffset + 4);
   if (header.length < 4 || header.readUInt32LE(0) !== 0x04034b50) return false;
   return entry.headerOffset + 30 + entry.compressedBytes <= bytes;
 }
 
-export async function readAt(file: FileHandle, start: number, end: number): Promise<Buffer> {
+export async function readAt(file: ByteSource, start: number, end: number): Promise<Buffer> {
+  if (Buffer.isBuffer(file)) return file.subarray(start, end);
   const buffer = Buffer.alloc(Math.max(0, end - start));
   let filled = 0;
   while (filled < buffer.length) {

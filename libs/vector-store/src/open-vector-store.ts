@@ -18,8 +18,8 @@ export interface VectorStoreOptions {
   log: Logger;
 }
 
-/** A document of a stream waits that long for its rows at most, and 15 of 75 a second are written together. */
-const pauseMs = 200;
+/** A document of a stream waits that long for its rows at most, and 20 of 80 a second are written together. */
+const pauseMs = 300;
 
 /** Opens the configured store. @throws StoreUnavailable when another process owns the LanceDB folder. */
 export async function openVectorStore(

@@ -28,7 +28,7 @@ async function expectNothingKept({
   incomingDir,
   queue,
 }: GatewayUnderTest): Promise<void> {
-  expect(await readdir(incomingDir).catch(() => [])).toEqual([]);
+  expect(await arriving(incomingDir)).toEqual([]);
   const kept: string[] = [];
   for await (const { hash } of originals.list()) kept.push(hash);
   expect(kept).toEqual([]);
@@ -38,11 +38,16 @@ async function expectNothingKept({
   expect(queue.submitted).toEqual([]);
 }
 
+const arriving = (folder: string) => readdir(folder).catch(() => []);
+
 describe('POST /api/documents/upload', () => {
-  it('accepts a file: stored, in the registry, its bare id in the queue', async () => {
+  it.each([
+    ['a small file, which is held', 1],
+    ['a file that is written while it arrives', 5000],
+  ])('accepts %s: stored, in the registry, its bare id in the queue', async (_, times) => {
     const gateway = await gatewayUnderTest();
     const { queue, registry, originals, incomingDir } = gateway;
-    const content = '# Pump\n\nThe pump needs oil.';
+    const content = '# Pump\n\nThe pump needs oil.\n'.repeat(times);
     const response = await send(
       gateway,
       multipart(
@@ -76,7 +81,7 @@ describe('POST /api/documents/upload', () => {
       },
     });
     expect((await originals.get(hashOf(content))).toString()).toBe(content);
-    await until('no arriving file is left', async () => (await readdir(incomingDir)).length === 0);
+    await until('no arriving file is left', async () => (await arriving(incomingDir)).length === 0);
   });
 
   it('answers the same bytes with the same settings without work, and changed ones with a new job', async () => {
@@ -122,7 +127,7 @@ describe('POST /api/documents/upload', () => {
       { filename: 'd.txt', status: 'queued' },
     ]);
     expect(gateway.queue.submitted).toHaveLength(2);
-    await until('no arriving file is left', async () => (await readdir(gateway.incomingDir)).length === 0);
+    await until('no arriving file is left', async () => (await arriving(gateway.incomingDir)).length === 0);
   });
 
   it.each([
@@ -309,7 +314,7 @@ describe('Idempotency-Key', () => {
     expect([other.status, await other.json()]).toMatchObject([409, { code: 'idempotency_conflict' }]);
     expect(gateway.queue.submitted).toHaveLength(1);
     expect(await gateway.originals.has(hashOf('two'))).toBe(false);
-    await until('no arriving file is left', async () => (await readdir(gateway.incomingDir)).length === 0);
+    await until('no arriving file is left', async () => (await arriving(gateway.incomingDir)).length === 0);
   });
 
   it('holds for JSON documents and for POST /ingest, each on its own route', async () => {

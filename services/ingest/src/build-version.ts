@@ -4,6 +4,7 @@ import type { StageContext } from '@vortex/runtime';
 import { createProgress, storedAt } from './progress.ts';
 import { readOriginal } from './read-original.ts';
 import { createProgressReporter } from './report-progress.ts';
+import { isShort } from './short-document.ts';
 import type { UploadDeps } from './upload-deps.ts';
 
 export interface BuiltVersion {
@@ -26,7 +27,7 @@ export async function buildVersion(
   context: StageContext,
   deps: UploadDeps & { onRead(): void },
 ): Promise<BuiltVersion | null> {
-  const { registry, spool, groups, readPieces, metrics } = deps;
+  const { registry, spool, groups, metrics } = deps;
   const { signal, log, now } = context;
   const { id: jobId, tenant, documentId, version } = job;
   const named = { tenant, documentId, version };
@@ -40,7 +41,7 @@ export async function buildVersion(
 
   try {
     reporter.say({ stage: 'parse', progress: 0, message: 'Waiting for the parser', etaMs: null });
-    const folder = await spool.folderOf({ id: jobId, tenant, version });
+    const folder = isShort(payload, deps) ? null : await spool.folderOf({ id: jobId, tenant, version });
     const read = await readOriginal(
       { ...named, payload },
       folder,
@@ -64,7 +65,7 @@ export async function buildVersion(
         version,
         title: read.shownTitle,
         pieces: read.pieces,
-        piecesFrom: (ordinal) => readPieces(read.piecesFile, ordinal),
+        piecesFrom: read.piecesFrom,
         stored,
       },
       {

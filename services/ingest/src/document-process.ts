@@ -3,9 +3,9 @@ import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync, w
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { type FailureCode, StageFailure } from '@vortex/contracts';
-import { chunkPieces, type ParsedText, type ParseLimits, parseDocument } from '@vortex/documents';
+import { chunkPieces, type ParsedText, type ParseLimits, type Piece, parseDocument } from '@vortex/documents';
 import { loadTokenizer } from '@vortex/embedding';
-import type { ReadProgress, ReadRequest } from './document-reader.ts';
+import type { DocumentRequest, ReadProgress, ReadRequest, ShortDocument } from './document-reader.ts';
 import { type ReadResult, readFiles, readKey } from './finished-read.ts';
 
 /**
@@ -14,7 +14,8 @@ import { type ReadResult, readFiles, readKey } from './finished-read.ts';
  */
 export interface ReadTask {
   id: number;
-  request: ReadRequest;
+  /** Without `outDir` the answer is the document itself. */
+  request: DocumentRequest | ReadRequest;
   limits: ParseLimits;
 }
 
@@ -22,6 +23,7 @@ export type ReadReply =
   | { kind: 'ready' }
   | { kind: 'progress'; id: number; progress: ReadProgress }
   | { kind: 'read'; id: number; result: ReadResult }
+  | { kind: 'short'; id: number; document: ShortDocument }
   | { kind: 'failed'; id: number; code: FailureCode | null; message: string };
 
 const [model, modelsDir] = process.argv.slice(2);
@@ -39,7 +41,7 @@ const tokenizer = await loadTokenizer({ model, modelsDir });
 
 process.on('message', async (task: ReadTask) => {
   try {
-    reply({ kind: 'read', id: task.id, result: await read(task) });
+    reply(await read(task));
   } catch (error) {
     const code = error instanceof StageFailure ? error.code : null;
     reply({
@@ -52,9 +54,8 @@ process.on('message', async (task: ReadTask) => {
 });
 reply({ kind: 'ready' });
 
-async function read({ id, request, limits }: ReadTask): Promise<ReadResult> {
+async function read({ id, request, limits }: ReadTask): Promise<ReadReply> {
   const tell = throttled((progress) => reply({ kind: 'progress', id, progress }));
-  mkdirSync(request.outDir, { recursive: true });
   const { file, mediaType } = request;
   const parsed = await parseDocument({
     file,
@@ -62,6 +63,39 @@ async function read({ id, request, limits }: ReadTask): Promise<ReadResult> {
     limits,
     onProgress: (done, total, unit) => tell({ stage: 'parse', done, total, unit }),
   });
+  if ('outDir' in request) return { kind: 'read', id, result: await writeRead(request, parsed, tell) };
+  return { kind: 'short', id, document: shortDocument(request, parsed) };
+}
+
+function shortDocument(request: DocumentRequest, parsed: ParsedText): ShortDocument {
+  const textBytes = Buffer.from(parsed.text, 'utf8');
+  const allPieces = [...piecesOf(request, parsed)];
+  return {
+    textHash: createHash('sha256').update(textBytes).digest('hex'),
+    ...factsOf(parsed),
+    pieces: allPieces.length,
+    tokens: allPieces.reduce((sum, { tokens }) => sum + tokens, 0),
+    textBytes,
+    allPieces,
+  };
+}
+
+function piecesOf({ title, chunking }: DocumentRequest, parsed: ParsedText): Iterable<Piece> {
+  const { text, mediaType, pages } = parsed;
+  const countTokens = (part: string) => tokenizer.countTokens(part);
+  return chunkPieces({ text, mediaType, title: title ?? '', pages }, { ...chunking, countTokens });
+}
+
+function factsOf({ text, pages, title }: ParsedText) {
+  return { characters: text.length, pages: pages?.length ?? null, title };
+}
+
+async function writeRead(
+  request: ReadRequest,
+  parsed: ParsedText,
+  tell: (progress: ReadProgress) => void,
+): Promise<ReadResult> {
+  mkdirSync(request.outDir, { recursive: true });
   const textHash = writeText(join(request.outDir, readFiles.text), parsed.text);
   const { pieces, tokens, piecesHash } = await writePieces(request, parsed, (done) =>
     tell({ stage: 'chunk', done, total: parsed.text.length, unit: 'characters' }),
@@ -70,9 +104,7 @@ async function read({ id, request, limits }: ReadTask): Promise<ReadResult> {
     key: readKey(request),
     textHash,
     piecesHash,
-    characters: parsed.text.length,
-    pages: parsed.pages?.length ?? null,
-    title: parsed.title,
+    ...factsOf(parsed),
     pieces,
     tokens,
   };
@@ -103,11 +135,11 @@ const bufferedCharacters = 1024 * 1024;
 const turnMs = 100;
 
 async function writePieces(
-  { title, chunking, outDir }: ReadRequest,
-  { text, mediaType, pages }: ParsedText,
+  request: ReadRequest,
+  parsed: ParsedText,
   onProgress: (done: number) => void,
 ): Promise<{ pieces: number; tokens: number; piecesHash: string }> {
-  const handle = openSync(join(outDir, readFiles.pieces), 'w');
+  const handle = openSync(join(request.outDir, readFiles.pieces), 'w');
   const hash = createHash('sha256');
   const write = (some: string) => {
     const bytes = Buffer.from(some, 'utf8');
@@ -119,9 +151,7 @@ async function writePieces(
   let lines = '';
   let turnedAt = performance.now();
   try {
-    const countTokens = (part: string) => tokenizer.countTokens(part);
-    const source = { text, mediaType, title: title ?? '', pages };
-    for (const piece of chunkPieces(source, { ...chunking, countTokens })) {
+    for (const piece of piecesOf(request, parsed)) {
       lines += `${JSON.stringify(piece)}\n`;
       pieces += 1;
       tokens += piece.tokens;

@@ -1,6 +1,14 @@
 import { StageFailure } from '@vortex/contracts';
 import type { ReadReply } from './document-process.ts';
-import type { DocumentReader, ReadDocument, ReadProgress, ReadRequest } from './document-reader.ts';
+import type {
+  DocumentReader,
+  DocumentRequest,
+  ReadDocument,
+  ReadHooks,
+  ReadProgress,
+  ReadRequest,
+  ShortDocument,
+} from './document-reader.ts';
 import { asReadDocument, finishedRead } from './finished-read.ts';
 import { type ReaderChild, startReaderChild } from './reader-child.ts';
 import { memoryPassed, type ReaderLimits, timePassed } from './reader-limits.ts';
@@ -47,12 +55,13 @@ export interface ProcessReaderOptions {
 }
 
 type Lane = 'quick' | 'slow';
+type Answer = Extract<ReadReply, { kind: 'read' | 'short' }>;
 
 interface Reading {
   id: number;
-  request: ReadRequest;
+  request: DocumentRequest | ReadRequest;
   onProgress: (progress: ReadProgress) => void;
-  resolve: (document: ReadDocument) => void;
+  resolve: (reply: Answer) => void;
   reject: (error: Error) => void;
   /** Why the child that reads it was killed; what the reading is answered with. */
   killedFor: Error | null;
@@ -124,7 +133,7 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
     }
     place.reading = null;
     stopTimers(place);
-    if (reply.kind === 'read') reading.resolve(asReadDocument(reading.request.outDir, reply.result));
+    if (reply.kind === 'read' || reply.kind === 'short') reading.resolve(reply);
     else if (reply.code === null) reading.reject(new Error(reply.message));
     else reading.reject(new StageFailure(reply.code, reply.message));
     endWhenIdle(place);
@@ -227,14 +236,8 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
     place.timers.push(timer);
   }
 
-  async function whenRead(
-    request: ReadRequest,
-    hooks: Parameters<DocumentReader['read']>[1],
-  ): Promise<ReadDocument> {
+  function whenRead(request: DocumentRequest | ReadRequest, hooks: ReadHooks): Promise<Answer> {
     const { signal, onProgress } = hooks;
-    signal.throwIfAborted();
-    const finished = await finishedRead(request);
-    if (finished !== null) return finished;
     return new Promise((resolve, reject) => {
       if (closed) throw new Error('the reader is closed');
       signal.throwIfAborted();
@@ -242,9 +245,9 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
         id: nextId++,
         request,
         onProgress,
-        resolve: (document) => {
+        resolve: (reply) => {
           signal.removeEventListener('abort', abort);
-          resolve(document);
+          resolve(reply);
         },
         reject: (error) => {
           signal.removeEventListener('abort', abort);
@@ -269,7 +272,20 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
   }
 
   return {
-    read: whenRead,
+    async read(request, hooks): Promise<ReadDocument> {
+      hooks.signal.throwIfAborted();
+      const finished = await finishedRead(request);
+      if (finished !== null) return finished;
+      const reply = await whenRead(request, hooks);
+      if (reply.kind !== 'read') throw new Error('the reading process wrote nothing (process-reader-1)');
+      return asReadDocument(request.outDir, reply.result);
+    },
+
+    async readShort({ file, mediaType, filename, title, chunking }, hooks): Promise<ShortDocument> {
+      const reply = await whenRead({ file, mediaType, filename, title, chunking }, hooks);
+      if (reply.kind !== 'short') throw new Error('the reading process gave no document (process-reader-2)');
+      return reply.document;
+    },
 
     async warmUp() {
       const [place = startPlace('quick')] = placesOf('quick');

@@ -8,6 +8,7 @@ import type { EncoderModel } from './assert-model.ts';
 import type { DocumentReader, ReadPieces } from './document-reader.ts';
 import { createIngestStage } from './ingest-stage.ts';
 import { createGroupSender } from './send-groups.ts';
+import { usualShortBytes } from './short-document.ts';
 import { createSpool } from './spool.ts';
 import { type Sweeper, startSweeper } from './sweeper.ts';
 import { createTurns } from './turns.ts';
@@ -20,6 +21,7 @@ export interface IngestParts {
   texts: ContentStore;
   /** Folder of documents that are being built. */
   spoolDir: string;
+  shortBytes?: number;
   reader: DocumentReader;
   readPieces: ReadPieces;
   submitter: Submitter;
@@ -74,6 +76,7 @@ export async function startIngest(parts: IngestParts): Promise<RunningIngest> {
       groupSize: settings.group_size,
       groupsInFlight: settings.groups_in_flight,
     }),
+    shortBytes: parts.shortBytes ?? usualShortBytes,
     touchMs: settings.sweep_ms || 5000,
   });
   const chunking = {

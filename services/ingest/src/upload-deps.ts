@@ -21,10 +21,12 @@ export interface UploadDeps {
     | 'versionState'
   >;
   originals: Pick<ContentStore, 'has' | 'pathOf'>;
-  texts: Pick<ContentStore, 'has' | 'adopt'>;
-  reader: Pick<DocumentReader, 'read'>;
+  texts: Pick<ContentStore, 'has' | 'adopt' | 'put'>;
+  reader: Pick<DocumentReader, 'read' | 'readShort'>;
   readPieces: ReadPieces;
   spool: Spool;
+  /** Plain documents of so many bytes at most are read in memory: short-document.ts. */
+  shortBytes: number;
   groups: GroupSender;
   model: EncoderModel;
   liveView: Pick<LiveView, 'progress'>;

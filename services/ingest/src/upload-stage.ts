@@ -1,9 +1,10 @@
-import { documentJobPayload, type Outcome, StageFailure } from '@vortex/contracts';
+import { type DocumentJobPayload, documentJobPayload, type Outcome, StageFailure } from '@vortex/contracts';
 import type { JobRecord } from '@vortex/registry';
 import type { StageContext, StageHandler } from '@vortex/runtime';
 import { assertModel } from './assert-model.ts';
 import { type BuiltVersion, buildVersion } from './build-version.ts';
 import { countEnd, typeLabel } from './ingest-ends.ts';
+import { isShort } from './short-document.ts';
 import type { UploadDeps } from './upload-deps.ts';
 
 /**
@@ -12,7 +13,7 @@ import type { UploadDeps } from './upload-deps.ts';
  *   original ─► read in a child: text and pieces ─► groups embedded and stored ─► published (the switch) ─► done
  *
  * Every step can be repeated and none is repeated without need: the read document lies in the spool until the job
- * ends, stored groups are noted, chunk and group ids are made of what they name.
+ * ends (a short one is read again instead), stored groups are noted, chunk and group ids are made of what they name.
  *
  * Refused: what no retry can help (`StageFailure`), and what has failed on every try (`attempts_exhausted`). A job
  * that was cancelled, or whose document was deleted, stops at the next group or by its signal: `cancelled`; what it
@@ -73,19 +74,20 @@ async function ingest(
   const { id, tenant } = context.job;
   const job = await deps.registry.getJob(tenant, id);
   if (job === null || job.completedAt !== null) throw new Error(`job ${id} ended while it was claimed`);
-  const outcome = await attempt(job, context, deps, onRead);
-  await deps.spool.remove(id);
+  const payload = documentJobPayload.parse(job.payload);
+  const outcome = await attempt(job, payload, context, deps, onRead);
+  if (!isShort(payload, deps)) await deps.spool.remove(id);
   if (outcome.kind === 'done') deps.jobs.forget(id);
   return outcome;
 }
 
 async function attempt(
   job: JobRecord,
+  payload: DocumentJobPayload,
   context: StageContext,
   deps: UploadDeps,
   onRead: () => void,
 ): Promise<Outcome<'upload'>> {
-  const payload = documentJobPayload.parse(job.payload);
   try {
     assertModel(await deps.registry.getCollection(job.tenant, job.collection), deps.model);
     const built = await buildVersion(job, payload, context, { ...deps, onRead });

@@ -11,3 +11,6 @@ export const benchSettings = {
   sweep_ms: 60_000,
   job_history_days: 30,
 } as const;
+
+/** Three sentences are short, forty are not. */
+export const benchShortBytes = 1000;

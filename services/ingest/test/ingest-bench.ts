@@ -18,7 +18,7 @@ import { runStages } from '@vortex/runtime';
 import { openTestRedis, type TestRedis, until } from '@vortex/testkit';
 import { startIngest } from '../src/start-ingest.ts';
 import type { Sweeper } from '../src/sweeper.ts';
-import { benchModel, benchSettings } from './bench-settings.ts';
+import { benchModel, benchSettings, benchShortBytes } from './bench-settings.ts';
 import { createPlainReader, readPlainPieces } from './plain-reader.ts';
 
 /**
@@ -168,6 +168,7 @@ export async function openIngestBench(): Promise<IngestBench> {
         submitter: submitterOfWorker,
         texts,
         spoolDir: join(folder, 'spool'),
+        shortBytes: benchShortBytes,
         readPieces: readPlainPieces,
         model: { ...benchModel, fingerprint: model },
         settings: { ...benchSettings, sweep_ms: sweepMs },

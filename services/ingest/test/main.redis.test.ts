@@ -70,7 +70,7 @@ it('killed in the middle: the next one goes on, and has not read the document ag
     if (open < 0) await held.pass();
   };
   const first = startService();
-  const id = await bench.upload({ name: 'a.txt', content: sentences(200) });
+  const id = await bench.upload({ name: 'a.txt', content: sentences(900) });
   const { documentId, version } = await bench.job(id);
   const noted = async () => (await bench.registry.storedGroups(tenant, documentId, version)).length;
   await until('three groups are noted', async () => (await noted()) === 3, 30_000);

@@ -4,7 +4,14 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { chunkText, firstHeading, type Piece } from '@vortex/documents';
-import type { DocumentReader, ReadDocument, ReadPieces } from '../src/document-reader.ts';
+import type {
+  DocumentReader,
+  DocumentRequest,
+  ReadDocument,
+  ReadHooks,
+  ReadPieces,
+  ShortDocument,
+} from '../src/document-reader.ts';
 
 /**
  * Keeps the promises of the real reader for plain text and Markdown, in this process and with words for tokens: what
@@ -16,38 +23,52 @@ export function createPlainReader(hooks: {
   parsed: string[];
 } {
   const parsed: string[] = [];
+
+  async function readText(
+    request: DocumentRequest,
+    { signal, onProgress }: ReadHooks,
+  ): Promise<ShortDocument> {
+    await hooks.beforeRead(signal, request.file);
+    signal.throwIfAborted();
+    parsed.push(request.file);
+    const text = (await readFile(request.file, 'utf8')).replace(/^\ufeff/, '');
+    onProgress({ stage: 'parse', done: text.length, total: text.length, unit: 'bytes' });
+    const allPieces = chunkText(
+      {
+        text,
+        mediaType: request.mediaType === 'text/markdown' ? 'text/markdown' : 'text/plain',
+        title: request.title ?? '',
+      },
+      { ...request.chunking, countTokens: (part) => part.split(/\s+/).filter(Boolean).length },
+    );
+    onProgress({ stage: 'chunk', done: text.length, total: text.length, unit: 'characters' });
+    return {
+      textHash: createHash('sha256').update(text).digest('hex'),
+      characters: text.length,
+      pages: null,
+      title: firstHeading(text),
+      pieces: allPieces.length,
+      tokens: allPieces.reduce((sum, piece) => sum + piece.tokens, 0),
+      textBytes: Buffer.from(text),
+      allPieces,
+    };
+  }
+
   return {
     parsed,
-    async read(request, { signal, onProgress }) {
+    readShort: readText,
+    async read(request, hooks) {
       const result = join(request.outDir, 'read.json');
       if (existsSync(result)) return JSON.parse(await readFile(result, 'utf8')) as ReadDocument;
       await mkdir(request.outDir, { recursive: true });
-      await hooks.beforeRead(signal, request.file);
-      signal.throwIfAborted();
-      parsed.push(request.outDir);
-      const text = (await readFile(request.file, 'utf8')).replace(/^\ufeff/, '');
-      onProgress({ stage: 'parse', done: text.length, total: text.length, unit: 'bytes' });
-      const pieces = chunkText(
-        {
-          text,
-          mediaType: request.mediaType === 'text/markdown' ? 'text/markdown' : 'text/plain',
-          title: request.title ?? '',
-        },
-        { ...request.chunking, countTokens: (part) => part.split(/\s+/).filter(Boolean).length },
-      );
-      onProgress({ stage: 'chunk', done: text.length, total: text.length, unit: 'characters' });
+      const { textBytes, allPieces, ...facts } = await readText(request, hooks);
       const read: ReadDocument = {
+        ...facts,
         textFile: join(request.outDir, 'text'),
-        textHash: createHash('sha256').update(text).digest('hex'),
-        characters: text.length,
-        pages: null,
-        title: firstHeading(text),
-        pieces: pieces.length,
-        tokens: pieces.reduce((sum, piece) => sum + piece.tokens, 0),
         piecesFile: join(request.outDir, 'pieces'),
       };
-      await writeFile(read.textFile, text);
-      await writeFile(read.piecesFile, pieces.map((piece) => `${JSON.stringify(piece)}\n`).join(''));
+      await writeFile(read.textFile, textBytes);
+      await writeFile(read.piecesFile, allPieces.map((piece) => `${JSON.stringify(piece)}\n`).join(''));
       await writeFile(`${result}.new`, JSON.stringify(read));
       await rename(`${result}.new`, result);
       return read;

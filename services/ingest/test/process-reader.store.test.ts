@@ -104,6 +104,21 @@ describe('reading in a process of its own', () => {
     expect((await readdir(request.outDir)).sort()).toEqual(['pieces.ndjson', 'result.json', 'text.txt']);
   });
 
+  it('gives a short document back as it would have written it, and writes nothing', async () => {
+    const request = await requestFor(
+      '# The queue\n\nIt holds jobs. 👩‍🚀 é\u2028x\n\n'.repeat(20),
+      'text/markdown',
+    );
+    const { textBytes, allPieces, ...facts } = await readerWith().readShort(request, silent);
+    await expect(readdir(request.outDir)).rejects.toThrow(/no such file/);
+    const { textFile, piecesFile, ...written } = await readerWith().read(request, silent);
+    expect(facts).toEqual(written);
+    expect(Buffer.from(textBytes)).toEqual(await readFile(textFile));
+    expect(allPieces).toEqual(await piecesOf(piecesFile));
+    const missing = { ...request, file: `${request.file}-gone` };
+    await expect(readerWith().readShort(missing, silent)).rejects.toThrow(/no such file/);
+  });
+
   it('answers a second read from the first, and reads anew for other settings', async () => {
     const request = await requestFor('The queue holds jobs. '.repeat(50));
     const first = await readerWith().read(request, silent);

@@ -58,8 +58,10 @@ export async function uploadCorpus(
       }
     }),
   );
-  // Told below, where it is awaited: until then the loop watches what was accepted.
-  uploading.catch(() => {});
+  let refused: unknown;
+  uploading.catch((error: unknown) => {
+    refused = error;
+  });
   await Promise.race([uploading, untilTrue(() => firstAccepted !== null)]);
 
   let seen = 0;
@@ -70,6 +72,7 @@ export async function uploadCorpus(
       await uploading;
       return { documents: seen, chunks: 0, seconds: Number.NaN, chunks_per_second: Number.NaN };
     }
+    if (refused !== undefined) throw refused;
     const { documents, chunks } = await client.collections.get(collection);
     const now = performance.now();
     if (documents === corpus.files.length) {

@@ -165,14 +165,18 @@ function assertFilesFit(files: readonly ReceivedFile[], fields: UploadFields): v
   if (fields.title !== undefined) throw refused('/title', 'names one document; send one file with it');
 }
 
-async function lookAt(
-  parts: GatewayParts,
-  { path, filename, hash, bytes }: ReceivedFile,
-): Promise<ArrivedDocument | RefusedFile> {
+async function lookAt(parts: GatewayParts, file: ReceivedFile): Promise<ArrivedDocument | RefusedFile> {
+  const { filename, hash, bytes } = file;
   try {
     if (bytes === 0) throw new StageFailure('empty_document', `${filename} is empty`);
-    const { mediaType } = await sniffDocument({ file: path, filename });
-    const place = () => parts.originals.adopt(path, hash);
+    const { originals } = parts;
+    const held = file.kind === 'held';
+    const bytesOf = held ? { content: file.content } : { file: file.path };
+    const { mediaType } = await sniffDocument({ ...bytesOf, filename });
+    const place = async () => {
+      if (held) await originals.put(file.content);
+      else await originals.adopt(file.path, hash);
+    };
     return { filename, name: filename, mediaType, hash, bytes, place };
   } catch (error) {
     const problem = error instanceof StageFailure ? problemOf(error) : null;

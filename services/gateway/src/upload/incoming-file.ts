@@ -9,25 +9,58 @@ import { collectYoung } from './collect-young.ts';
  */
 const syncEveryBytes = 4 * 1024 * 1024;
 
-/** A file that has arrived whole: synced, under a random name, named by its hash. */
-export interface ArrivedFile {
-  path: string;
+/**
+ * A small file is held instead: writing it under a name that it soon loses, syncing, and reading it to see what it is
+ * took as long as all else the gateway does for it.
+ */
+const heldBytes = 32 * 1024;
+
+/** A file that has arrived whole. */
+export type ArrivedFile = {
   /** SHA-256, hex. */
   hash: string;
   bytes: number;
-}
+} & (
+  | { kind: 'held'; content: Buffer }
+  /** Synced, under a random name. */
+  | { kind: 'written'; path: string }
+);
 
 /**
- * Writes a stream into `folder` while hashing it; holds one piece of it at a time.
+ * Takes a stream: holds what is small, writes anything else into `folder` while hashing it, one piece at a time.
  * @throws what the stream or the disk throws; the file is gone then.
  */
-export async function writeIncoming(folder: string, pieces: AsyncIterable<Buffer>): Promise<ArrivedFile> {
+export async function receiveFile(folder: string, pieces: AsyncIterable<Buffer>): Promise<ArrivedFile> {
+  const source = pieces[Symbol.asyncIterator]();
+  const held: Buffer[] = [];
+  for (let bytes = 0; bytes <= heldBytes; ) {
+    const { done, value } = await source.next();
+    if (done) {
+      const content = Buffer.concat(held);
+      return { kind: 'held', content, bytes, hash: createHash('sha256').update(content).digest('hex') };
+    }
+    held.push(value);
+    bytes += value.length;
+  }
+  return writeIncoming(folder, heldThen(held, source));
+}
+
+async function* heldThen(held: readonly Buffer[], rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  try {
+    yield* held;
+    for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+  } finally {
+    await rest.return?.();
+  }
+}
+
+async function writeIncoming(folder: string, pieces: AsyncIterable<Buffer>): Promise<ArrivedFile> {
   await mkdir(folder, { recursive: true });
   const path = join(folder, randomBytes(16).toString('hex'));
   const handle = await open(path, 'wx', 0o600);
   try {
     const arrived = await writePieces(handle, pieces);
-    return { path, ...arrived };
+    return { kind: 'written', path, ...arrived };
   } catch (error) {
     await rm(path, { force: true });
     throw error;

@@ -9,12 +9,12 @@ import { assertNotEncoded, pointerTo } from '../middleware/json-body.ts';
 import { ClientGone, gatewayProblem, type HttpProblem } from '../problem.ts';
 import { isRefused } from '../refused-connections.ts';
 import { fileNameOf } from './file-name.ts';
-import { type ArrivedFile, writeIncoming } from './incoming-file.ts';
+import { type ArrivedFile, receiveFile } from './incoming-file.ts';
 import { keepArrived } from './keep-arrived.ts';
 
 /**
- * A multipart body, its files streamed to disk as they come: what the socket brings is parsed, hashed and written
- * before more is read, so that 200 MB cost no memory. Fields may stand before, between or behind the files; nothing
+ * A multipart body, its files streamed to disk as they come (but for small ones): what the socket brings is parsed,
+ * hashed and written before more is read, so that 200 MB cost no memory. Fields may stand before, between or behind the files; nothing
  * is decided before the end.
  *
  *   receiving ──► every part written and synced      received, the caller's to dispose of
@@ -29,9 +29,7 @@ export interface ReceivedUpload {
   dispose(): Promise<void>;
 }
 
-export interface ReceivedFile extends ArrivedFile {
-  filename: string;
-}
+export type ReceivedFile = ArrivedFile & { filename: string };
 
 export interface UploadLimits {
   /** Where files are written. */
@@ -94,9 +92,9 @@ async function receive(
       return refuse(fieldRefused(name ?? '', message));
     }
     stream.once('limit', () => refuse(tooLarge(limits)));
-    const written = writeIncoming(limits.folder, stream).then((file) => ({ ...file, filename: known }));
+    const written = receiveFile(limits.folder, stream).then((file) => ({ ...file, filename: known }));
     // A disk that is full must not be fed to the end of the body first.
-    written.then(({ path }) => arrived.add(path), refuse);
+    written.then((file) => file.kind === 'written' && arrived.add(file.path), refuse);
     writing.push(written);
   });
   parser.on('field', (name, value, { nameTruncated, valueTruncated }) => {
@@ -116,7 +114,8 @@ async function receive(
 
   const dispose = async () => {
     for (const file of await Promise.allSettled(writing)) {
-      if (file.status === 'fulfilled') await rm(file.value.path, { force: true });
+      if (file.status === 'rejected' || file.value.kind === 'held') continue;
+      await rm(file.value.path, { force: true });
     }
   };
   try {
