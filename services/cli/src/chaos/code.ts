@@ -119,13 +119,16 @@ export const driverScenarios: readonly Scenario[] = [
     name: 'interleavings',
     holds: 'after every step of random interleavings of all queue scripts an id is in exactly one place',
     file: 'libs/queue/test/interleaving.redis.test.ts',
-    environment: ({ jobs }) => ({ VORTEX_INTERLEAVING_SEEDS: String(Math.max(50, jobs)) }),
+    // Three thousand with the usual ten thousand jobs.
+    environment: ({ totalJobs }) => ({
+      VORTEX_INTERLEAVING_SEEDS: String(Math.max(250, Math.round(totalJobs * 0.3))),
+    }),
   }),
   driver({
     name: 'crash-points',
     holds: 'a worker that is killed before or after any Redis call of any verb loses nothing',
-    file: 'libs/runtime/test/crash.redis.test.ts',
-    environment: () => ({}),
+    file: 'libs/runtime/test/crash-points.redis.test.ts',
+    environment: () => ({ VORTEX_CRASH_POINTS: 'all' }),
   }),
 ];
 

@@ -1,3 +1,6 @@
+import type { Chain } from './chain.ts';
+import type { ChaosStack } from './stack.ts';
+
 /**
  * A scenario: a fault with a fixed name, what must hold while and after it strikes, and the part of all jobs that
  * go through it. It is told by checks (each true or false, with what was seen) and by figures.
@@ -57,8 +60,8 @@ export interface Scenario {
 
 /** Grounds are shared by scenarios: each begins by proving that what it was given is clean. */
 export interface Grounds {
-  chain(): Promise<import('./chain.ts').Chain>;
-  stack(): Promise<import('./stack.ts').ChaosStack>;
+  chain(): Promise<Chain>;
+  stack(): Promise<ChaosStack>;
   /** What is there has been left in disorder; the next one who asks gets a new one. */
   discard(ground: Ground): Promise<void>;
 }

@@ -96,7 +96,7 @@ async function pushBadEnvelopes(
     await direct.rpush('job:encoder_in', JSON.stringify(['no object', number]));
     await direct.rpush('job:retriever_in', Buffer.from([0x7b, 0xff, 0xfe, number, 0x7d]));
     await direct.rpush('job:encoder_in', JSON.stringify({ id: id('wrong'), query: { text: 'no string' } }));
-    await direct.rpush('job:retriever_in', JSON.stringify({ id: id('lacking'), query: 'no vector' }));
+    await direct.rpush('job:retriever_in', JSON.stringify({ id: id('lacking') }));
     await direct.rpush(
       'job:encoder_in',
       JSON.stringify({ id: id('future'), v: 99, query: 'from the future' }),
@@ -220,7 +220,7 @@ async function flood(chain: Chain, load: Load): Promise<{ checks: Check[]; own: 
     chunk_id: id,
     ordinal: 0,
     text: 'work=20',
-    source_span: { start: 0, end: 7 },
+    source_span: [0, 7] as const,
     page: null,
     heading_path: [],
     context: '',
