@@ -13,12 +13,12 @@ interface StackScenario {
   holds: string;
   family: Scenario['family'];
   clients: number;
-  disturb(
-    stack: ChaosStack,
-    load: MixedLoad,
-    context: ScenarioContext,
-  ): Promise<{ checks?: Check[]; own?: Record<string, number | string> }>;
-  judge(outcome: MixedOutcome): Check[];
+  disturb(stack: ChaosStack, load: MixedLoad, context: ScenarioContext): Promise<Disturbed>;
+  judge(outcome: MixedOutcome, own: Record<string, number>): Check[];
+}
+
+interface Disturbed {
+  own: Record<string, number>;
 }
 
 const restartOfServices = onStack({
@@ -30,7 +30,12 @@ const restartOfServices = onStack({
   judge: (outcome) => [
     check(
       'no request failed',
-      outcome.wrong.length + outcome.refused + outcome.broken + outcome.unanswered.length === 0,
+      outcome.wrong.length +
+        outcome.refused +
+        outcome.broken +
+        outcome.modelFailed +
+        outcome.unanswered.length ===
+        0,
       [`${outcome.refused} refused, ${outcome.broken} broken`, ...outcome.wrong.slice(0, 3)].join(' | '),
     ),
   ],
@@ -44,7 +49,7 @@ export const instanceScenarios: readonly Scenario[] = [
       'SIGKILL and SIGSTOP of random processes and cuts of random Redis connections under 30 concurrent questions and uploads: each is answered, or told 503 or 504',
     clients: 30,
     disturb: killAtRandom,
-    judge: (outcome) => [
+    judge: (outcome, own) => [
       check(
         'each request was answered in the end',
         outcome.unanswered.length === 0,
@@ -54,6 +59,16 @@ export const instanceScenarios: readonly Scenario[] = [
         'what was not an answer was a clear 503 or 504',
         outcome.wrong.length === 0,
         outcome.wrong.slice(0, 3).join(' | ') || 'yes',
+      ),
+      check(
+        'a connection broke only where the gateway was struck',
+        outcome.broken === 0 || (own.gateway_struck ?? 0) > 0,
+        outcome.broken,
+      ),
+      check(
+        'a 502 came only where the model server itself was struck',
+        outcome.modelFailed === 0 || (own.model_struck ?? 0) > 0,
+        outcome.modelFailed,
       ),
     ],
   }),
@@ -100,7 +115,7 @@ function onStack(scenario: StackScenario): Scenario {
       await onceClean(stack);
       const load = startMixedLoad({ url: stack.url, clients });
       let outcome: MixedOutcome;
-      let disturbed: Awaited<ReturnType<StackScenario['disturb']>> = {};
+      let disturbed: Disturbed = { own: {} };
       try {
         disturbed = await scenario.disturb(stack, load, context);
       } finally {
@@ -111,7 +126,7 @@ function onStack(scenario: StackScenario): Scenario {
       const cleanMs = await onceClean(stack).catch(() => null);
       const audit = await stack.audit();
       const checks = [
-        ...scenario.judge(outcome),
+        ...scenario.judge(outcome, disturbed.own),
         check(
           'every accepted document became ready',
           outcome.unfinished.length === 0,
@@ -119,7 +134,6 @@ function onStack(scenario: StackScenario): Scenario {
         ),
         ...leftoverChecks(await readLeftovers(stack.direct, await pidsOf(stack)), null),
         check('the audit of documents is clean', audit.clean, audit.clean ? 'yes' : audit.text.slice(0, 400)),
-        ...(disturbed.checks ?? []),
       ];
       return {
         checks,
@@ -136,6 +150,7 @@ function onStack(scenario: StackScenario): Scenario {
             uploads: outcome.uploads,
             refused: outcome.refused,
             broken_connections: outcome.broken,
+            model_away_502: outcome.modelFailed,
             ...disturbed.own,
             clean_after_s: cleanMs === null ? 'never' : seconds(cleanMs),
           },
@@ -162,32 +177,37 @@ async function killAtRandom(
   stack: ChaosStack,
   _load: MixedLoad,
   { totalJobs }: ScenarioContext,
-): Promise<{ own: Record<string, number | string> }> {
-  const struck: Record<string, number> = { killed: 0, frozen: 0, cut: 0 };
+): Promise<Disturbed> {
+  const own = { killed: 0, frozen: 0, cut: 0, gateway_struck: 0, model_struck: 0 };
   const thaws: Promise<void>[] = [];
-  const end = performance.now() + killSeconds(totalJobs) * 1000;
+  const seconds = killSeconds(totalJobs);
+  const end = performance.now() + seconds * 1000;
   while (performance.now() < end) {
     await pause(1_000 + Math.random() * 2_500);
     const dice = Math.random();
     const services = await stack.services();
     const victim = services[Math.floor(Math.random() * services.length)];
+    if (dice < 0.6 && victim !== undefined) {
+      if (victim.name === 'gateway') own.gateway_struck += 1;
+      if (victim.name === 'mock-llm') own.model_struck += 1;
+    }
     if (dice < 0.4 && victim !== undefined) {
       strike(victim.pid, 'SIGKILL');
-      struck.killed = (struck.killed ?? 0) + 1;
+      own.killed += 1;
     } else if (dice < 0.6 && victim !== undefined) {
       strike(victim.pid, 'SIGSTOP');
-      struck.frozen = (struck.frozen ?? 0) + 1;
+      own.frozen += 1;
       thaws.push(pause(1_000 + Math.random() * 14_000).then(() => strike(victim.pid, 'SIGCONT')));
     } else {
       for (const connection of stack.wire.connections()) {
         if (Math.random() > 0.2) continue;
         connection.cut();
-        struck.cut = (struck.cut ?? 0) + 1;
+        own.cut += 1;
       }
     }
   }
   await Promise.all(thaws);
-  return { own: { ...struck, seconds: killSeconds(totalJobs) } };
+  return { own: { ...own, seconds } };
 }
 
 /** Who has died meanwhile needs no signal. */
@@ -199,7 +219,7 @@ function strike(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-async function restartEach(stack: ChaosStack): Promise<{ own: Record<string, number | string> }> {
+async function restartEach(stack: ChaosStack): Promise<Disturbed> {
   const names = ['encoder', 'retriever', 'llm-generator', 'ingest'];
   let restarted = 0;
   for (const { name, pid } of await stack.services()) {

@@ -18,6 +18,8 @@ export interface MixedOutcome {
   refused: number;
   /** Tries whose connection broke or that found nobody listening. */
   broken: number;
+  /** Requests that were answered 502 because the language model did not answer, tries included. */
+  modelFailed: number;
   /** Any other answer, in words; there must be none. */
   wrong: string[];
   /** Requests that never got an answer. */
@@ -45,6 +47,7 @@ export function startMixedLoad(options: MixedLoadOptions): MixedLoad {
     answered: 0,
     refused: 0,
     broken: 0,
+    modelFailed: 0,
     wrong: [],
     unanswered: [],
     uploads: 0,
@@ -76,6 +79,10 @@ export function startMixedLoad(options: MixedLoadOptions): MixedLoad {
           const job = (JSON.parse(told.text) as { job_id: string | null }).job_id;
           if (job !== null) jobs.push(job);
         }
+        return;
+      }
+      if (told.kind === 'modelFailed') {
+        outcome.modelFailed += 1;
         return;
       }
       if (told.kind === 'wrong') {
@@ -140,15 +147,20 @@ export function startMixedLoad(options: MixedLoadOptions): MixedLoad {
 }
 
 interface Told {
-  kind: 'answered' | 'refused' | 'broken' | 'wrong';
+  kind: 'answered' | 'refused' | 'broken' | 'modelFailed' | 'wrong';
   text: string;
 }
 
 function judge(status: number, type: string, text: string): Told {
   if (type.includes('text/event-stream')) return judgeStream(text);
   if (status === 200 || status === 202) return { kind: 'answered', text };
-  const clear = type.includes('application/problem+json') && (status === 503 || status === 504);
-  return { kind: clear ? 'refused' : 'wrong', text: `${status} ${text}` };
+  const isProblem = type.includes('application/problem+json');
+  return { kind: isProblem ? kindOfProblem(status, text) : 'wrong', text: `${status} ${text}` };
+}
+
+function kindOfProblem(status: number, text: string): Told['kind'] {
+  if (status === 503 || status === 504) return 'refused';
+  return status === 502 && text.includes('/problems/generator-failed') ? 'modelFailed' : 'wrong';
 }
 
 /** The status of a stream is said before anything can go wrong; its last event is the answer. */
@@ -157,7 +169,8 @@ function judgeStream(text: string): Told {
   const last = events.at(-1) ?? '';
   if (/event: ?done/.test(last)) return { kind: 'answered', text };
   if (/event: ?error/.test(last)) {
-    return { kind: /"status": ?50[34]/.test(last) ? 'refused' : 'wrong', text: last };
+    const status = Number(/"status": ?(\d+)/.exec(last)?.[1]);
+    return { kind: kindOfProblem(status, last), text: last };
   }
   return { kind: 'broken', text: last };
 }
