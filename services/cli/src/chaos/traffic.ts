@@ -21,7 +21,8 @@ export const trafficScenarios: readonly Scenario[] = [
     seconds: 45,
     dead: poisonous.length,
     completes: (number) => !poisonous.includes(number),
-    query: (number) => (poisonous.includes(number) ? 'die@retrieve' : `work=${5 + (number % 11)}`),
+    // Long enough that whoever dies of poison has others in hand.
+    query: (number) => (poisonous.includes(number) ? 'die@retrieve' : `work=${200 + (number % 7) * 40}`),
     async disturb(chain, load) {
       await load.done;
       const deliveries = poisonous.map(
