@@ -35,7 +35,7 @@ export const redisScenarios: readonly Scenario[] = [
     holds: 'Redis is killed and comes back with nothing: who waits submits again, and every job ends',
     share: 4,
     seconds: 22,
-    query: () => 'work=60',
+    query: () => 'work=45',
     forgetsCompletions: true,
     async disturb(chain) {
       for (let round = 0; round < 2; round += 1) {
@@ -109,7 +109,7 @@ export const redisScenarios: readonly Scenario[] = [
     holds: 'FLUSHALL, three times: who waits submits again, and every job ends',
     share: 5,
     seconds: 24,
-    query: () => 'work=60',
+    query: () => 'work=45',
     forgetsCompletions: true,
     async disturb(chain) {
       let wiped = 0;
@@ -148,7 +148,7 @@ export const redisScenarios: readonly Scenario[] = [
       'the primary turns read-only, a replica is promoted and connections move to it, and back: nothing is lost',
     share: 5,
     seconds: 26,
-    query: () => 'work=60',
+    query: () => 'work=45',
     forgetsCompletions: true,
     disturb: failOverAndBack,
   }),

@@ -72,7 +72,11 @@ export async function runScenarios(options: RunOptions): Promise<ChaosReport> {
     await grounds.discard('chain');
     await grounds.discard('stack');
   }
-  return reportOf(rows, redeliveries, performance.now() - begun);
+  return reportOf(rows, {
+    redeliveries,
+    ms: performance.now() - begun,
+    isWhole: chosen.length === all.length,
+  });
 }
 
 function progressLine(row: ScenarioRow): string {

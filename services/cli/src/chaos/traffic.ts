@@ -125,7 +125,7 @@ async function pushBadEnvelopes(
     async () => (await direct.set(list, 'no list', 'NX')) === 'OK',
     1,
   );
-  await pause(4_000);
+  await pause(1_500);
   const stuck = load.inChain();
   await direct.del(list);
   return {
