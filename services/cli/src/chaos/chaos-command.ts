@@ -47,6 +47,8 @@ export async function chaos(options: ChaosOptions, terminal: Terminal): Promise<
     note: (line) => terminal.note(`  ${line}`),
   });
   console.log(options.json ? JSON.stringify(report, null, 2) : reportText(report));
+  // What a broken scenario has left waiting must not keep the command from ending.
+  setTimeout(() => process.exit(), 2_000).unref();
   return report.ok;
 }
 

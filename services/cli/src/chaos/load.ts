@@ -33,6 +33,8 @@ export interface Load {
   /** Answers "not now" that clients got and waited out. */
   refusals(): number;
   slowestRefusalMs(): number;
+  /** Waits for nothing any more: what has not ended is lost. */
+  abandon(): void;
 }
 
 export interface JobEnd {
@@ -47,6 +49,7 @@ export function startLoad(chain: Chain, prefix: string, options: LoadOptions): L
   const latenciesMs: number[] = [];
   let submitted = 0;
   let inChain = 0;
+  const abandoned = new AbortController();
   let refusals = 0;
   let slowestRefusalMs = 0;
 
@@ -68,6 +71,7 @@ export function startLoad(chain: Chain, prefix: string, options: LoadOptions): L
       let admitted = false;
       try {
         const text = await chain.submitter.submit(job, {
+          signal: abandoned.signal,
           onAdmitted: () => {
             admitted = true;
             inChain += 1;
@@ -111,6 +115,7 @@ export function startLoad(chain: Chain, prefix: string, options: LoadOptions): L
     latenciesMs: () => latenciesMs,
     refusals: () => refusals,
     slowestRefusalMs: () => slowestRefusalMs,
+    abandon: () => abandoned.abort(),
   };
 }
 

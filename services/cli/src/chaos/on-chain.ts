@@ -60,6 +60,7 @@ export function onChain(scenario: ChainScenario): Scenario {
         chain.gatewayWire.heal();
       }
       const endedInTime = await endOf(load);
+      if (!endedInTime) load.abandon();
       const cleanMs = await onceClean(chain).catch(() => null);
       const checks = await judge(chain, scenario, load, prefix, endedInTime);
       checks.push(...(disturbed.checks ?? []));
