@@ -7,6 +7,7 @@ import {
   jobStatusResponse,
 } from '@vortex/contracts';
 import { QueueUnavailable } from '@vortex/queue';
+import { RegistryUnavailable } from '@vortex/registry';
 import { until } from '@vortex/testkit';
 import { describe, expect, it } from 'vitest';
 import { eventsIn, gatewayUnderTest } from './gateway-under-test.ts';
@@ -45,6 +46,20 @@ describe('a document’s job', () => {
     expect((await app.request('/api/jobs/job_x')).status).toBe(404);
     queue.jobStatus = () => Promise.reject(new Error('redis is away'));
     expect((await app.request('/api/jobs/job_x')).status).toBe(503);
+  });
+
+  it.each([
+    ['locked', Object.assign(new Error('database is locked'), { code: 'ERR_SQLITE_ERROR', errcode: 5 })],
+    ['away', new RegistryUnavailable(new Error('connect ECONNREFUSED 10.0.0.1:5432'))],
+  ])('is 503 while the registry is %s, without a word of its database', async (_, error) => {
+    const { app, registry } = await gatewayUnderTest();
+    registry.getJob = () => Promise.reject(error);
+    const response = await app.request('/api/jobs/job_1');
+    expect(response.status).toBe(503);
+    expect(response.headers.get('retry-after')).toMatch(/^[1-9]$/);
+    const problem = await response.text();
+    expect(JSON.parse(problem)).toMatchObject({ code: 'registry_unavailable', retryable: true });
+    expect(problem).not.toContain(error.message);
   });
 
   it('is waited for until it ends', async () => {
