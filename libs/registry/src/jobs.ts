@@ -1,4 +1,5 @@
 import type { JobStage, JobStatus } from '@vortex/contracts';
+import type { ListPlace } from './records.ts';
 
 /**
  * Jobs of documents. Redis holds the queue and the live view; the truth about a job stands here from its 202
@@ -14,7 +15,7 @@ import type { JobStage, JobStatus } from '@vortex/contracts';
  */
 export interface JobRegistry {
   getJob(tenant: string, jobId: string): Promise<JobRecord | null>;
-  /** Newest first. */
+  /** Newest first, at most `limit`, behind `after`. */
   listJobs(tenant: string, filter?: JobFilter): Promise<JobRecord[]>;
   /** Events after `after` (0: all), in order, at most `limit` (default 500). Empty for an unknown job. */
   jobEvents(tenant: string, jobId: string, after: number, limit?: number): Promise<JobEventRecord[]>;
@@ -117,8 +118,8 @@ export interface JobFilter {
   status?: JobStatus;
   collection?: string;
   documentId?: string;
-  after?: string;
-  /** Default 50, at most 1000. */
+  after?: ListPlace;
+  /** Default 50. */
   limit?: number;
 }
 

@@ -114,7 +114,7 @@ export interface Registry extends AcceptanceRegistry, JobRegistry, WebhookRegist
   /** Null when there is none, when it belongs to another tenant, or once its deletion has begun. */
   getDocument(tenant: string, documentId: string): Promise<DocumentRecord | null>;
   findDocument(tenant: string, collection: string, externalId: string): Promise<DocumentRecord | null>;
-  /** Newest first, at most `limit`; `after` is the id of the last document of the page before. */
+  /** Newest first, at most `limit`, behind `after`. */
   listDocuments(tenant: string, filter?: DocumentFilter): Promise<DocumentRecord[]>;
 
   /** How many fit, `limit` and `after` aside. */

@@ -77,7 +77,9 @@ describe('a webhook', () => {
       { id: one?.id, eventId: one?.eventId, attempt: 2 },
     ]);
     expect((await call('/deliveries/dlv_unknown/replay', 'POST')).status).toBe(404);
-    expect((await call('/deliveries?limit=0')).status).toBe(422);
+    for (const query of ['limit=0', 'after=dlv_unknown', 'afer=1']) {
+      expect((await call(`/deliveries?${query}`)).status, query).toBe(422);
+    }
   });
 
   it('is gone when it is deleted, with what was to be sent to it', async () => {

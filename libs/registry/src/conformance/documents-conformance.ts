@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { ListPlace } from '../records.ts';
 import { collection, finished, type RegistryUnderTest, tenant } from './fixture-conformance.ts';
 
 export function documentsConformance(underTest: RegistryUnderTest): void {
@@ -74,20 +75,33 @@ export function documentsConformance(underTest: RegistryUnderTest): void {
         made.push((await underTest.begin({ externalId: `d${index}`, jobId: `job_${index}` })).documentId);
       }
       const seen: string[] = [];
+      let after: ListPlace | undefined;
       for (;;) {
-        const after = seen.at(-1);
         const rows = await underTest.registry.listDocuments(tenant, {
           limit: 3,
           collection,
           ...(after && { after }),
         });
-        if (rows.length === 0) break;
+        const last = rows.at(-1);
+        if (last === undefined) break;
         seen.push(...rows.map((row) => row.documentId));
+        after = { createdAt: last.createdAt, id: last.documentId };
       }
       expect(seen.slice(0, 2)).toEqual([made[6], made[5]]);
       expect(new Set(seen)).toEqual(new Set(made));
       expect(seen).toHaveLength(7);
       expect(await underTest.registry.listDocuments(tenant, { state: 'ready' })).toEqual([]);
+    });
+
+    it('goes on behind a document that has been removed meanwhile', async () => {
+      const { registry } = underTest;
+      await underTest.begin({ externalId: 'older', jobId: 'job_1' });
+      underTest.clock += 1;
+      const { documentId } = await underTest.begin({ externalId: 'newer', jobId: 'job_2' });
+      const after = { createdAt: underTest.clock, id: documentId };
+      await registry.deleteDocument(tenant, documentId);
+      await underTest.forgetAllStale();
+      expect(await registry.listDocuments(tenant, { after })).toMatchObject([{ externalId: 'older' }]);
     });
 
     it('finds by a part of title, file name or external id, whatever its case, by state and by ids, and counts', async () => {

@@ -284,7 +284,7 @@ export function jobsConformance(underTest: RegistryUnderTest): void {
       expect(await ids({ documentId: made[0]?.documentId ?? '' })).toEqual(['job_1']);
       expect(await ids({ collection: 'nowhere' })).toEqual([]);
       expect(await ids({ limit: 2 })).toEqual(['job_3', 'job_2']);
-      expect(await ids({ after: 'job_2' })).toEqual(['job_1']);
+      expect(await ids({ after: { createdAt: start + 1, id: 'job_2' } })).toEqual(['job_1']);
       expect(await registry.listJobs('someone-else')).toEqual([]);
       const open = await registry.openJobs({ untouchedSince: start + 2, limit: 10 });
       expect(open.map((record) => record.id)).toEqual(['job_1']);

@@ -192,7 +192,7 @@ export function webhooksConformance(underTest: RegistryUnderTest): void {
         (await underTest.other.listDeliveries(tenant, webhookId, page)).map((delivery) => delivery.id);
       expect(await list()).toEqual([newer, id]);
       expect(await list({ limit: 1 })).toEqual([newer]);
-      expect(await list({ after: newer })).toEqual([id]);
+      expect(await list({ after: { createdAt: start + 1, id: newer } })).toEqual([id]);
       expect(await registry.listDeliveries('someone-else', webhookId)).toEqual([]);
       await due();
       await registry.settleDelivery(id, { state: 'delivered', statusCode: 200 });

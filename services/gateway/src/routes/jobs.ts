@@ -15,6 +15,7 @@ import { awaitEnd } from '../jobs/await-end.ts';
 import { hasEnded, jobOfRecord, viewJob } from '../jobs/job-view.ts';
 import { readQuery } from '../middleware/query-parameters.ts';
 import { jsonContent, pathId, schemas } from '../openapi-schemas.ts';
+import { pageOf, pageParameters, placeOf } from '../paging.ts';
 import { gatewayProblem, type HttpProblem } from '../problem.ts';
 
 const its = pathId('`job_id` as the route that queued it gave it.');
@@ -34,8 +35,7 @@ const listQuery = z.strictObject({
   state: jobStatus.optional(),
   collection: collectionName.optional(),
   document: z.string().min(1).max(200).optional(),
-  after: z.string().max(200).optional(),
-  limit: z.coerce.number().int().min(1).max(1000).default(50),
+  ...pageParameters,
 });
 
 /** Jobs: read, waited for, listed, cancelled, run again. Their events have a route of their own (job-events.ts). */
@@ -99,16 +99,15 @@ export function jobEndpoints(parts: GatewayParts): Endpoint[] {
 }
 
 async function listJobs(parts: GatewayParts, context: GatewayContext, exchange: Exchange): Promise<Response> {
-  const { state, collection, document, after, limit } = readQuery(context, listQuery);
-  const records = await parts.registry.listJobs(defaultTenant, {
-    limit,
+  const { state, collection, document, ...asked } = readQuery(context, listQuery);
+  const found = await parts.registry.listJobs(defaultTenant, {
+    ...placeOf(asked),
     ...(state !== undefined && { status: state }),
     ...(collection !== undefined && { collection }),
     ...(document !== undefined && { documentId: document }),
-    ...(after !== undefined && { after }),
   });
-  const next = records.length === limit ? (records.at(-1)?.id ?? null) : null;
-  return jsonAnswer(exchange, { jobs: records.map(jobOfRecord), next } satisfies JobPage);
+  const { entries, next } = pageOf(found, asked, ({ id }) => id);
+  return jsonAnswer(exchange, { jobs: entries.map(jobOfRecord), next } satisfies JobPage);
 }
 
 async function jobWhenAsked(

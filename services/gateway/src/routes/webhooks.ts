@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import {
   defaultTenant,
   type WebhookDelivery,
+  type WebhookDeliveryPage,
   type WebhookQueued,
   type WebhookResponse,
   webhookEventType,
@@ -10,8 +11,10 @@ import { type DeliveryRecord, newWebhookSecret, type WebhookRecord } from '@vort
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { type GatewayContext, jsonAnswer, noContent } from '../exchange.ts';
-import { fieldsOf, readJson } from '../middleware/json-body.ts';
+import { readJson } from '../middleware/json-body.ts';
+import { readQuery } from '../middleware/query-parameters.ts';
 import { jsonBody, jsonContent, pathId, schemas } from '../openapi-schemas.ts';
+import { pageOf, pageParameters, placeOf } from '../paging.ts';
 import { gatewayProblem } from '../problem.ts';
 import { assertWebhookAddress } from '../webhook-address.ts';
 
@@ -109,10 +112,7 @@ function remove(parts: GatewayParts): Endpoint {
   };
 }
 
-const pageQuery = z.object({
-  after: z.string().max(200).optional().openapi({ description: '`next` of the page before.' }),
-  limit: z.coerce.number().int().min(1).max(1000).default(50),
-});
+const pageQuery = z.strictObject(pageParameters);
 
 function deliveries(parts: GatewayParts): Endpoint {
   return {
@@ -125,22 +125,13 @@ function deliveries(parts: GatewayParts): Endpoint {
     problems: [404, 422],
     async handle(context, exchange) {
       const { id } = await known(parts, context);
-      const query = pageQuery.safeParse(context.req.query());
-      if (!query.success) {
-        throw gatewayProblem('validation', {
-          detail: 'A parameter is not as this route takes it; errors says which.',
-          errors: fieldsOf(query.error),
-        });
-      }
-      const { after, limit } = query.data;
-      // One more than asked for tells whether there is a next page.
-      const page = { limit: limit + 1, ...(after !== undefined && { after }) };
-      const found = await parts.registry.listDeliveries(defaultTenant, id, page);
-      const shown = found.slice(0, limit).map(deliveryOf);
+      const asked = readQuery(context, pageQuery);
+      const found = await parts.registry.listDeliveries(defaultTenant, id, placeOf(asked));
+      const { entries, next } = pageOf(found, asked, (delivery) => delivery.id);
       return jsonAnswer(exchange, {
-        deliveries: shown,
-        next: found.length > limit ? (shown.at(-1)?.id ?? null) : null,
-      });
+        deliveries: entries.map(deliveryOf),
+        next,
+      } satisfies WebhookDeliveryPage);
     },
   };
 }
