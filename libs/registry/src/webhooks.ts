@@ -36,8 +36,8 @@ export interface WebhookRegistry {
     webhookId: string,
     page?: { after?: ListPlace; limit?: number },
   ): Promise<DeliveryRecord[]>;
-  /** Sends it once more, whatever became of it. False: no such delivery, or its webhook is gone. */
-  replayDelivery(tenant: string, deliveryId: string): Promise<boolean>;
+  /** Sends it once more, whatever became of it. False: the webhook has no such delivery, or is gone. */
+  replayDelivery(tenant: string, webhookId: string, deliveryId: string): Promise<boolean>;
   /** Removes settled deliveries created before. */
   forgetOldDeliveries(createdBefore: number): Promise<number>;
 

@@ -166,8 +166,10 @@ export function webhooksConformance(underTest: RegistryUnderTest): void {
       underTest.clock = nextAttemptAt;
       expect(await due()).toMatchObject([{ attempt: 2, body: first?.body }]);
       await registry.settleDelivery(id, { state: 'failed', statusCode: null, error: 'no answer' });
-      expect(await other.replayDelivery('someone-else', id)).toBe(false);
-      expect(await other.replayDelivery(tenant, id)).toBe(true);
+      const another = await registry.createWebhook({ ...hook, events: ['query.completed'] });
+      expect(await other.replayDelivery('someone-else', webhookId, id)).toBe(false);
+      expect(await other.replayDelivery(tenant, another.id, id)).toBe(false);
+      expect(await other.replayDelivery(tenant, webhookId, id)).toBe(true);
       expect(await due()).toMatchObject([{ attempt: 3, body: first?.body, eventId: first?.eventId }]);
       await registry.settleDelivery(id, { state: 'delivered', statusCode: 204 });
       expect(await other.listDeliveries(tenant, webhookId)).toEqual([
@@ -198,7 +200,7 @@ export function webhooksConformance(underTest: RegistryUnderTest): void {
       await registry.settleDelivery(id, { state: 'delivered', statusCode: 200 });
       await registry.deleteWebhook(tenant, webhookId);
       expect(await list()).toEqual([id]);
-      expect(await registry.replayDelivery(tenant, id)).toBe(false);
+      expect(await registry.replayDelivery(tenant, webhookId, id)).toBe(false);
     });
   });
 

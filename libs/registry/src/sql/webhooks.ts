@@ -117,15 +117,15 @@ export function webhooksOf({ now, read, note }: SqlSession): WebhookRegistry {
       return (await read(() => all(sql, values))).map(deliveryFrom);
     },
 
-    replayDelivery: (tenant, deliveryId) =>
+    replayDelivery: (tenant, webhookId, deliveryId) =>
       note(function* () {
         // One whose webhook is gone has no secret to be signed with.
         const again = yield* first(
           `UPDATE deliveries SET state = 'pending', next_attempt_at = :at, delivered_at = NULL
-            WHERE id = :deliveryId AND tenant = :tenant
-              AND (webhook_id IS NULL OR EXISTS (SELECT 1 FROM webhooks w WHERE w.id = deliveries.webhook_id))
+            WHERE id = :deliveryId AND tenant = :tenant AND webhook_id = :webhookId
+              AND EXISTS (SELECT 1 FROM webhooks w WHERE w.id = deliveries.webhook_id)
             RETURNING id`,
-          { tenant, deliveryId, at: now() },
+          { tenant, webhookId, deliveryId, at: now() },
         );
         return again !== undefined;
       }),

@@ -169,11 +169,11 @@ function replay(parts: GatewayParts): Endpoint {
     responses: { 202: jsonContent(schemas.webhookQueued, 'Will be sent again, with the same `webhook-id`.') },
     problems: [404],
     async handle(context, exchange) {
-      await known(parts, context);
+      const { id } = await known(parts, context);
       const deliveryId = context.req.param('delivery_id') ?? '';
-      if (!(await parts.registry.replayDelivery(defaultTenant, deliveryId))) {
+      if (!(await parts.registry.replayDelivery(defaultTenant, id, deliveryId))) {
         throw gatewayProblem('not_found', {
-          detail: 'There is no such delivery, or it is more than 30 days old.',
+          detail: 'This webhook has no such delivery, or it is more than 30 days old.',
         });
       }
       const queued: WebhookQueued = { delivery_ids: [deliveryId] };
