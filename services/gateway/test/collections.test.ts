@@ -1,5 +1,6 @@
 import { collectionResponse } from '@vortex/contracts';
 import { catalogueModel, defaultModel, fingerprintOf } from '@vortex/embedding';
+import { QueueUnavailable } from '@vortex/queue';
 import { describe, expect, it } from 'vitest';
 import { createWhenFree } from '../src/create-when-free.ts';
 import { gatewayUnderTest } from './gateway-under-test.ts';
@@ -76,6 +77,13 @@ describe('collections', () => {
     expect([response.status, await response.json()]).toMatchObject([200, { documents: 1 }]);
     expect(queue.cancelled).toEqual(['job_1']);
     expect(await registry.getDocument('default', documentId)).toBeNull();
+  });
+
+  it('are deleted without Redis too, where the jobs find it noted', async () => {
+    const { app, queue, registry } = await withDocument();
+    queue.cancel = () => Promise.reject(new QueueUnavailable('redis is away'));
+    expect((await app.request('/api/collections/notes', { method: 'DELETE' })).status).toBe(200);
+    expect(await registry.getJob('default', 'job_1')).toMatchObject({ cancelRequested: true });
   });
 
   it('are made anew once the deleted one’s rows are gone, whoever asks for it before', async () => {

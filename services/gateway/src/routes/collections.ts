@@ -4,7 +4,6 @@ import {
   type CreateCollectionRequest,
   collectionName,
   defaultTenant,
-  endedStatuses,
   type UpdateCollectionRequest,
 } from '@vortex/contracts';
 import { fingerprintOf } from '@vortex/embedding';
@@ -13,6 +12,7 @@ import { createWhenFree } from '../create-when-free.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
+import { cancelJobsOf } from '../jobs/cancel-at-workers.ts';
 import { readJson } from '../middleware/json-body.ts';
 import { jsonBody, jsonContent, schemas } from '../openapi-schemas.ts';
 import { failureProblem, gatewayProblem, type HttpProblem, retryAfter } from '../problem.ts';
@@ -177,17 +177,10 @@ async function deleteCollection(
   context: GatewayContext,
   exchange: Exchange,
 ): Promise<Response> {
-  const { registry, submitter, log } = parts;
   const name = nameIn(context);
-  const open = await registry.listJobs(defaultTenant, { collection: name, limit: 1000 });
-  const deleted = await registry.deleteCollection(defaultTenant, name);
+  const deleted = await parts.registry.deleteCollection(defaultTenant, name);
   if (deleted === null) throw noSuchCollection(name);
-  const cancelled = await Promise.allSettled(
-    open.filter(({ status }) => !endedStatuses.has(status)).map(({ id }) => submitter.cancel(id)),
-  );
-  const missed = cancelled.filter(({ status }) => status === 'rejected').length;
-  if (missed > 0)
-    log.warn({ collection: name, missed }, 'cancellations did not reach redis; workers find them noted');
+  await cancelJobsOf(parts, { collection: name });
   const message = 'No search finds anything of it any more; its rows are being removed.';
   return jsonAnswer(exchange, { name, deleted: true, documents: deleted.documents, message });
 }

@@ -5,13 +5,13 @@ import {
   type DocumentResponse,
   defaultTenant,
   documentState,
-  endedStatuses,
   matchesFilter,
 } from '@vortex/contracts';
 import type { DocumentFilter, DocumentRecord, ListPlace } from '@vortex/registry';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
+import { cancelJobsOf } from '../jobs/cancel-at-workers.ts';
 import { readJson } from '../middleware/json-body.ts';
 import { readQuery } from '../middleware/query-parameters.ts';
 import { jsonBody, jsonContent, pathId, schemas } from '../openapi-schemas.ts';
@@ -101,18 +101,8 @@ async function listDocuments(
 
 /** @returns false: there is no such document. */
 async function deleteDocument(parts: GatewayParts, id: string): Promise<boolean> {
-  const { registry, submitter, log } = parts;
-  if (!(await registry.deleteDocument(defaultTenant, id))) return false;
-  const jobs = await registry.listJobs(defaultTenant, { documentId: id, limit: 1000 });
-  for (const job of jobs.filter(({ status }) => !endedStatuses.has(status))) {
-    // The registry has asked them to stop already; this makes a running one hear it at once.
-    await submitter.cancel(job.id).catch((error: unknown) => {
-      log.warn(
-        { err: error, job_id: job.id },
-        'the cancellation did not reach redis; the worker finds it noted',
-      );
-    });
-  }
+  if (!(await parts.registry.deleteDocument(defaultTenant, id))) return false;
+  await cancelJobsOf(parts, { documentId: id });
   return true;
 }
 

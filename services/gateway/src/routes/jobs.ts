@@ -12,6 +12,7 @@ import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
 import { awaitEnd } from '../jobs/await-end.ts';
+import { cancelAtWorkers } from '../jobs/cancel-at-workers.ts';
 import { hasEnded, jobOfRecord, viewJob } from '../jobs/job-view.ts';
 import { readQuery } from '../middleware/query-parameters.ts';
 import { jsonContent, pathId, schemas } from '../openapi-schemas.ts';
@@ -130,17 +131,14 @@ async function cancelJob(
   context: GatewayContext,
   exchange: Exchange,
 ): Promise<Response> {
-  const { registry, submitter, log } = parts;
+  const { registry, submitter } = parts;
   const id = context.req.param('id') ?? '';
   exchange.jobId = id;
   const outcome = await registry.cancelJob(defaultTenant, id);
   if (outcome === 'over') throw jobEnded();
-  if (outcome === 'cancelling') {
-    // The registry has noted it, and every worker asks it before it begins: without Redis it only takes longer.
-    await submitter.cancel(id).catch((error: unknown) => {
-      log.warn({ err: error, job_id: id }, 'the cancellation did not reach redis; the worker finds it noted');
-    });
-  } else {
+  if (outcome === 'cancelling') await cancelAtWorkers(parts, [id]);
+  else {
+    // In Redis alone, so there the cancellation has to arrive.
     const view = await viewJob(parts, id);
     if (view === null) throw noSuchJob();
     if (hasEnded(view.job)) throw jobEnded();
