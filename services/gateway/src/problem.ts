@@ -42,7 +42,7 @@ const gatewayProblems = {
     retryable: false,
   },
   range_not_satisfiable: { status: 416, title: 'The content has no such range', retryable: false },
-  validation: { status: 422, title: 'The body does not fit this route', retryable: false },
+  validation: { status: 422, title: 'The request does not fit this route', retryable: false },
   headers_too_large: { status: 431, title: 'The request headers are too large', retryable: false },
   stream_restarted: { status: 502, title: 'The answer changed after a part of it was sent', retryable: true },
   queue_unavailable: { status: 503, title: 'The queue is out of reach', retryable: true },

@@ -49,7 +49,7 @@ function create(parts: GatewayParts): Endpoint {
       events: ['document.ready', 'document.failed'],
     }),
     responses: { 201: jsonContent(schemas.webhook, 'Made; keep the secret.') },
-    problems: [400, 413, 415, 422],
+    problems: [400, 413, 415, 422, 503],
     async handle(context, exchange) {
       const request = await readJson(context, schemas.createWebhookRequest, parts.settings.max_body_bytes);
       assertWebhookAddress(parts.webhookRules, request.url, '/url');
@@ -73,6 +73,7 @@ function list(parts: GatewayParts): Endpoint {
     tag,
     summary: 'List webhooks',
     responses: { 200: jsonContent(schemas.webhookList, 'All webhooks, without their secrets.') },
+    problems: [503],
     async handle(_context, exchange) {
       const webhooks = (await parts.registry.listWebhooks(defaultTenant)).map(responseOf);
       return jsonAnswer(exchange, { webhooks });
@@ -88,7 +89,7 @@ function show(parts: GatewayParts): Endpoint {
     summary: 'Show a webhook',
     request: pathId(itsId),
     responses: { 200: jsonContent(schemas.webhook, 'The webhook, without its secret.') },
-    problems: [404],
+    problems: [404, 503],
     async handle(context, exchange) {
       return jsonAnswer(exchange, responseOf(await known(parts, context)));
     },
@@ -103,7 +104,7 @@ function remove(parts: GatewayParts): Endpoint {
     summary: 'Stop being told',
     request: pathId(itsId),
     responses: { 204: { description: 'Gone, with what was still to be sent to it.' } },
-    problems: [404],
+    problems: [404, 503],
     async handle(context, exchange) {
       const { id } = await known(parts, context);
       if (!(await parts.registry.deleteWebhook(defaultTenant, id))) throw unknownWebhook();
@@ -122,7 +123,7 @@ function deliveries(parts: GatewayParts): Endpoint {
     summary: 'What was sent to a webhook, and what came of it',
     request: { ...pathId(itsId), query: pageQuery },
     responses: { 200: jsonContent(schemas.webhookDeliveryPage, 'Newest first; kept for 30 days.') },
-    problems: [404, 422],
+    problems: [404, 422, 503],
     async handle(context, exchange) {
       const { id } = await known(parts, context);
       const asked = readQuery(context, pageQuery);
@@ -144,7 +145,7 @@ function test(parts: GatewayParts): Endpoint {
     summary: 'Send a `webhook.test` event to a webhook',
     request: pathId(itsId),
     responses: { 202: jsonContent(schemas.webhookQueued, 'Will be sent; its deliveries tell how it went.') },
-    problems: [404],
+    problems: [404, 503],
     async handle(context, exchange) {
       const { id } = await known(parts, context);
       const recorded = await parts.registry.recordEvent({
@@ -167,7 +168,7 @@ function replay(parts: GatewayParts): Endpoint {
     summary: 'Send a delivery once more, whatever became of it',
     request: { params: z.object({ id: z.string(), delivery_id: z.string() }) },
     responses: { 202: jsonContent(schemas.webhookQueued, 'Will be sent again, with the same `webhook-id`.') },
-    problems: [404],
+    problems: [404, 503],
     async handle(context, exchange) {
       const { id } = await known(parts, context);
       const deliveryId = context.req.param('delivery_id') ?? '';
