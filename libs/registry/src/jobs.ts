@@ -7,7 +7,7 @@ import type { ListPlace } from './records.ts';
  *
  *   queued ──claimJob──► processing ──publishVersion──► completed
  *                          │  ▲  │
- *                 retryJob ▼  │  ├──failVersion──► failed ──reopenJob──► queued (a new version)
+ *                 retryJob ▼  │  ├──endJob───────► failed ──reopenJob──► queued (a new version)
  *                     retrying┘  └──cancelJob … the version forgotten──► cancelled
  *
  * `progress` never goes back within a try. Every change that a watcher should see is an event with a number that
@@ -37,8 +37,9 @@ export interface JobRegistry {
   /** The worker gives the job back unblamed (a drain): `queued`, this delivery is not counted. */
   releaseJob(jobId: string): Promise<void>;
   /**
-   * Ends a job that has no version to fail (its document is gone); a version it is building fails with it. A job that
-   * is being cancelled is left alone: `forgetVersion` ends it.
+   * Ends a job badly. The version it is building fails with it, `failed` with the event `document.failed`; a visible older
+   * version stays visible and the document `ready`, with the error noted. A job that is being cancelled is left alone as
+   * long as there is something of its version: `forgetVersion` ends it.
    */
   endJob(
     jobId: string,

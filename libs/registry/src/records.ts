@@ -116,13 +116,6 @@ export interface AuditedVersion {
  */
 export type Publication = 'published' | 'superseded' | 'deleted' | 'lost';
 
-export interface FailedVersion {
-  tenant: string;
-  documentId: string;
-  version: number;
-  error: DocumentError;
-}
-
 export interface DocumentError {
   code: string;
   message: string;

@@ -151,11 +151,11 @@ describe('cancelling', () => {
 
 describe('running again', () => {
   it('queues a failed job under its id', async () => {
-    const { post, queue, registry, documentId } = await withDocument();
+    const { post, queue, registry } = await withDocument();
     const early = await post('/api/jobs/job_1/retry', '');
     expect([early.status, await early.json()]).toMatchObject([409, { code: 'job_not_retryable' }]);
     const error = { code: 'corrupt_file', message: 'it is broken' };
-    await registry.failVersion({ tenant: 'default', documentId, version: 1, error });
+    await registry.endJob('job_1', 'failed', error);
     const response = await post('/api/jobs/job_1/retry', '');
     expect([response.status, await response.json()]).toMatchObject([
       202,
@@ -166,9 +166,9 @@ describe('running again', () => {
   });
 
   it('leaves it to the sweeper when Redis is away', async () => {
-    const { post, queue, registry, documentId } = await withDocument();
+    const { post, queue, registry } = await withDocument();
     const error = { code: 'internal', message: 'it is broken' };
-    await registry.failVersion({ tenant: 'default', documentId, version: 1, error });
+    await registry.endJob('job_1', 'failed', error);
     queue.admit = () => Promise.reject(new QueueUnavailable('redis is away'));
     expect((await post('/api/jobs/job_1/retry', '')).status).toBe(202);
     expect(await registry.getJob('default', 'job_1')).toMatchObject({ status: 'queued' });

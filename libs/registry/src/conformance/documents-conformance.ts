@@ -55,11 +55,6 @@ export function documentsConformance(underTest: RegistryUnderTest): void {
       expect(await underTest.registry.publishVersion({ ...next, ...finished, tenant: stranger })).toBe(
         'lost',
       );
-      await underTest.registry.failVersion({
-        ...next,
-        tenant: stranger,
-        error: { code: 'internal', message: 'no' },
-      });
       expect(await underTest.registry.versionState(tenant, documentId, 2)).toBe('building');
       await underTest.registry.publishVersion({ ...next, ...finished });
       await underTest.registry.forgetVersion(stranger, documentId, 1);
@@ -104,7 +99,7 @@ export function documentsConformance(underTest: RegistryUnderTest): void {
       expect(await registry.listDocuments(tenant, { after })).toMatchObject([{ externalId: 'older' }]);
     });
 
-    it('finds by a part of title, file name or external id, whatever its case, by state and by ids, and counts', async () => {
+    it('finds by a part of title, file name or external id, whatever its case, by state and by ids', async () => {
       const { registry, other } = underTest;
       const first = await underTest.publish({
         externalId: 'kapitel_1',
@@ -119,7 +114,6 @@ export function documentsConformance(underTest: RegistryUnderTest): void {
       });
       const ids = async (filter: Parameters<typeof registry.listDocuments>[1]) => {
         const rows = await other.listDocuments(tenant, filter);
-        expect(await other.countDocuments(tenant, filter)).toBe(rows.length);
         return rows.map((row) => row.documentId);
       };
       expect(await ids({ q: 'ärger 100%' })).toEqual([first.documentId]);
@@ -131,7 +125,6 @@ export function documentsConformance(underTest: RegistryUnderTest): void {
       expect(await ids({ ids: [second.documentId, 'doc_none'] })).toEqual([second.documentId]);
       expect(await ids({ ids: [] })).toEqual([]);
       expect(await ids({ collection: 'nowhere' })).toEqual([]);
-      expect(await other.countDocuments('someone-else')).toBe(0);
     });
 
     it('what parsing found out describes the version once it is published; a title that was given stays', async () => {

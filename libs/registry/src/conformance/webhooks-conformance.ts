@@ -42,8 +42,8 @@ export function webhooksConformance(underTest: RegistryUnderTest): void {
         { type: 'document.ready', url: hook.url, data: ready },
         { type: 'document.ready', url: webhookUrl, data: ready },
       ]);
-      const second = await underTest.begin({ jobId: 'job_2', contentHash: 'content-2' });
-      await registry.failVersion({ ...second, error });
+      await underTest.begin({ jobId: 'job_2', contentHash: 'content-2' });
+      await registry.endJob('job_2', 'failed', error);
       const failed = { ...about, version: 2, job_id: 'job_2', error: 'no', error_code: 'internal' };
       expect(told(await due())).toEqual([
         { type: 'document.failed', url: 'https://example.org/b', data: failed },

@@ -9,13 +9,7 @@ import { all, first, type Row, run, type SqlSession, type Steps, type Value } fr
 
 type Documents = Pick<
   Registry,
-  | 'getDocument'
-  | 'findDocument'
-  | 'listDocuments'
-  | 'countDocuments'
-  | 'deleteDocument'
-  | 'ownedContents'
-  | 'listTenants'
+  'getDocument' | 'findDocument' | 'listDocuments' | 'deleteDocument' | 'ownedContents' | 'listTenants'
 >;
 
 const defaultLimit = 50;
@@ -47,13 +41,6 @@ export function documentsOf({ now, read, write }: SqlSession): Documents {
       const sql = `SELECT * FROM documents WHERE ${conditions.join(' AND ')}
                     ORDER BY created_at DESC, id DESC LIMIT :limit`;
       return (await read(() => all(sql, values))).map(documentFrom);
-    },
-
-    async countDocuments(tenant, filter = {}) {
-      const { conditions, values } = conditionsOf(tenant, filter);
-      const sql = `SELECT COUNT(*) AS documents FROM documents WHERE ${conditions.join(' AND ')}`;
-      const row = await read(() => first(sql, values));
-      return row === undefined ? 0 : number(row, 'documents');
     },
 
     deleteDocument: (tenant, documentId) =>
