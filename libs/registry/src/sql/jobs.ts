@@ -1,5 +1,6 @@
 import type { JobRegistry } from '../jobs.ts';
 import { jobEventFrom, jobFrom, number, text } from '../rows.ts';
+import { idempotencyKeysLiveMs } from './acceptance.ts';
 import { changeJob, isOpen, lockJob, requestCancel, type StoredJob } from './change-job.ts';
 import {
   findVersion,
@@ -14,7 +15,6 @@ import { all, first, type Row, run, type SqlSession, type Steps } from './steps.
 
 const defaultJobs = 50;
 const defaultEvents = 500;
-const idempotencyKeysLiveMs = 24 * 3_600_000;
 
 export function jobsOf({ now, read, write, note, noteUnsynced }: SqlSession): JobRegistry {
   return {
