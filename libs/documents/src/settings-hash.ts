@@ -10,7 +10,7 @@ export interface ChunkSettings {
   overlapTokens: number;
 }
 
-/** The least a chunk may be given (chunker.ts). */
+/** The least a chunk may be given (chunk-context.ts). */
 const minChunkTokens = 16;
 
 /** A collection's own, as the registry keeps them; null: it says nothing. */
