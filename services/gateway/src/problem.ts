@@ -6,7 +6,7 @@ import {
   type TimingsMs,
 } from '@vortex/contracts';
 import { QueueFull, QueueUnavailable } from '@vortex/queue';
-import { isRegistryUnavailable } from '@vortex/registry';
+import { CollectionDeleting, isRegistryUnavailable } from '@vortex/registry';
 
 /**
  * Everything the gateway refuses or fails at, beside the failure codes of the pipeline (contracts/failure.ts).
@@ -149,6 +149,12 @@ export function problemOf(error: unknown): HttpProblem | null {
   if (error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')) {
     return gatewayProblem('storage_full', {
       detail: 'The data folder has no room for this. Nothing was kept.',
+    });
+  }
+  if (error instanceof CollectionDeleting) {
+    return gatewayProblem('collection_deleting', {
+      detail: `The rows of the deleted collection ${error.collection} are still being removed. Try again after the time given.`,
+      ...retryAfter(5000),
     });
   }
   if (error instanceof StageFailure) {

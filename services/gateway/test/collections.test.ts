@@ -121,6 +121,15 @@ describe('collections', () => {
     expect(Number(again.headers.get('retry-after'))).toBeGreaterThan(0);
   });
 
+  it('take no document until they are gone, and say so in the same words', async () => {
+    const { request } = await asked();
+    await request('POST', '/api/collections', { name: 'plant' });
+    await request('DELETE', '/api/collections/plant');
+    const refused = await request('POST', '/api/documents', { collection: 'plant', text: 'words' });
+    expect(refused).toMatchObject({ status: 409, body: { code: 'collection_deleting', retryable: true } });
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+  });
+
   it.each([
     ['GET', '/api/collections/nope', undefined, 404],
     ['GET', '/api/collections/..%2fetc', undefined, 404],

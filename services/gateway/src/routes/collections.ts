@@ -7,7 +7,12 @@ import {
   type UpdateCollectionRequest,
 } from '@vortex/contracts';
 import { fingerprintOf } from '@vortex/embedding';
-import type { CollectionChanges, CollectionSummary, NewCollection } from '@vortex/registry';
+import {
+  type CollectionChanges,
+  CollectionDeleting,
+  type CollectionSummary,
+  type NewCollection,
+} from '@vortex/registry';
 import { createWhenFree } from '../create-when-free.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
@@ -15,7 +20,7 @@ import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
 import { cancelJobsOf } from '../jobs/cancel-at-workers.ts';
 import { readJson } from '../middleware/json-body.ts';
 import { jsonBody, jsonContent, schemas } from '../openapi-schemas.ts';
-import { failureProblem, gatewayProblem, type HttpProblem, retryAfter } from '../problem.ts';
+import { failureProblem, gatewayProblem, type HttpProblem } from '../problem.ts';
 
 const named = { params: z.object({ name: z.string().openapi({ description: 'Of the collection.' }) }) };
 
@@ -115,12 +120,7 @@ async function createCollection(
       detail: `There is a collection ${request.name}. PATCH changes its settings.`,
     });
   }
-  if (created === 'deleting') {
-    throw gatewayProblem('collection_deleting', {
-      detail: `The rows of the deleted collection ${request.name} are still being removed. Try again after the time given.`,
-      ...retryAfter(5000),
-    });
-  }
+  if (created === 'deleting') throw new CollectionDeleting(request.name);
   const location = `/api/collections/${request.name}`;
   const empty = { ...created, documents: 0, chunks: 0, bytes: 0 };
   return jsonAnswer(exchange, collectionFrom(empty), 201, { Location: location });
