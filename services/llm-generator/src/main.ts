@@ -56,5 +56,9 @@ running = await runStages({
   replica: { url: replicaUrl, slots, health },
   drainBudgetMs,
 });
-parts.push('stages', () => running?.stop());
+parts.push(
+  'stages',
+  () => running?.stop(),
+  () => running?.hurry(),
+);
 log.info({ replica: replicaUrl, provider: model.provider, model: model.model, slots }, 'generator consumes');
