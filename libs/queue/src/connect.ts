@@ -34,7 +34,7 @@ const reconnectDelay = (times: number) =>
  * After a failover a connection may still be open to what was the primary: nothing but its refusal to write tells
  * (a blocked command hears UNBLOCKED, and its client is thrown away anyway). The address leads elsewhere by now.
  */
-const isNoPrimary = (error: Error) => error.message.startsWith('READONLY');
+const isNoPrimary = (error: Error) => /^(READONLY|MASTERDOWN)/.test(error.message);
 
 const roleOptions: Record<Role, ClientOptions> = {
   'fail-fast': {
