@@ -107,9 +107,13 @@ export function connect(redis: RedisOptions, role: Role, log?: QueueLog): Redis 
   return client;
 }
 
-/** Listens to a channel, on every connection anew. */
-export function keepSubscribed(subscriber: Redis, channel: string): void {
-  const subscribe = () => void subscriber.subscribe(channel).catch(() => undefined);
+/** Listens to a channel, on every connection anew; `onListening` when nothing is missed from then on. */
+export function keepSubscribed(
+  subscriber: Redis,
+  channel: string,
+  onListening: () => void = () => undefined,
+): void {
+  const subscribe = () => void subscriber.subscribe(channel).then(onListening, () => undefined);
   subscriber.on('ready', subscribe);
   if (subscriber.status === 'ready') subscribe();
 }
