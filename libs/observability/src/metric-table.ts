@@ -161,6 +161,26 @@ export const metricTable = {
     labels: ['outcome'],
     help: 'Webhook deliveries tried, by outcome (delivered, retried, failed, blocked).',
   },
+  rag_cache_lookups_total: {
+    kind: 'counter',
+    labels: ['cache', 'result'],
+    help: 'Look-ups by cache (answer, retrieval, embedding) and result: hit, miss, stale (there, but of an older collection version or other settings), bypass (not asked for, or no cache answers).',
+  },
+  rag_cache_errors_total: {
+    kind: 'counter',
+    labels: ['cause'],
+    help: 'Cache commands that came to nothing: late, away, refused (full, read-only), too_large (entries not kept).',
+  },
+  rag_cache_available: {
+    kind: 'gauge',
+    labels: [],
+    help: '1 while the cache Redis answers in time; 0: queries run without caches.',
+  },
+  api_gateway_shared_queries_total: {
+    kind: 'counter',
+    labels: [],
+    help: 'Queries that waited for the answer to an identical one instead of running themselves.',
+  },
 } as const satisfies Record<string, MetricRow>;
 
 export type MetricTable = typeof metricTable;

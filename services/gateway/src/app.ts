@@ -1,4 +1,5 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { createAnswerCache } from './answer-cache.ts';
 import type { GatewayDependencies, GatewayParts } from './dependencies.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type GatewayContext, type GatewayEnv, noContent, textAnswer } from './exchange.ts';
@@ -23,12 +24,18 @@ import { queryEndpoint } from './routes/query.ts';
 import { searchEndpoint } from './routes/search.ts';
 import { uploadEndpoints } from './routes/uploads.ts';
 import { webhookEndpoints } from './routes/webhooks.ts';
+import { createSharedJobs } from './shared-jobs.ts';
 
 export type GatewayApp = OpenAPIHono<GatewayEnv>;
 
 /** The whole HTTP surface as a value: `app.request(...)` asks it without a socket. */
 export function createApp(deps: GatewayDependencies): GatewayApp {
-  const parts: GatewayParts = { ...deps, meter: createQueryMeter(deps.metrics) };
+  const parts: GatewayParts = {
+    ...deps,
+    meter: createQueryMeter(deps.metrics),
+    answers: createAnswerCache({ ...deps, ttlMs: deps.answerTtlMs }),
+    sharedJobs: createSharedJobs(deps),
+  };
   const app: GatewayApp = new OpenAPIHono<GatewayEnv>();
   const endpoints: Endpoint[] = [
     queryEndpoint(parts),

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { openCache } from '@vortex/cache';
 import type { ServiceConfig } from '@vortex/config';
 import { createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel } from '@vortex/embedding';
@@ -35,6 +36,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     databaseUrl: config.registry.database_url,
     file: join(data.dir, 'registry.db'),
   });
+  const cache = openCache(config.cache, { metrics, log });
   const originalsDir = join(data.dir, 'originals');
   const incomingDir = incomingFolder(originalsDir);
   const watch = createJobWatch({ registry, inspector, log });
@@ -45,6 +47,8 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
   let stopping: Promise<void> | undefined;
   const app = createApp({
     settings: config.gateway,
+    cache,
+    answerTtlMs: config.cache.answer_ttl_ms,
     submitter,
     inspector,
     deadLetters,
@@ -87,6 +91,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     await submitter.close();
     inspector.close();
     deadLetters.close();
+    cache.close();
     await registry.close();
     log.info('stopped');
   }

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Cache, noCache } from '@vortex/cache';
 import type { Answer, AnswerFrame, AnswerFrameBody, FailureCode } from '@vortex/contracts';
 import { type ContentStore, createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel, defaultModel } from '@vortex/embedding';
@@ -44,6 +45,7 @@ export interface GatewayUnderTest {
 export async function gatewayUnderTest(
   settings: Partial<Parameters<typeof createApp>[0]['settings']> = {},
   log: Logger = silentLogger,
+  cache: Cache = noCache,
 ): Promise<GatewayUnderTest> {
   const folder = await mkdtemp(join(tmpdir(), 'vortex-gateway-'));
   const registry = openSqliteRegistry({ file: join(folder, 'registry.db') });
@@ -74,6 +76,8 @@ export async function gatewayUnderTest(
       max_upload_files: 5,
       ...settings,
     },
+    cache,
+    answerTtlMs: 60_000,
     submitter: queue,
     inspector: queue,
     deadLetters,
