@@ -1,5 +1,5 @@
 import { type Answer, type CacheMode, type CacheOutcome, type Completed, newId } from '@vortex/contracts';
-import type { SubmitOptions } from '@vortex/queue';
+import { QueueUnavailable, type SubmitOptions } from '@vortex/queue';
 import { awaitResult, type JobTicket, prepare, type Question } from './ask.ts';
 import type { GatewayParts } from './dependencies.ts';
 import type { Exchange } from './exchange.ts';
@@ -59,6 +59,9 @@ export async function beginAnswer(
     const completion = { id, v: 1, attempt: 1, status: 'completed', timings_ms: {}, ...answer } as const;
     return { ticket, given: Promise.resolve({ completion, ticket, cache: outcome }) };
   }
+  // Once a stream has begun its status is out; what is known to fail must fail before that.
+  if (question.stream === true && !parts.submitter.isReady())
+    throw new QueueUnavailable('redis does not answer');
   const prepared = await prepare(parts, exchange, question);
   const { admitMs, timeoutMs } = prepared;
   const { id } = prepared.job;
