@@ -67,6 +67,16 @@ export const metricTable = {
     labels: ['queue', 'event'],
     help: 'Jobs by what became of them (claimed, forwarded, completed, retried, dead, expired, cancelled, fenced, adopted, redelivered, returned).',
   },
+  rag_dead_letters_total: {
+    kind: 'counter',
+    labels: ['queue', 'code'],
+    help: 'Jobs that were buried, by queue and failure code.',
+  },
+  rag_dead_letters: {
+    kind: 'gauge',
+    labels: ['queue'],
+    help: 'Dead letters that are kept (at most a thousand, or 16 MiB, a queue), as the gateway finds them.',
+  },
   rag_queue_in_progress: { kind: 'gauge', labels: ['queue'], help: 'Jobs this process works on.' },
   rag_worker_heartbeat_timestamp_seconds: {
     kind: 'gauge',

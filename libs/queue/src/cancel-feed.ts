@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { connect, type QueueLog, type RedisOptions } from './connect.ts';
+import { connect, keepSubscribed, type QueueLog, type RedisOptions } from './connect.ts';
 import { keys } from './keys.ts';
 
 /**
@@ -20,7 +20,7 @@ export function createCancelFeed(options: {
 }): CancelFeed {
   let ids = new Set<string>();
   const subscriber = connect(options.redis, 'subscriber', options.log);
-  subscriber.subscribe(keys.cancelChannel).catch(() => undefined);
+  keepSubscribed(subscriber, keys.cancelChannel);
   // Each message is passed on: a job that was cancelled, opened anew and cancelled again is known already.
   subscriber.on('message', (_channel: string, id: string) => tell(id));
 

@@ -22,13 +22,19 @@ export interface QueueLog {
  * - `worker`: settles jobs. Retries for ever; a re-sent handoff finds its element gone and does no harm.
  * - `blocking`: one BLMOVE or BLMPOP at a time; thrown away on any doubt, never reconnected.
  * - `beat`: nothing else on it, so that no slow reply delays a beat.
- * - `subscriber`: pub/sub; subscribes again by itself.
+ * - `subscriber`: pub/sub; see keepSubscribed.
  */
 export type Role = 'fail-fast' | 'worker' | 'blocking' | 'beat' | 'subscriber';
 
 // Full speed at first (a restarted Redis is back in well under a second), then at most one try a second.
 const reconnectDelay = (times: number) =>
   Math.min(1000, 50 * 2 ** Math.min(times, 5)) * (0.8 + Math.random() * 0.4);
+
+/**
+ * After a failover a connection may still be open to what was the primary: nothing but its refusal to write tells
+ * (a blocked command hears UNBLOCKED, and its client is thrown away anyway). The address leads elsewhere by now.
+ */
+const isNoPrimary = (error: Error) => error.message.startsWith('READONLY');
 
 const roleOptions: Record<Role, ClientOptions> = {
   'fail-fast': {
@@ -37,6 +43,7 @@ const roleOptions: Record<Role, ClientOptions> = {
     commandTimeout: 800,
     connectTimeout: 2000,
     retryStrategy: reconnectDelay,
+    reconnectOnError: isNoPrimary,
   },
   worker: {
     enableOfflineQueue: true,
@@ -45,6 +52,8 @@ const roleOptions: Record<Role, ClientOptions> = {
     socketTimeout: 5000,
     connectTimeout: 3000,
     retryStrategy: reconnectDelay,
+    // 2: and the command is sent again there.
+    reconnectOnError: (error) => (isNoPrimary(error) ? 2 : false),
   },
   blocking: {
     lazyConnect: true,
@@ -61,10 +70,13 @@ const roleOptions: Record<Role, ClientOptions> = {
     commandTimeout: 2000,
     connectTimeout: 2000,
     retryStrategy: () => 250 + Math.random() * 250,
+    reconnectOnError: isNoPrimary,
   },
   subscriber: {
     enableOfflineQueue: true,
     maxRetriesPerRequest: null,
+    // The client's own leaves a rejection that nobody handles when it is closed meanwhile: keepSubscribed.
+    autoResubscribe: false,
     connectTimeout: 3000,
     retryStrategy: reconnectDelay,
   },
@@ -93,6 +105,13 @@ export function connect(redis: RedisOptions, role: Role, log?: QueueLog): Redis 
   });
   if (role === 'fail-fast' || role === 'worker') gatherWrites(client);
   return client;
+}
+
+/** Listens to a channel, on every connection anew. */
+export function keepSubscribed(subscriber: Redis, channel: string): void {
+  const subscribe = () => void subscriber.subscribe(channel).catch(() => undefined);
+  subscriber.on('ready', subscribe);
+  if (subscriber.status === 'ready') subscribe();
 }
 
 /**

@@ -10,7 +10,20 @@ export {
   createConsumer,
   type Delivery,
 } from './consumer.ts';
-export { type DeadLetter, deadLetterText } from './dead-letter.ts';
+export {
+  type DeadLetter,
+  deadLetterId,
+  deadLetterText,
+  elementOfLetter,
+  readDeadLetter,
+} from './dead-letter.ts';
+export {
+  createDeadLetters,
+  type DeadLetters,
+  type FoundLetter,
+  type RedriveOrder,
+  type RedriveWord,
+} from './dead-letters.ts';
 export {
   bareId,
   changeHeader,
@@ -27,7 +40,17 @@ export { createInspector, type QueueInspector, type QueueState, type ReplicaStat
 export { keys, type Lane, readWorkerMember, returnList, workerMember } from './keys.ts';
 export { createLiveView, firstFields, type LiveView, type ShownProgress } from './live-view.ts';
 export { checkRedis, type RedisVerdict } from './redis-check.ts';
-export { type Reply, runScript, type ScriptName, scriptTable, texts, word, words } from './scripts.ts';
+export {
+  type Reply,
+  runScript,
+  type ScriptName,
+  scriptNames,
+  scriptTable,
+  scriptText,
+  texts,
+  word,
+  words,
+} from './scripts.ts';
 export type { BuryOrder, FinishOrder, RetryOrder, SettleWord } from './settler.ts';
 export {
   createSubmitter,

@@ -3,7 +3,7 @@ import type { AnswerFrame } from '@vortex/contracts';
 import { createAdmissionGatherer, elementOf } from './admission-gatherer.ts';
 import { blockSeconds, createBlockingClient } from './blocking-client.ts';
 import { type CaretakerOptions, startCaretaker } from './caretaker.ts';
-import { connect, type QueueLog, type RedisOptions } from './connect.ts';
+import { connect, keepSubscribed, type QueueLog, type RedisOptions } from './connect.ts';
 import { parseObject } from './element.ts';
 import { QueueFull, QueueUnavailable } from './errors.ts';
 import { keys, type Lane } from './keys.ts';
@@ -279,7 +279,7 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
     async start() {
       if (started) return;
       started = true;
-      subscriber.subscribe(keys.framesChannel(name)).catch(() => undefined);
+      keepSubscribed(subscriber, keys.framesChannel(name));
       void readInbox();
       scheduleCheck();
     },

@@ -11,6 +11,7 @@ import { createQueryMeter } from './query-meter.ts';
 import { auditEndpoint } from './routes/audit.ts';
 import { chatCompletionsEndpoint } from './routes/chat-completions.ts';
 import { collectionEndpoints } from './routes/collections.ts';
+import { deadLetterEndpoints } from './routes/dead-letters.ts';
 import { documentContentEndpoints } from './routes/document-contents.ts';
 import { documentEndpoints } from './routes/documents.ts';
 import { ingestEndpoint } from './routes/ingest.ts';
@@ -48,6 +49,7 @@ export function createApp(deps: GatewayDependencies): GatewayApp {
     ...collectionEndpoints(parts),
     ...webhookEndpoints(parts),
     auditEndpoint(parts),
+    ...deadLetterEndpoints(parts),
     chatCompletionsEndpoint(parts),
     ...modelEndpoints(parts),
     ...probeEndpoints(parts),

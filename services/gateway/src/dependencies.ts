@@ -3,7 +3,7 @@ import type { ServiceConfig } from '@vortex/config';
 import type { ChunkSettings, ContentStore } from '@vortex/documents';
 import type { CatalogueModel } from '@vortex/embedding';
 import type { Logger, Metrics } from '@vortex/observability';
-import type { QueueInspector, Submitter } from '@vortex/queue';
+import type { DeadLetters, QueueInspector, Submitter } from '@vortex/queue';
 import type { Registry, WebhookRules } from '@vortex/registry';
 import type { AnswerCache } from './answer-cache.ts';
 import type { JobWatch } from './jobs/job-watch.ts';
@@ -19,6 +19,7 @@ export interface GatewayDependencies {
   answerTtlMs: number;
   submitter: Submitter;
   inspector: QueueInspector;
+  deadLetters: DeadLetters;
   registry: Registry;
   /** Where webhooks may be sent; an address they refuse by its form is refused when it is given. */
   webhookRules: WebhookRules;

@@ -5,9 +5,10 @@ import type { ServiceConfig } from '@vortex/config';
 import { createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel } from '@vortex/embedding';
 import { createMetrics, type Logger } from '@vortex/observability';
-import { createInspector, createSubmitter } from '@vortex/queue';
+import { createDeadLetters, createInspector, createSubmitter } from '@vortex/queue';
 import { openRegistry, readWebhookRules } from '@vortex/registry';
 import { createApp } from './app.ts';
+import { mirrorDeadLetters } from './dead-letters/count-dead.ts';
 import { createJobWatch } from './jobs/job-watch.ts';
 import { mirrorReplicaLoads } from './replica-gauge.ts';
 import { createReplicaSnapshot } from './replica-snapshot.ts';
@@ -30,6 +31,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
   const name = `${worker.name}-${randomBytes(6).toString('hex')}`;
   const submitter = createSubmitter({ redis, name, log });
   const inspector = createInspector(redis, log);
+  const deadLetters = createDeadLetters(redis, log);
   const registry = await openRegistry({
     databaseUrl: config.registry.database_url,
     file: join(data.dir, 'registry.db'),
@@ -40,6 +42,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
   const watch = createJobWatch({ registry, inspector, log });
   const replicas = createReplicaSnapshot({ inspector, log });
   mirrorReplicaLoads(metrics, inspector);
+  mirrorDeadLetters(metrics, deadLetters);
 
   let stopping: Promise<void> | undefined;
   const app = createApp({
@@ -48,6 +51,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     answerTtlMs: config.cache.answer_ttl_ms,
     submitter,
     inspector,
+    deadLetters,
     registry,
     webhookRules: readWebhookRules(config.webhooks.allow),
     originals: createContentStore(originalsDir),
@@ -86,6 +90,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     replicas.close();
     await submitter.close();
     inspector.close();
+    deadLetters.close();
     cache.close();
     await registry.close();
     log.info('stopped');

@@ -20,6 +20,7 @@ import { createApp, type GatewayApp } from '../src/app.ts';
 import { createJobWatch } from '../src/jobs/job-watch.ts';
 import { createReplicaSnapshot } from '../src/replica-snapshot.ts';
 import { type GatewayServer, startServer } from '../src/server.ts';
+import { ScriptedDeadLetters } from './scripted-dead-letters.ts';
 
 /**
  * The app with a real registry and text store in a temporary folder, and a queue port that the test scripts:
@@ -28,6 +29,7 @@ import { type GatewayServer, startServer } from '../src/server.ts';
 export interface GatewayUnderTest {
   app: GatewayApp;
   queue: ScriptedQueue;
+  deadLetters: ScriptedDeadLetters;
   registry: Registry;
   texts: ContentStore;
   originals: ContentStore;
@@ -51,6 +53,7 @@ export async function gatewayUnderTest(
   const originals = createContentStore(join(folder, 'originals'));
   const incomingDir = incomingFolder(join(folder, 'originals'));
   const queue = new ScriptedQueue();
+  const deadLetters = new ScriptedDeadLetters();
   const replicas = createReplicaSnapshot({ inspector: queue, log: silentLogger });
   await replicas.refresh();
   const watch = createJobWatch({ registry, inspector: queue, log: silentLogger, tickMs: 5 });
@@ -77,6 +80,7 @@ export async function gatewayUnderTest(
     answerTtlMs: 60_000,
     submitter: queue,
     inspector: queue,
+    deadLetters,
     registry,
     webhookRules: readWebhookRules(['127.0.0.1']),
     texts,
@@ -94,6 +98,7 @@ export async function gatewayUnderTest(
   return {
     app,
     queue,
+    deadLetters,
     registry,
     texts,
     originals,

@@ -1,0 +1,2 @@
+export { QueueModel } from './model.ts';
+export { type InterleavingsReport, runInterleavings } from './run-interleavings.ts';
