@@ -28,6 +28,7 @@ export function buildProgram(): Command {
     .option('--data <folder>', 'data folder (default: data in the checkout)')
     .option('--detach', 'return as soon as everything is ready', false)
     .option('--replicas <count>', 'llm-generators', wholeNumber(1, 32), 3)
+    .option('--gateways <count>', 'gateways, which share the port (not on macOS)', wholeNumber(1, 32), 1)
     .addOption(
       new Option('--llm <kind>', 'language model').choices(['mock', 'ollama', 'openai']).default('mock'),
     )
@@ -44,6 +45,15 @@ export function buildProgram(): Command {
     .action(async (options) => {
       const { down } = await import('./down.ts');
       await down(options, createTerminal());
+    });
+
+  command('restart', 'restart services of a running instance one by one, without losing a question')
+    .argument('[services...]', 'as status names them (default: every worker and gateway, not Redis)')
+    .option('--data <folder>', 'data folder of the instance (default: data in the checkout)')
+    .option('--json', 'what was restarted, for programs', false)
+    .action(async (services, options) => {
+      const { restart } = await import('./restart-command.ts');
+      if (!(await restart(services, options, createTerminal()))) process.exitCode = 1;
     });
 
   instanceCommand('status', 'what runs, how it is, what waits')
@@ -86,6 +96,16 @@ export function buildProgram(): Command {
     .action(async (kind, options) => {
       const { runBench } = await import('./run-bench.ts');
       if (!(await runBench(kind, options, createTerminal()))) process.exitCode = 1;
+    });
+
+  command('chaos', 'faults on servers of its own: nothing lost, nothing stuck; exits 1 when one did not hold')
+    .option('--list', 'the scenarios, and what must hold in each', false)
+    .option('--only <name>', 'this one only; repeatable', collect, [])
+    .option('--jobs <count>', 'jobs in all scenarios together', wholeNumber(100, 1_000_000), 10_000)
+    .option('--json', 'the report, for programs', false)
+    .action(async (options) => {
+      const { chaos } = await import('./chaos/chaos-command.ts');
+      if (!(await chaos(options, createTerminal()))) process.exitCode = 1;
     });
 
   command('eval', 'how well a labelled set of questions finds its documents, in a private stack')

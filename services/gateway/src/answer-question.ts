@@ -14,8 +14,8 @@ import { ClientGone, problemOf } from './problem.ts';
  *   cache: refresh ──► the pipeline, its answer is kept          bypass
  *   cache: bypass ───► the pipeline                              bypass
  *
- * Identical is what has the same key and was asked of the same state of the collection: who asks after a change never
- * waits for an answer from before it.
+ * Identical is what has the same key, was asked of the same state of the collection (who asks after a change never waits
+ * for an answer from before it) and allows the same time (who has long never gets an answer that was cut for who has not).
  */
 export interface GivenAnswer {
   completion: Completed<Answer>;
@@ -75,7 +75,7 @@ export async function beginAnswer(
     }
     const listener = heardOnce(hear);
     for (let mayAskAnew = true; ; mayAskAnew = false) {
-      const seat = parts.sharedJobs.board(`${slot.key} ${slot.collectionVersion}`);
+      const seat = parts.sharedJobs.board(`${slot.key} ${slot.collectionVersion} ${timeoutMs}`);
       try {
         const shown = await awaitResult<Answer>(
           { log: parts.log, submitter: seat },
