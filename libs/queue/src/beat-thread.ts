@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { BeatOrder, BeatReport, BeatThreadData } from './beat.ts';
 import { connect } from './connect.ts';
 import { keys } from './keys.ts';
-import { runScript } from './scripts.ts';
+import { type Reply, runScript } from './scripts.ts';
 
 /**
  * The heartbeat of a worker process, in a thread of its own: a main loop that computes for seconds keeps
@@ -38,7 +38,10 @@ async function beat(): Promise<void> {
       withholding = true;
     } else {
       withholding = false;
-      await send();
+      const redisMs = Number(await send());
+      // Half of the round trip is taken for the way there.
+      const answeredAt = sentAt + (process.hrtime.bigint() - sentAt) / 2n;
+      if (redisMs > 0) Atomics.store(marks, 2, BigInt(redisMs) * 1_000_000n - answeredAt);
       Atomics.store(marks, 1, sentAt);
       report({ kind: 'accepted' });
     }
@@ -50,15 +53,15 @@ async function beat(): Promise<void> {
   timer = setTimeout(beat, nextMs);
 }
 
-async function send(): Promise<void> {
+/** Redis' time in milliseconds. */
+async function send(): Promise<Reply> {
   const members = JSON.stringify(data.members);
   const replica = data.replica;
   if (replica === undefined) {
-    await runScript(redis, 'beat', [keys.workers], [data.leaseMs, members]);
-    return;
+    return runScript(redis, 'beat', [keys.workers], [data.leaseMs, members]);
   }
   const { url, workerName, slots, list } = replica;
-  await runScript(
+  return runScript(
     redis,
     'beat',
     [keys.workers, keys.replicas, keys.replica(url), keys.leases(url), keys.load(url)],

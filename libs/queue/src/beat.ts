@@ -25,7 +25,10 @@ export interface BeatThreadData {
   leaseMs: number;
   beatMs: number;
   stuckMs: number;
-  /** Two 64-bit marks of process.hrtime: the main loop's last turn, the last accepted beat. */
+  /**
+   * Three 64-bit numbers, nanoseconds: process.hrtime at the main loop's last turn and at the last accepted beat, and
+   * what has to be added to it to have Redis' time.
+   */
   shared: SharedArrayBuffer;
 }
 export type BeatOrder = { kind: 'draining' } | { kind: 'stop' };
@@ -39,6 +42,11 @@ export interface Beat {
   isFresh(): boolean;
   /** Age of the last accepted beat; null before the first. */
   ageMs(): number | null;
+  /**
+   * Epoch milliseconds by Redis' clock, as of the last beat and counted on by a monotonic one, so that this host's wall
+   * clock may be wrong, or be set; that of the host before the first beat.
+   */
+  nowMs(): number;
   /** Announces (to admit and to `status`) that this replica takes no more work. */
   announceDraining(): void;
   stop(): Promise<void>;
@@ -65,7 +73,7 @@ export function startBeat(options: BeatOptions): Beat {
     leaseMs,
     beatMs,
     stuckMs,
-    shared: new SharedArrayBuffer(16),
+    shared: new SharedArrayBuffer(24),
   };
   const marks = new BigInt64Array(data.shared);
   const mark = () => Atomics.store(marks, 0, process.hrtime.bigint());
@@ -114,6 +122,10 @@ export function startBeat(options: BeatOptions): Beat {
     // A fifth of the lease is kept back for a claim that is under way when the check is made.
     isFresh: () => (ageMs() ?? Number.POSITIVE_INFINITY) < leaseMs * 0.8,
     ageMs,
+    nowMs() {
+      const offset = Atomics.load(marks, 2);
+      return offset === 0n ? Date.now() : Number((process.hrtime.bigint() + offset) / 1_000_000n);
+    },
     announceDraining: () => thread.postMessage({ kind: 'draining' } satisfies BeatOrder),
     async stop() {
       if (stopping) return;

@@ -143,7 +143,7 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
           keys.live(job.lane),
           job.list,
           keys.sharedGeneratorList,
-          job.track === undefined ? keys.none : keys.job(job.id),
+          job.track === undefined ? keys.completion(job.id) : keys.job(job.id),
           keys.active,
           keys.recent,
           ...candidates.flatMap(({ url }) => [keys.leases(url), keys.load(url), keys.replica(url)]),

@@ -53,6 +53,31 @@ test('admit: once, and again without effect', async () => {
   expect(await redis.client.zcard('job:live')).toBe(1);
 });
 
+test('admit: sent again after its job has ended, it changes nothing while the completion is kept', async () => {
+  const again = () =>
+    runScript(
+      redis.client,
+      'admit',
+      [
+        keys.live('interactive'),
+        list,
+        keys.sharedGeneratorList,
+        keys.completion('a'),
+        keys.active,
+        keys.recent,
+      ],
+      ['a', Date.now() + 5000, 10, '{', '"id":"a"}', ''],
+    );
+  expect(word(await again())).toBe('OK');
+  await claim(1);
+  await finish([['{"id":"a"}', 'a']]);
+  expect(word(await again())).toBe('DUP');
+  expect(await redis.client.llen(list)).toBe(0);
+  expect(await redis.client.zcard('job:live')).toBe(0);
+  await redis.client.del(keys.completion('a'));
+  expect(word(await again())).toBe('OK');
+});
+
 test("a tracked job's hash outlives its deadline, and its end by an hour", async () => {
   const key = keys.job('a');
   await runScript(

@@ -24,6 +24,7 @@ interface IdIntakeOptions<Stage extends StageName> {
   jobs: JobSource;
   consumer: Consumer;
   log: Logger;
+  now: () => number;
   take: (delivery: Delivery, input: InputOf<Stage>, claimedAt: number, type: string | undefined) => void;
   buryUnreadable: (
     delivery: Delivery,
@@ -36,7 +37,7 @@ interface IdIntakeOptions<Stage extends StageName> {
 const putOffMs = () => 2000 + Math.random() * 3000;
 
 export function createIdIntake<Stage extends StageName>(options: IdIntakeOptions<Stage>): IdIntake {
-  const { stage, jobs, consumer, log, awaitSettle } = options;
+  const { stage, jobs, consumer, log, now, awaitSettle } = options;
   const row: StageRow = stages[stage];
   let resolving = 0;
   let stopping = false;
@@ -97,7 +98,7 @@ export function createIdIntake<Stage extends StageName>(options: IdIntakeOptions
         options.buryUnreadable(delivery, { code: 'invalid_envelope', reason, header: null });
         return;
       }
-      const claimedAt = Date.now();
+      const claimedAt = now();
       resolving += 1;
       try {
         await receive(delivery, id, claimedAt, await jobs.resolve(id));

@@ -182,6 +182,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
       tally,
       log,
       metrics,
+      now: () => beat.nowMs(),
     });
     lanes.set(stage, { lane, consumer, lists });
   }

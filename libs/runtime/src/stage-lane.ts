@@ -90,6 +90,8 @@ export interface StageLaneOptions<Stage extends StageName> {
   tally: JobTally;
   log: Logger;
   metrics: Metrics;
+  /** Epoch milliseconds by the clock that deadlines are judged by: Redis', whatever this host's says. */
+  now: () => number;
 }
 
 interface Run {
@@ -110,7 +112,7 @@ interface Run {
 const watchMs = 50;
 
 export function createStageLane<Stage extends StageName>(options: StageLaneOptions<Stage>): StageLane {
-  const { stage, handler, consumer, log, metrics } = options;
+  const { stage, handler, consumer, log, metrics, now } = options;
   const row: StageRow = stages[stage];
   const queue = row.list;
   const runs = new Set<Run>();
@@ -127,6 +129,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       jobs: options.jobs,
       consumer,
       log,
+      now,
       take: (delivery, input, claimedAt, type) => take(delivery, input, claimedAt, true, type),
       buryUnreadable,
       awaitSettle,
@@ -139,7 +142,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       void ids.deliver(delivery);
       return;
     }
-    const claimedAt = Date.now();
+    const claimedAt = now();
     const envelope = readEnvelope(stage, delivery.element);
     if (envelope.kind === 'unreadable') {
       buryUnreadable(delivery, envelope);
@@ -199,7 +202,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       run.startedAt = performance.now();
       if (row.elements !== 'ids' && options.isCancelled(run.job.id))
         end(run, 'cancelled', 'the job was cancelled before this stage began');
-      else if (run.job.deadline_at > Date.now()) begin(run, input, enter, type);
+      else if (run.job.deadline_at > now()) begin(run, input, enter, type);
       else end(run, 'deadline_exceeded', `the deadline passed before ${stage} could begin the job`);
     });
   }
@@ -251,7 +254,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     switch (outcome.kind) {
       case 'forward': {
         measure(run, 'forwarded');
-        const element = nextElement(outcome.to, job, outcome.payload, run.timingsMs, Date.now());
+        const element = nextElement(outcome.to, job, outcome.payload, run.timingsMs, now());
         settle(run, consumer.handoff(run.delivery, listOf(outcome.to, job), element), 'forwarded');
         return;
       }
@@ -268,7 +271,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
         return;
       case 'later': {
         measure(run, 'later');
-        const remainingMs = job.deadline_at - Date.now();
+        const remainingMs = job.deadline_at - now();
         if (outcome.afterMs >= remainingMs) {
           end(run, 'deadline_exceeded', `${stage} asked to wait past the deadline: ${outcome.reason}`);
         } else retry(run, Math.max(0, outcome.afterMs), outcome.reason, undefined);
@@ -287,7 +290,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       bury(run, error.code, message);
       return;
     }
-    const delayMs = retryDelayMs(job.attempt, job.deadline_at - Date.now());
+    const delayMs = retryDelayMs(job.attempt, job.deadline_at - now());
     if (job.attempt < row.maxAttempts && delayMs !== null) {
       log.warn(
         { job_id: job.id, stage, attempt: job.attempt, delay_ms: delayMs, err: error },
@@ -319,7 +322,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       ...(job.track && { track: true }),
       attempt,
       deadline_at: job.deadline_at,
-      enqueued_at: Date.now() + delayMs,
+      enqueued_at: now() + delayMs,
       first_at: job.first_at ?? job.enqueued_at,
       ...(isGenerator && { replica: undefined }),
     });
@@ -529,7 +532,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
   function measure(run: Run, outcome: string): void {
     const serviceMs = performance.now() - run.startedAt;
     run.timingsMs[stage] = Math.round(serviceMs * 1000) / 1000;
-    if (outcome === 'forwarded' || outcome === 'completed') runTimes.note(serviceMs, Date.now());
+    if (outcome === 'forwarded' || outcome === 'completed') runTimes.note(serviceMs, now());
     metrics.observe('rag_stage_duration_seconds', { stage, outcome }, serviceMs / 1000);
   }
 
@@ -541,11 +544,11 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       watch = undefined;
       return;
     }
-    const now = Date.now();
+    const time = now();
     const monotonic = performance.now();
     for (const run of runs) {
       if (run.concluded) continue;
-      if (now >= run.job.deadline_at) {
+      if (time >= run.job.deadline_at) {
         interrupt(run, new DOMException('the deadline passed', 'TimeoutError'), () => {
           measure(run, 'expired');
           end(run, 'deadline_exceeded', `the deadline passed while ${stage} worked on the job`);
@@ -607,13 +610,13 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
 class RunContext implements StageContext {
   readonly #run: Run;
   readonly #stage: StageName;
-  readonly #options: Pick<StageLaneOptions<StageName>, 'log' | 'publishFrame'>;
+  readonly #options: Pick<StageLaneOptions<StageName>, 'log' | 'publishFrame' | 'now'>;
   #log: Logger | undefined;
 
   constructor(
     run: Run,
     stage: StageName,
-    options: Pick<StageLaneOptions<StageName>, 'log' | 'publishFrame'>,
+    options: Pick<StageLaneOptions<StageName>, 'log' | 'publishFrame' | 'now'>,
   ) {
     this.#run = run;
     this.#stage = stage;
@@ -639,9 +642,9 @@ class RunContext implements StageContext {
     return this.#log;
   }
 
-  readonly now = Date.now;
-
   // Arrow functions: handlers pass them on without the object.
+  readonly now = (): number => this.#options.now();
+
   readonly emit = (frame: AnswerFrameBody): void => {
     const { job, concluded } = this.#run;
     if (concluded || job.reply_to === undefined) return;

@@ -12,6 +12,8 @@ export interface PrivateRedis {
   url: string;
   port: number;
   pid: number;
+  /** Where its append-only file is, when it keeps one. */
+  folder: string;
   /** SIGKILL, as a crash would be; `start` brings it back on the same port and folder. */
   kill(): Promise<void>;
   start(): Promise<void>;
@@ -60,6 +62,7 @@ export async function startPrivateRedis(options: PrivateRedisOptions = {}): Prom
   return {
     url,
     port,
+    folder,
     get pid() {
       return child?.pid ?? 0;
     },

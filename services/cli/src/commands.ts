@@ -98,6 +98,16 @@ export function buildProgram(): Command {
       if (!(await runBench(kind, options, createTerminal()))) process.exitCode = 1;
     });
 
+  command('chaos', 'faults on servers of its own: nothing lost, nothing stuck; exits 1 when one did not hold')
+    .option('--list', 'the scenarios, and what must hold in each', false)
+    .option('--only <name>', 'this one only; repeatable', collect, [])
+    .option('--jobs <count>', 'jobs in all scenarios together', wholeNumber(100, 1_000_000), 10_000)
+    .option('--json', 'the report, for programs', false)
+    .action(async (options) => {
+      const { chaos } = await import('./chaos/chaos-command.ts');
+      if (!(await chaos(options, createTerminal()))) process.exitCode = 1;
+    });
+
   command('eval', 'how well a labelled set of questions finds its documents, in a private stack')
     .requiredOption('--dataset <folder>', 'in BEIR format: corpus.jsonl, queries.jsonl, qrels.tsv')
     .addOption(

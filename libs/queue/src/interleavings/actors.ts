@@ -82,7 +82,7 @@ export class Actors {
           keys.live(laneOf(id)),
           bare ? lists.ids : lists.first,
           lists.shared,
-          tracked ? keys.job(id) : keys.none,
+          tracked ? keys.job(id) : bare ? keys.none : keys.completion(id),
           keys.active,
           keys.recent,
           ...candidates.flatMap(({ url }) => [keys.leases(url), keys.load(url), keys.replica(url)]),

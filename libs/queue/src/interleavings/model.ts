@@ -185,6 +185,8 @@ export class QueueModel {
       const [id = '', deadline = '', cap, opening = '', element = '', fields = ''] = args;
       const inChain = this.times(live);
       if (inChain.size >= Number(cap)) return inChain.has(id) ? 'DUP' : 'FULL';
+      const tracked = fields !== '';
+      if (!tracked && this.text(job) !== undefined) return 'DUP';
       if (inChain.has(id)) return 'DUP';
       inChain.set(id, relative(deadline));
       let best: { held: number; fragment: string; leases: string; load: string } | undefined;
@@ -205,7 +207,7 @@ export class QueueModel {
         this.times(best.leases).set(id, relative(deadline));
         this.#mirrorLoad(best.leases, best.load);
       }
-      if (job !== '') {
+      if (tracked) {
         if (this.hash(job).size === 0) this.list(recent).unshift(id);
         this.hash(job).clear();
         this.set(active).add(id);
@@ -214,7 +216,7 @@ export class QueueModel {
       if (this.#obstacles.has(list)) {
         inChain.delete(id);
         if (best !== undefined) this.#releaseLease(best.leases, best.load, id);
-        if (job !== '') {
+        if (tracked) {
           this.hash(job).clear();
           this.set(active).delete(id);
           removeFirst(this.list(recent), id);

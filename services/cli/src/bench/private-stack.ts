@@ -8,7 +8,10 @@ import { promisify } from 'node:util';
 /** A whole Vortex of the bench's own: fresh data folder, free port, language model without delay. */
 export interface PrivateStack {
   url: string;
+  dataDir: string;
   status(): Promise<StackStatus>;
+  /** `audit`: whether rows and files agree with the registry, and what it said. */
+  audit(): Promise<{ clean: boolean; text: string }>;
   stop(): Promise<void>;
 }
 
@@ -27,6 +30,8 @@ export async function startPrivateStack(options: {
   withDocs: boolean;
   /** `section.key=value`, stronger than what a bench has otherwise (a model that answers at once). */
   settings?: readonly string[];
+  /** A Redis that is there already, instead of the instance's own. */
+  redisUrl?: string;
 }): Promise<PrivateStack> {
   const dataDir = await mkdtemp(join(tmpdir(), 'vortex-bench-'));
   const port = await freePort();
@@ -42,13 +47,22 @@ export async function startPrivateStack(options: {
     const { stdout } = await run(launcher, ['status', '--json', '--data', dataDir]);
     return JSON.parse(stdout) as StackStatus;
   };
+  const audit = () =>
+    run(launcher, ['audit', '--data', dataDir]).then(
+      ({ stdout }) => ({ clean: true, text: stdout }),
+      (error: { stdout?: string; stderr?: string }) => ({
+        clean: false,
+        text: `${error.stdout ?? ''}${error.stderr ?? ''}`,
+      }),
+    );
   const stop = async () => {
     await run(launcher, ['down', '--data', dataDir]).catch(() => {});
     await rm(dataDir, { recursive: true, force: true });
   };
   try {
     await new Promise<void>((resolve, reject) => {
-      const child = spawn(launcher, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+      const env = { ...process.env, ...(options.redisUrl !== undefined && { REDIS_URL: options.redisUrl }) };
+      const child = spawn(launcher, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
       let complaint = '';
       child.stderr.on('data', (piece) => {
         complaint += piece;
@@ -58,7 +72,7 @@ export async function startPrivateStack(options: {
         code === 0 ? resolve() : reject(new Error(`the stack did not start:\n${complaint}`)),
       );
     });
-    return { url: (await status()).gateway_url, status, stop };
+    return { url: (await status()).gateway_url, dataDir, status, audit, stop };
   } catch (error) {
     await stop();
     throw error;
