@@ -107,9 +107,9 @@ export function connect(redis: RedisOptions, role: Role, log?: QueueLog): Redis 
   return client;
 }
 
-/** Listens to a channel, on every connection anew. */
-export function keepSubscribed(subscriber: Redis, channel: string): void {
-  const subscribe = () => void subscriber.subscribe(channel).catch(() => undefined);
+/** Listens to a channel, on every connection anew; `onHearing` is called each time it has begun to. */
+export function keepSubscribed(subscriber: Redis, channel: string, onHearing: () => void = () => {}): void {
+  const subscribe = () => void subscriber.subscribe(channel).then(onHearing, () => undefined);
   subscriber.on('ready', subscribe);
   if (subscriber.status === 'ready') subscribe();
 }
