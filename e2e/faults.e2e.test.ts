@@ -16,7 +16,7 @@ afterAll(async () => {
   await stack?.stop();
 });
 
-const ask = (query: string) => postJson(`${stack.url}/query`, { query });
+const ask = (query: string) => postJson(`${stack.url}/query`, { query, cache: 'bypass' });
 const volley = (count: number) =>
   Promise.all(Array.from({ length: count }, (_, index) => ask(`What is stage number ${index} for?`)));
 

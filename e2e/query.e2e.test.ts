@@ -20,7 +20,7 @@ afterAll(async () => {
 });
 
 const ask = (query: string, more: Record<string, unknown> = {}) =>
-  postJson(`${stack.url}/query`, { query, collection: 'vortex-docs', ...more });
+  postJson(`${stack.url}/query`, { query, collection: 'vortex-docs', cache: 'bypass', ...more });
 
 async function loads(): Promise<Record<string, string | null>> {
   const keys = (await redis.keys('llm:load:*')).sort();
@@ -201,10 +201,10 @@ describe('a document', () => {
     await ingest(
       '# Towers\n\nThe Quillon tower is 318 metres tall.\n\n## Opening\n\nIt opened in 1987 🗼 with a parade.',
     );
-    const first = await ask('How tall is the Quillon tower?', { collection: 'towers' });
+    const first = await ask('How tall is the Quillon tower?', { collection: 'towers', cache: 'default' });
     expect(first.body.answer).toContain('318');
     await ingest('# Towers\n\nThe Quillon tower is 402 metres tall after its new mast.');
-    const second = await ask('How tall is the Quillon tower?', { collection: 'towers' });
+    const second = await ask('How tall is the Quillon tower?', { collection: 'towers', cache: 'default' });
     expect(second.body.answer).toContain('402');
     expect(JSON.stringify(second.body)).not.toContain('318');
   });
@@ -215,6 +215,7 @@ describe('a stream', () => {
     const events = await streamEvents(`${stack.url}/query`, {
       query: 'What happens when a worker dies?',
       collection: 'vortex-docs',
+      cache: 'bypass',
       stream: true,
     });
     const names = events.map(({ event }) => event);
@@ -232,7 +233,7 @@ describe('a stream', () => {
     await expectIdle();
     await streamEvents(
       `${stack.url}/query`,
-      { query: 'What happens when a worker dies?', collection: 'vortex-docs', stream: true },
+      { query: 'What happens when a worker dies?', collection: 'vortex-docs', cache: 'bypass', stream: true },
       ({ event }) => event === 'delta',
     );
     await eventually(

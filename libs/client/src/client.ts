@@ -19,6 +19,7 @@ import {
   type UploadFields,
 } from '@vortex/contracts';
 import { type CollectionCalls, collectionCalls } from './collection-calls.ts';
+import { type DeadLetterCalls, deadLetterCalls } from './dead-letter-calls.ts';
 import { type DocumentCalls, documentCalls, type UploadOptions } from './document-calls.ts';
 import { problemFrom } from './errors.ts';
 import { type JobCalls, jobCalls } from './job-calls.ts';
@@ -52,6 +53,7 @@ export interface VortexClient {
   readonly documents: DocumentCalls;
   readonly collections: CollectionCalls;
   readonly jobs: JobCalls;
+  readonly deadLetters: DeadLetterCalls;
   /** Compares store and files with the registry; takes seconds to minutes. */
   audit(request?: AuditRequest, call?: CallOptions): Promise<AuditReport>;
   health(call?: CallOptions): Promise<{ ready: boolean; reasons: string[] }>;
@@ -68,6 +70,7 @@ export function createClient(options: { url: string }): VortexClient {
     documents,
     jobs,
     collections: collectionCalls(transport),
+    deadLetters: deadLetterCalls(transport),
     upload: documents.upload,
     job: jobs.get,
     waitForJob: jobs.wait,

@@ -1,5 +1,6 @@
 export { createClient, type Question, type VortexClient } from './client.ts';
 export type { CollectionCalls } from './collection-calls.ts';
+export type { DeadLetterCalls } from './dead-letter-calls.ts';
 export type { DocumentCalls, DocumentFilter, UploadOptions } from './document-calls.ts';
 export { ApiProblem, GatewayUnreachable, isPassing } from './errors.ts';
 export type { JobCalls } from './job-calls.ts';

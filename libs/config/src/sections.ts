@@ -45,6 +45,26 @@ export const sections = {
       env: ['CACHE_REDIS_URL'],
       secret: true,
     }),
+    timeout_ms: field(
+      count.max(1000).default(50),
+      'The longest a look-up may hold a query up; a cache that is late twice in a row is left alone until it answers.',
+    ),
+    answer_ttl_ms: field(
+      milliseconds.default(3_600_000),
+      'How long an answer is kept; 0 keeps none. A changed document ends it at once.',
+    ),
+    retrieval_ttl_ms: field(
+      milliseconds.default(3_600_000),
+      'How long the chunks found for a question are kept; 0 keeps none. A changed document ends it at once.',
+    ),
+    embedding_ttl_ms: field(
+      milliseconds.default(86_400_000),
+      'How long the vector of a question is kept; 0 keeps none.',
+    ),
+    max_entry_bytes: field(
+      count.default(256 * 1024),
+      'Larger answers and results are not kept. All together are bounded by the cache Redis’ `maxmemory`.',
+    ),
   }),
   http: z.strictObject({
     host: field(z.string().min(1).default('127.0.0.1'), 'Address the service listens on.'),

@@ -9,9 +9,9 @@ export const serviceConfigs = {
   gateway: z.strictObject({
     ...{ redis, cache, http, worker, log, data, registry, embedding, gateway, ingest, webhooks },
   }),
-  encoder: z.strictObject({ redis, http, worker, log, data, embedding }),
-  retriever: z.strictObject({ redis, http, worker, log, data, registry, store, retrieval }),
-  'llm-generator': z.strictObject({ redis, http, worker, log, llm }),
+  encoder: z.strictObject({ redis, cache, http, worker, log, data, embedding }),
+  retriever: z.strictObject({ redis, cache, http, worker, log, data, registry, store, retrieval }),
+  'llm-generator': z.strictObject({ redis, cache, http, worker, log, llm }),
   ingest: z.strictObject({ redis, http, worker, log, data, registry, embedding, ingest, webhooks }),
   'mock-llm': z.strictObject({ http, worker, log, mock_llm }),
 } as const;

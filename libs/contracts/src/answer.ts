@@ -47,6 +47,16 @@ export const refusal = z.object({
   best: z.number().nullable(),
 });
 
+/** What an answer was made from: it may be given again as long as all of this still holds. */
+export const madeFrom = z.object({
+  /** State of the collection that was searched; null: one that has no name. */
+  collection_version: z.string().nullable(),
+  /** Fingerprints of the settings the retriever and the generator worked by; null: no model was called. */
+  retrieval: z.string(),
+  generation: z.string().nullable(),
+});
+export type MadeFrom = z.infer<typeof madeFrom>;
+
 /** What a finished query says, before the gateway adds what only it knows. */
 export const answer = z.object({
   answered: z.boolean(),
@@ -61,6 +71,8 @@ export const answer = z.object({
   collection: z.string(),
   degraded: z.array(z.string()),
   usage: z.object({ prompt_tokens: z.int().nullable(), completion_tokens: z.int().nullable() }),
+  /** For the gateway's cache. Absent in answers of older workers, which are not kept. */
+  made_from: madeFrom.optional(),
 });
 export type Answer = z.infer<typeof answer>;
 

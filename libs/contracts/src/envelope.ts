@@ -47,6 +47,8 @@ export const jobHeader = z.object({
   reply_to: z.string().max(200).optional(),
   /** When it was put on its present list (queue wait is claimed at − enqueued at). */
   enqueued_at: z.number().optional(),
+  /** The same of its first try at this stage, once it has been tried again. */
+  first_at: z.number().optional(),
   /** Keep status and result in the hash `job:<id>` for an hour (asynchronous queries and ingest). */
   track: z.boolean().default(false),
   replica: replicaRef.optional(),

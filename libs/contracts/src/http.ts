@@ -4,7 +4,7 @@ import { collectionName, timingsMs } from './envelope.ts';
 import { webhookUrl } from './http-webhooks.ts';
 import { documentFields } from './ingest/1-document.ts';
 import { metadataFilter } from './metadata-filter.ts';
-import { questionFields, searchMode } from './query/1-encode.ts';
+import { cacheMode, questionFields, searchMode } from './query/1-encode.ts';
 
 /** The public HTTP shapes. Unknown fields are refused: a misspelt option must not be ignored in silence. */
 
@@ -20,12 +20,22 @@ export const queryRequest = z.strictObject({
   deadline_ms: z.int().min(1).max(maxDeadlineMs).optional(),
   mode: searchMode.optional(),
   filter: metadataFilter.optional(),
+  /** May the answer, or parts of the work, come from a cache? */
+  cache: cacheMode.optional(),
   /** With `async`: `query.completed` or `query.failed` is sent there. */
   webhook_url: webhookUrl.optional(),
 });
 export type QueryRequest = z.infer<typeof queryRequest>;
 
-export const queryResponse = answer.extend({
+/**
+ * Where an answer comes from: `hit` the cache; `shared` an identical question that was under way; `miss` or `stale`
+ * (a kept answer no longer held) the pipeline; `bypass` the pipeline, unasked or because no cache answered.
+ */
+export const cacheOutcome = z.enum(['hit', 'miss', 'stale', 'shared', 'bypass']);
+export type CacheOutcome = z.infer<typeof cacheOutcome>;
+
+export const queryResponse = answer.omit({ made_from: true }).extend({
+  cache: cacheOutcome.optional(),
   id: z.string(),
   attempt: z.int().min(1),
   timings_ms: timingsMs,
@@ -39,6 +49,8 @@ export const searchRequest = z.strictObject({
   top_k: questionFields.shape.top_k,
   mode: searchMode.optional(),
   filter: metadataFilter.optional(),
+  /** May parts of the work come from a cache? */
+  cache: cacheMode.optional(),
   /** So many chunks before and behind each hit come with it. */
   neighbours: questionFields.shape.neighbours,
 });

@@ -4,6 +4,7 @@ export * from './envelope.ts';
 export * from './failure.ts';
 export * from './http.ts';
 export * from './http-collections.ts';
+export * from './http-dead-letters.ts';
 export * from './http-documents.ts';
 export * from './http-jobs.ts';
 export * from './http-webhooks.ts';

@@ -67,6 +67,16 @@ export const metricTable = {
     labels: ['queue', 'event'],
     help: 'Jobs by what became of them (claimed, forwarded, completed, retried, dead, expired, cancelled, fenced, adopted, redelivered, returned).',
   },
+  rag_dead_letters_total: {
+    kind: 'counter',
+    labels: ['queue', 'code'],
+    help: 'Jobs that were buried, by queue and failure code.',
+  },
+  rag_dead_letters: {
+    kind: 'gauge',
+    labels: ['queue'],
+    help: 'Dead letters that are kept (at most a thousand, or 16 MiB, a queue), as the gateway finds them.',
+  },
   rag_queue_in_progress: { kind: 'gauge', labels: ['queue'], help: 'Jobs this process works on.' },
   rag_worker_heartbeat_timestamp_seconds: {
     kind: 'gauge',
@@ -150,6 +160,26 @@ export const metricTable = {
     kind: 'counter',
     labels: ['outcome'],
     help: 'Webhook deliveries tried, by outcome (delivered, retried, failed, blocked).',
+  },
+  rag_cache_lookups_total: {
+    kind: 'counter',
+    labels: ['cache', 'result'],
+    help: 'Look-ups by cache (answer, retrieval, embedding) and result: hit, miss, stale (there, but of an older collection version or other settings), bypass (not asked for, or no cache answers).',
+  },
+  rag_cache_errors_total: {
+    kind: 'counter',
+    labels: ['cause'],
+    help: 'Cache commands that came to nothing: late, away, refused (full, read-only), too_large (entries not kept).',
+  },
+  rag_cache_available: {
+    kind: 'gauge',
+    labels: [],
+    help: '1 while the cache Redis answers in time; 0: queries run without caches.',
+  },
+  api_gateway_shared_queries_total: {
+    kind: 'counter',
+    labels: [],
+    help: 'Queries that waited for the answer to an identical one instead of running themselves.',
   },
 } as const satisfies Record<string, MetricRow>;
 

@@ -2,21 +2,21 @@
 -- bury: puts a job that cannot go on into its queue's dead list, and tells who waits for it.
 -- For rejected, exhausted, unreadable and poisonous jobs. The letter carries cause and raw bytes (cut by the
 -- caller). `id` is empty when none could be read; then there is nobody to tell. A reaper names the dead
--- worker's lease in `member`: then the worker must really have lapsed. The list keeps the last thousand.
--- KEYS: inflight, dead, completion, live, inbox, job, leases, load, workers, active
+-- worker's lease in `member`: then the worker must really have lapsed. The list keeps the newest letters.
+-- KEYS: inflight, dead, completion, live, inbox, job, leases, load, workers, active, size
 -- ARGV: old, letter, id, value, fields, member
 -- Returns: OK | FENCED | ALIVE
 -- Invariants: letter and completion before the acknowledgement.
 --include now
 --include lease
 --include track
+--include dead-list
 if ARGV[6] ~= '' then
   local lease = redis.call('ZSCORE', KEYS[9], ARGV[6])
   if lease and tonumber(lease) > now_ms() then return 'ALIVE' end
 end
 if not redis.call('LPOS', KEYS[1], ARGV[1]) then return 'FENCED' end
-redis.call('RPUSH', KEYS[2], ARGV[2])
-redis.call('LTRIM', KEYS[2], -1000, -1)
+add_letter(KEYS[2], KEYS[11], ARGV[2])
 if ARGV[3] ~= '' then
   local stored = redis.call('SET', KEYS[3], ARGV[4], 'NX', 'EX', 60)
   if stored and KEYS[5] ~= '' and redis.call('RPUSH', KEYS[5], ARGV[4]) == 1 then redis.call('EXPIRE', KEYS[5], 15) end

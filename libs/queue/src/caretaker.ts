@@ -194,7 +194,7 @@ export function startCaretaker(options: CaretakerOptions): Caretaker {
         code: 'poison',
         reason,
         attempts: header.attempt + header.redelivered,
-        first_at: null,
+        first_at: header.firstAt ?? null,
       },
       bytes,
     );
@@ -213,6 +213,7 @@ export function startCaretaker(options: CaretakerOptions): Caretaker {
         replica === undefined ? keys.none : keys.load(replica.url),
         keys.workers,
         keys.active,
+        keys.deadSize(list),
       ],
       [bytes, letter, header.id, failureText(failure), failureFields(failure), member],
     );

@@ -86,6 +86,11 @@ export interface Consumer {
   /** Sources that have not proven within `withinMs` that they consume (though a slot was free to do so). */
   silentSources(withinMs: number): string[];
   stopClaiming(): void;
+  /** Claims nothing until `resume`; what still comes in goes back to the head of its list, unblamed. */
+  pause(): void;
+  resume(): void;
+  /** Deliveries that are in flight here, settles that Redis has not answered and claims under way included. */
+  held(): number;
   /** Returns what is still in the in-flight lists to the head of its list, unblamed. */
   giveBackRest(): Promise<number>;
   close(): void;
@@ -126,6 +131,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const claimKeys = sources.flatMap((source) => [source.list, source.inFlightKey]);
   let taken = 0;
   let stopping = false;
+  let paused = false;
   let beats = 0;
   // Of the present turn:
   let turnEnds = false;
@@ -143,7 +149,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   // ── claiming ────────────────────────────────────────────────────────────────────────────────
 
   function mayClaim(): boolean {
-    return !stopping && !claiming && taken < slots && options.isLeaseFresh();
+    return !stopping && !paused && !claiming && taken < slots && options.isLeaseFresh();
   }
 
   function scheduleTurnEnd(): void {
@@ -229,8 +235,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       adopted,
     };
     source.held.add(delivery);
-    // Two sources may each bring a job for the last slot; and a claim may come home after the stop.
-    if (stopping || (taken >= slots && !adopted)) {
+    // Two sources may each bring a job for the last slot; and a claim may come home after the stop, or in a pause.
+    if (stopping || paused || (taken >= slots && !adopted)) {
       void released(delivery, settler.giveBack(delivery, source.list)).catch((error) =>
         log?.warn({ error: String(error) }, 'could not give a job back; reconcile will see'),
       );
@@ -241,11 +247,15 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     jobsSinceClaim += 1;
     emit(adopted ? 'adopted' : 'claimed', source.list);
     if (taken >= slots) {
-      for (const other of sources) {
-        if (other.blocked && other !== source) other.blocker.unblock(commands).catch(() => undefined);
-      }
+      unblock(source);
     }
     options.deliver(delivery);
+  }
+
+  function unblock(except?: Source): void {
+    for (const source of sources) {
+      if (source.blocked && source !== except) source.blocker.unblock(commands).catch(() => undefined);
+    }
   }
 
   // ── settling ────────────────────────────────────────────────────────────────────────────────
@@ -329,11 +339,21 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     },
     inFlight: () => taken,
     silentSources: (withinMs) =>
-      taken >= slots || performance.now() - lastClaimReply < withinMs
+      paused || taken >= slots || performance.now() - lastClaimReply < withinMs
         ? []
         : sources
             .filter((source) => (source.blocker.lastReturnAgeMs() ?? Number.POSITIVE_INFINITY) > withinMs)
             .map((source) => source.list),
+    pause() {
+      paused = true;
+      unblock();
+    },
+    resume() {
+      paused = false;
+      arm();
+    },
+    held: () =>
+      sources.reduce((sum, { held, blocked }) => sum + held.size + (blocked ? 1 : 0), claiming ? 1 : 0),
     stopClaiming() {
       stopping = true;
       for (const source of sources) source.blocker.close();

@@ -10,6 +10,8 @@ export interface ElementHeader {
   attempt: number;
   redelivered: number;
   deadlineAt: number | undefined;
+  /** When it was put on its list for its first try, if it says so. */
+  firstAt: number | undefined;
   replyTo: string | undefined;
   track: boolean;
   replica: { worker_name: string; url: string } | undefined;
@@ -65,13 +67,14 @@ export function headerOnList(list: string, element: string): ElementHeader | nul
 }
 
 export function headerOf(fields: Record<string, unknown>): ElementHeader | null {
-  const { id, attempt, redelivered, deadline_at, reply_to, replica } = fields;
+  const { id, attempt, redelivered, deadline_at, first_at, enqueued_at, reply_to, replica } = fields;
   if (typeof id !== 'string' || id === '' || id.length > 200) return null;
   return {
     id,
     attempt: isCount(attempt) ? Math.max(1, attempt) : 1,
     redelivered: isCount(redelivered) ? redelivered : 0,
     deadlineAt: typeof deadline_at === 'number' ? deadline_at : undefined,
+    firstAt: [first_at, enqueued_at].find((at) => typeof at === 'number'),
     replyTo: typeof reply_to === 'string' && reply_to !== '' ? reply_to : undefined,
     track: fields.track === true,
     replica: isReplica(replica) ? replica : undefined,

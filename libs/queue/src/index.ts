@@ -10,7 +10,20 @@ export {
   createConsumer,
   type Delivery,
 } from './consumer.ts';
-export { type DeadLetter, deadLetterText } from './dead-letter.ts';
+export {
+  type DeadLetter,
+  deadLetterId,
+  deadLetterText,
+  elementOfLetter,
+  readDeadLetter,
+} from './dead-letter.ts';
+export {
+  createDeadLetters,
+  type DeadLetters,
+  type FoundLetter,
+  type RedriveOrder,
+  type RedriveWord,
+} from './dead-letters.ts';
 export {
   bareId,
   changeHeader,

@@ -7,7 +7,8 @@
  * | `<list>` | LIST | waiting elements; RPUSH in, left out. Anyone may push by hand |
  * | `<list>:proc:<wid>` | LIST | elements in flight with one worker incarnation |
  * | `<list>:retry` | ZSET | elements by the time they are due again |
- * | `<list>:dead` | LIST | dead letters, the last thousand |
+ * | `<list>:dead` | LIST | dead letters, the newest: a thousand, or 16 MiB of them |
+ * | `dead:size:<list>` | HASH | how many those are, and their bytes; goes with the last of them |
  * | `job:workers` | ZSET | `<list>\|<wid>` by the end of its lease |
  * | `job:live`, `job:live:low` | ZSET | admitted ids by deadline |
  * | `job:completion:<id>` | STRING | how a job ended, 60 s |
@@ -37,6 +38,7 @@ export const keys = {
   inFlight: (list: string, wid: string) => `${list}:proc:${wid}`,
   retry: (list: string) => `${returnList(list)}:retry`,
   dead: (list: string) => `${returnList(list)}:dead`,
+  deadSize: (list: string) => `dead:size:${returnList(list)}`,
   live: (lane: Lane) => (lane === 'low' ? 'job:live:low' : 'job:live'),
   completion: (id: string) => `job:completion:${id}`,
   job: (id: string) => `job:${id}`,

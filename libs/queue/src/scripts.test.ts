@@ -37,7 +37,7 @@ test.each(scriptNames)('%s: its header says what its row says, in the fixed orde
 
 test('only admitting can be refused by a full Redis: every other script that writes must drain the chain', () => {
   const refusable = scriptNames.filter((name) => scriptText(name).startsWith('#!lua\n'));
-  expect(refusable).toEqual(['admit', 'admit-many']);
+  expect(refusable).toEqual(['admit', 'admit-many', 'redrive']);
 });
 
 test.each(scriptNames)('%s: uses no key that was not passed to it', (name) => {

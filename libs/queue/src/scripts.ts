@@ -37,9 +37,27 @@ export const scriptTable = {
   },
   promote: { keys: ['retry', 'list'], args: ['limit'] },
   bury: {
-    keys: ['inflight', 'dead', 'completion', 'live', 'inbox', 'job', 'leases', 'load', 'workers', 'active'],
+    keys: [
+      'inflight',
+      'dead',
+      'completion',
+      'live',
+      'inbox',
+      'job',
+      'leases',
+      'load',
+      'workers',
+      'active',
+      'size',
+    ],
     args: ['old', 'letter', 'id', 'value', 'fields', 'member'],
   },
+  redrive: {
+    keys: ['dead', 'size', 'list', 'live', 'completion', 'cancelled', 'job', 'active', 'recent'],
+    args: ['letter', 'element', 'id', 'deadline', 'cap', 'first', 'fields'],
+  },
+  'drop-letter': { keys: ['dead', 'size'], args: ['letter'] },
+  'drop-letters': { keys: ['dead', 'size'], args: [] },
   'give-back': { keys: ['inflight', 'list', 'leases', 'load'], args: ['old', 'id'] },
   beat: {
     keys: ['workers'],

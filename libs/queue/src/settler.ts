@@ -186,6 +186,7 @@ export function createSettler(commands: Redis): Settler {
             ...leaseKeys(replicaUrl),
             keys.workers,
             keys.active,
+            keys.deadSize(list),
           ],
           [element, letter, id, value, trackFields ?? '', ''],
         ),

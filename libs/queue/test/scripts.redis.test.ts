@@ -387,6 +387,7 @@ test('bury: the letter, the completion and the inbox; the dead list keeps a thou
         keys.none,
         keys.workers,
         keys.active,
+        keys.deadSize(list),
       ],
       ['bad', 'the letter', 'a', 'failed', '', ''],
     );

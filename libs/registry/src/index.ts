@@ -1,4 +1,5 @@
 export * from './acceptance.ts';
+export { collectionVersion } from './collection-version.ts';
 export { isRegistryUnavailable } from './is-registry-unavailable.ts';
 export * from './jobs.ts';
 export { openRegistry, type RegistryOptions } from './open-registry.ts';

@@ -85,8 +85,8 @@ export interface Registry extends AcceptanceRegistry, JobRegistry, WebhookRegist
   bindModel(input: ModelOfCollection): Promise<ModelBinding>;
 
   /**
-   * Notes that a group of chunks of a version being built stands in the store. Noting it twice is once; of
-   * a version that is not being built any more nothing is noted.
+   * Notes that a group of chunks of a version being built stands in the store, and counts its job's deliveries from 0
+   * again. Noting it twice is once; of a version that is not being built any more nothing is noted.
    */
   noteStoredGroup(
     input: StoredGroup & { tenant: string; documentId: string; version: number },

@@ -20,6 +20,7 @@ import {
   texts,
   workerMember,
 } from '@vortex/queue';
+import { createIsolation } from './isolation.ts';
 import type { JobSource } from './job-source.ts';
 import { createJobTally } from './job-tally.ts';
 import type { LaneOf } from './stage-handler.ts';
@@ -102,7 +103,18 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     log,
     leaseMs,
     ...(options.caretakerMs !== undefined && { tickMs: options.caretakerMs }),
-    onEvent: (event, list) => tally(returnList(list), event),
+    onEvent: (event, list) => {
+      const queue = returnList(list);
+      tally(queue, event);
+      if (event === 'dead') metrics.add('rag_dead_letters_total', { queue, code: 'poison' }, 1);
+    },
+  });
+
+  const isolation = createIsolation({
+    consumers: () => [...lanes.values()].map(({ consumer }) => consumer),
+    giveBackRunning: () => {
+      for (const { lane } of lanes.values()) lane.giveBackRunning();
+    },
   });
 
   // ── lanes ───────────────────────────────────────────────────────────────────────────────────
@@ -144,6 +156,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
       stage,
       handler: entry.handler,
       consumer,
+      isolation,
       isCancelled: (id) => cancelFeed.has(id),
       publishFrame: (name, text) => {
         commands.publish(keys.framesChannel(name), text).catch(() => undefined);
@@ -268,6 +281,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     await drain();
     clearInterval(beatTimer);
     clearInterval(retryTimer);
+    isolation.stop();
     // Beats go on to the end of the drain, and stop before the goodbye that must have the last word.
     await beat.stop();
     await patiently(caretaker.stop());

@@ -26,6 +26,7 @@ import {
 import { retryDelayMs } from './backoff.ts';
 import { completedFields, completedText } from './completion-text.ts';
 import { createIdIntake } from './id-intake.ts';
+import type { Isolation } from './isolation.ts';
 import type { JobError, JobSource } from './job-source.ts';
 import type { JobTally } from './job-tally.ts';
 import { listOf, nextElement } from './next-element.ts';
@@ -44,6 +45,8 @@ import type { StageContext, StageHandler } from './stage-handler.ts';
  * A stage of ids asks first who the job is (job-source.ts), and says there how a run ended before it says so to
  * Redis. delivered → resolving → (nobody knows it: buried) → (over: let go) → (poison: buried) → running, as above.
  *
+ * The last delivery before a job is poison waits until it is alone (isolation.ts); while one is, others go back.
+ *
  * One piece, long as it is: all these endings race for one mark, and its writers are seen side by side.
  */
 export interface StageLane {
@@ -54,7 +57,9 @@ export interface StageLane {
   running(): number;
   /** Settles that Redis has not answered yet. */
   settling(): number;
-  /** Aborts every run and gives its job back unblamed: the drain's time is up. */
+  /** Aborts every run and gives its job back unblamed. */
+  giveBackRunning(): void;
+  /** The same with what has not begun: the drain's time is up. */
   giveBackAll(): void;
   stop(): void;
 }
@@ -63,6 +68,8 @@ export interface StageLaneOptions<Stage extends StageName> {
   stage: Stage;
   handler: StageHandler<Stage>;
   consumer: Consumer;
+  /** Of the process: one for all its lanes. */
+  isolation: Isolation;
   isCancelled: (id: string) => boolean;
   publishFrame: (name: string, text: string) => void;
   /** A tracked job begins: `first` where nothing stands yet; `enter`: nobody may have admitted it. */
@@ -108,6 +115,8 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
   const row: StageRow = stages[stage];
   const queue = row.list;
   const runs = new Set<Run>();
+  /** Waits until it is alone. */
+  let suspect: Run | undefined;
   let settling = 0;
   let watch: NodeJS.Timeout | undefined;
 
@@ -174,7 +183,26 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       end(run, 'cancelled', 'the job was cancelled before this stage began');
     else if (job.deadline_at <= claimedAt) {
       end(run, 'deadline_exceeded', `the deadline had passed when ${stage} claimed the job`);
-    } else begin(run, input, enter, type);
+    } else if (options.isolation.isTaken()) giveBack(run);
+    else if (job.redelivered === maxDeliveries - 1) beginAlone(run, input, enter, type);
+    else begin(run, input, enter, type);
+  }
+
+  function beginAlone(run: Run, input: InputOf<Stage>, enter: boolean, type: string): void {
+    log.warn(
+      { job_id: run.job.id, stage },
+      'the job has lost its worker twice; its last delivery runs alone',
+    );
+    suspect = run;
+    options.isolation.enter(() => {
+      suspect = undefined;
+      if (run.concluded) return;
+      run.startedAt = performance.now();
+      if (row.elements !== 'ids' && options.isCancelled(run.job.id))
+        end(run, 'cancelled', 'the job was cancelled before this stage began');
+      else if (run.job.deadline_at > now()) begin(run, input, enter, type);
+      else end(run, 'deadline_exceeded', `the deadline passed before ${stage} could begin the job`);
+    });
   }
 
   function begin(run: Run, input: InputOf<Stage>, enter: boolean, type: string): void {
@@ -283,6 +311,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       attempt,
       deadline_at: job.deadline_at,
       enqueued_at: now() + delayMs,
+      first_at: job.first_at ?? job.enqueued_at,
       ...(isGenerator && { replica: undefined }),
     });
     const fields = {
@@ -348,6 +377,15 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     );
   }
 
+  /** Unblamed, as if it had not been claimed. */
+  function giveBack(run: Run): void {
+    told(
+      run,
+      (jobs) => jobs.onRelease(run.job.id),
+      () => settle(run, consumer.giveBack(run.delivery, run.job.id, options.replicaUrl), 'returned'),
+    );
+  }
+
   /** Ends a job with an error that is nobody's bug: completed, not buried. */
   function end(run: Run, code: 'cancelled' | 'deadline_exceeded', message: string): void {
     const failure = failureOf(run, code, message);
@@ -376,7 +414,14 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     toldEnd(run, { code, message: reason }, () => {
       const settled = consumer.bury(run.delivery, {
         id: job.id,
-        letter: letterOf(run.delivery, job.id, code, reason, attemptsOf(job), job.enqueued_at),
+        letter: letterOf(
+          run.delivery,
+          job.id,
+          code,
+          reason,
+          attemptsOf(job),
+          job.first_at ?? job.enqueued_at,
+        ),
         value: failureText(failure),
         lane: row.lane,
         replyTo: job.reply_to,
@@ -384,6 +429,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
         replicaUrl: leaseHolder(job.replica?.url),
       });
       settle(run, settled, 'dead');
+      countDead(settled, code);
     });
   }
 
@@ -403,7 +449,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     };
     const settled = consumer.bury(delivery, {
       id: header?.id,
-      letter: letterOf(delivery, header?.id ?? null, code, reason, attempt, undefined),
+      letter: letterOf(delivery, header?.id ?? null, code, reason, attempt, header?.firstAt),
       value: header === null ? '' : failureText(failure),
       lane: row.lane,
       replyTo: header?.replyTo,
@@ -411,6 +457,15 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       replicaUrl: leaseHolder(header?.replica?.url),
     });
     awaitSettle(settled, 'dead', header?.id);
+    countDead(settled, code);
+  }
+
+  function countDead(settled: Promise<'OK' | 'FENCED'>, code: FailureCode): void {
+    settled.then(
+      (answer) => answer === 'OK' && metrics.add('rag_dead_letters_total', { queue, code }, 1),
+      // awaitSettle has logged it.
+      () => undefined,
+    );
   }
 
   /** Whose lease ends with the job: this replica's when it runs here, else that of the one it was assigned to. */
@@ -424,10 +479,10 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     code: FailureCode,
     reason: string,
     attempts: number,
-    enqueuedAt: number | undefined,
+    firstAt: number | undefined,
   ): string {
     return deadLetterText(
-      { id, queue: delivery.list, stage, code, reason, attempts, first_at: enqueuedAt ?? null },
+      { id, queue: delivery.list, stage, code, reason, attempts, first_at: firstAt ?? null },
       delivery.element,
     );
   }
@@ -504,6 +559,16 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     run.controller?.abort(reason);
   }
 
+  function giveBackRunning(): void {
+    for (const run of runs) {
+      if (run.concluded) continue;
+      interrupt(run, new DOMException('the worker is stopping', 'AbortError'), () => {
+        measure(run, 'returned');
+        giveBack(run);
+      });
+    }
+  }
+
   return {
     deliver,
     cancel(id) {
@@ -520,18 +585,10 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     settling: () => settling + (ids?.resolving() ?? 0),
     giveBackAll() {
       ids?.stop();
-      for (const run of runs) {
-        if (run.concluded) continue;
-        interrupt(run, new DOMException('the worker is stopping', 'AbortError'), () => {
-          measure(run, 'returned');
-          told(
-            run,
-            (jobs) => jobs.onRelease(run.job.id),
-            () => settle(run, consumer.giveBack(run.delivery, run.job.id, options.replicaUrl), 'returned'),
-          );
-        });
-      }
+      if (suspect !== undefined && !suspect.concluded) giveBack(suspect);
+      giveBackRunning();
     },
+    giveBackRunning,
     stop: () => clearInterval(watch),
   };
 }

@@ -18,12 +18,17 @@ afterEach(async () => {
 });
 afterAll(() => bench.close());
 
-async function startVictim(): Promise<ChildProcess> {
+function forkVictim(): ChildProcess {
   const child = fork(new URL('./fixtures/victim.ts', import.meta.url), [bench.redis.url], {
     execArgv: ['--conditions=vortex-source'],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   children.push(child);
+  return child;
+}
+
+async function startVictim(): Promise<ChildProcess> {
+  const child = forkVictim();
   await once(child, 'message');
   return child;
 }
@@ -82,6 +87,31 @@ test('a query that kills its worker is dead after three deliveries; the others a
     expect(JSON.parse(text)).toMatchObject({ status: 'completed' });
   expect(children.filter((child) => child.signalCode === 'SIGKILL')).toHaveLength(3);
   expect(await bench.letters('job:encoder_in')).toMatchObject([{ id: 'poison', code: 'poison' }]);
+});
+
+test('those that are with it in the only worker each time it dies suffer nothing but the delay', async () => {
+  const submitter = await bench.submitter();
+  const revive = (): void => {
+    // Not waited for: it may be dead before it is ready.
+    const child = forkVictim();
+    child.once('exit', (_code, signal) => {
+      // The test's own end kills too, when it has taken all children out.
+      if (signal === 'SIGKILL' && children.includes(child)) revive();
+    });
+  };
+  const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+  const innocent = (id: string) => submitter.submit(question(id, { envelope: { query: 'wait:150' } }));
+  const first = ids.slice(0, 4).map(innocent);
+  const poison = submitter.submit(question('poison', { envelope: { query: 'die' } }));
+  const others = [...first, ...ids.slice(4).map(innocent)];
+  await until('all wait', async () => (await bench.redis.client.llen('job:encoder_in')) === 8);
+  revive();
+  expect(JSON.parse(await poison)).toMatchObject({ attempt: 3, error: { code: 'poison' } });
+  const ends = (await Promise.all(others)).map((text) => JSON.parse(text) as Record<string, unknown>);
+  expect(ends.map(({ id, status }) => [id, status])).toEqual(ids.map((id) => [id, 'completed']));
+  expect(children.filter((child) => child.signalCode === 'SIGKILL')).toHaveLength(3);
+  expect(await bench.letters('job:encoder_in')).toMatchObject([{ id: 'poison', code: 'poison' }]);
+  await nothingLeft();
 });
 
 test('bare ids: the worker is killed and others take over; one that kills its workers is poison by the count of who knows it', async () => {

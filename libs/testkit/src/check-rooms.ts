@@ -12,6 +12,7 @@ const roomTable: Record<string, readonly string[] | typeof anyLib> = {
   config: ['contracts'],
   observability: ['contracts'],
   queue: ['observability', 'contracts'],
+  cache: ['observability'],
   runtime: ['contracts', 'queue', 'observability'],
   registry: ['contracts', 'observability'],
   embedding: ['contracts', 'observability'],
@@ -25,7 +26,7 @@ const roomTable: Record<string, readonly string[] | typeof anyLib> = {
 
 /** Rooms that must not know these packages: the words have no IO, and Redis is spoken in one place. */
 const packageFences: { package: string; onlyIn: readonly string[] }[] = [
-  { package: 'ioredis', onlyIn: ['queue', 'testkit'] },
+  { package: 'ioredis', onlyIn: ['queue', 'cache', 'testkit'] },
   { package: '@lancedb/lancedb', onlyIn: ['vector-store'] },
   { package: '@qdrant/js-client-rest', onlyIn: ['vector-store'] },
   { package: '@xenova/transformers', onlyIn: ['embedding'] },

@@ -1,5 +1,6 @@
 export { type CommandProxy, openCommandProxy, type Strike } from './command-proxy.ts';
 export { freePort } from './free-port.ts';
+export { MemoryCache } from './memory-cache.ts';
 export { type MovableAddress, openMovableAddress } from './movable-address.ts';
 export {
   findPostgres,

@@ -44,6 +44,10 @@ describe('wrong usage', () => {
     [['collections', 'update', 'c', '--relevance-floor', '2'], 'commander.invalidArgument'],
     [['jobs', 'list', '--state', 'done'], 'commander.invalidArgument'],
     [['jobs', 'cancel'], 'commander.missingArgument'],
+    [['dead', 'show'], 'commander.missingArgument'],
+    [['dead', 'list', '--stage', 'door'], 'commander.invalidArgument'],
+    [['dead', 'redrive', '--rate', '0'], 'commander.invalidArgument'],
+    [['dead', 'redrive', '--before', 'lunch'], 'commander.invalidArgument'],
   ])('%j is refused with a hint', async (words, code) => {
     const refusal = await refusalOf(...words);
     expect(refusal.code).toBe(code);
@@ -65,6 +69,9 @@ describe('wrong usage', () => {
     });
     await expect(run('ask', 'q', '--collection', '../x')).rejects.toMatchObject(refused);
     await expect(run('documents', 'delete')).rejects.toMatchObject(refused);
+    await expect(run('dead', 'redrive')).rejects.toMatchObject(refused);
+    await expect(run('dead', 'drop', '--yes')).rejects.toMatchObject(refused);
+    await expect(run('dead', 'drop', '--queue', 'job:encoder_in')).rejects.toMatchObject(refused);
     await expect(run('collections', 'update', 'c')).rejects.toMatchObject(refused);
     await expect(run('collections', 'update', 'c', '--reset', 'colour')).rejects.toMatchObject(refused);
     await expect(run('ingest', 'no-such-file.md')).rejects.toMatchObject(refused);

@@ -98,6 +98,7 @@ export function describeSources(response: QueryResponse): string {
       : `${response.worker}, ${response.model ?? 'unknown model'}`,
     `${Math.round(response.timings_ms.total ?? 0)} ms`,
     `collection ${response.collection}`,
+    ...(response.cache === 'hit' ? ['from the cache'] : []),
     ...(response.degraded.length > 0 ? [`degraded: ${response.degraded.join(', ')}`] : []),
   ];
   return [

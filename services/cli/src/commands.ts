@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { collect, commandOf, instanceCommandOf, wholeNumber } from './command-options.ts';
+import { addDeadCommands } from './dead-commands.ts';
 import { addDocumentCommands } from './document-commands.ts';
 import { repositoryRoot } from './folders.ts';
 import { createTerminal } from './terminal.ts';
@@ -63,6 +64,7 @@ export function buildProgram(): Command {
     });
 
   addDocumentCommands(program);
+  addDeadCommands(program);
 
   instanceCommand('audit', 'compare stored rows and files with the registry; exits 1 when they differ')
     .option('--collection <name>', 'this one only (default: all)')

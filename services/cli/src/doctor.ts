@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { readDeadLetter } from '@vortex/queue';
 import { askQueue } from './ask-queue.ts';
 import { checkDatabase } from './check-database.ts';
 import { dataFolder, dataOption, instancePaths, launcherName, repositoryRoot } from './folders.ts';
@@ -272,9 +273,9 @@ async function describeDead(add: Add, url: string, list: string, count: number):
   const letters = await askQueue(url, (inspector) => inspector.deadLetters(list, 1000));
   const codes = new Map<string, number>();
   for (const letter of letters) {
-    const { code } = JSON.parse(letter) as { code?: unknown };
-    codes.set(String(code), (codes.get(String(code)) ?? 0) + 1);
+    const code = readDeadLetter(Buffer.from(letter))?.code ?? 'invalid_letter';
+    codes.set(code, (codes.get(code) ?? 0) + 1);
   }
   const reasons = [...codes].map(([code, times]) => `${code} ${times}×`).join(', ');
-  add(list, 'note', `${count} dead letters: ${reasons}`, `redis-cli -u ${url} LRANGE '${list}:dead' -3 -1`);
+  add(list, 'note', `${count} dead letters: ${reasons}`, `${launcherName()} dead list --queue ${list}`);
 }

@@ -1,6 +1,12 @@
 import { encodeVector, type Outcome } from '@vortex/contracts';
+import type { Embedder } from '@vortex/embedding';
+import type { Metrics } from '@vortex/observability';
 import type { StageHandler } from '@vortex/runtime';
-import type { EncodeDeps } from './encode-stage.ts';
+
+export interface EmbedDeps {
+  embedder: Embedder;
+  metrics: Metrics;
+}
 
 /**
  * Embed, the low lane. In: a few chunks of one document version. Out: the same chunks with their vectors,
@@ -8,7 +14,7 @@ import type { EncodeDeps } from './encode-stage.ts';
  * passage is often found by words that stand only above it. What does not fit into the model is cut at the
  * end and counted in `truncated`; the stored text stays whole.
  */
-export function createEmbedStage({ embedder, metrics }: EncodeDeps): StageHandler<'embed'> {
+export function createEmbedStage({ embedder, metrics }: EmbedDeps): StageHandler<'embed'> {
   return async function embed(input, { signal }): Promise<Outcome<'embed'>> {
     const { collection, document_id, version, title, chunks } = input;
     const texts = chunks.map(({ context, text }) => (context === '' ? text : `${context}\n${text}`));

@@ -1,9 +1,11 @@
 import { join, resolve } from 'node:path';
+import { openCache } from '@vortex/cache';
 import { maskSecrets, readServiceConfig } from '@vortex/config';
 import { chooseThreads, createThreadEmbedder, ensureModel } from '@vortex/embedding';
 import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
 import { createReleaseStack, type RunningStages, runStages } from '@vortex/runtime';
 import { createEmbedStage } from './embed-stage.ts';
+import { createEmbeddingCache } from './embedding-cache.ts';
 import { createEncodeStage } from './encode-stage.ts';
 
 const config = readServiceConfig('encoder', { env: process.env, confDir: 'conf' });
@@ -37,6 +39,14 @@ const choice = asked > 0 ? { threads: asked, intraOpThreads: 1 } : await chooseT
 const embedder = await createThreadEmbedder({ files, ...choice, log });
 parts.push('inference threads', () => embedder.close());
 
+const cache = openCache(config.cache, { metrics, log });
+parts.push('cache', () => cache.close());
+const embeddings = createEmbeddingCache({
+  ...{ embedder, cache, metrics },
+  ttlMs: config.cache.embedding_ttl_ms,
+});
+const model = embedder.model.fingerprint;
+
 running = await runStages({
   service: 'encoder',
   workerName,
@@ -45,11 +55,11 @@ running = await runStages({
   metrics,
   lanes: {
     // A thread holds three questions; some more are on their way from and to Redis.
-    encode: { handler: createEncodeStage({ embedder, metrics }), slots: 4 * choice.threads + 2 },
+    encode: { handler: createEncodeStage({ embeddings, model, metrics }), slots: 4 * choice.threads + 2 },
     // Groups of one chunk each, of small documents: two left the threads idle while Redis was asked for the next.
     embed: { handler: createEmbedStage({ embedder, metrics }), slots: 8 },
   },
   drainBudgetMs,
 });
 parts.push('stages', () => running?.stop());
-log.info({ model: embedder.model.fingerprint, ...choice, source: files.source }, 'encoder consumes');
+log.info({ model, ...choice, source: files.source }, 'encoder consumes');

@@ -1,10 +1,13 @@
+import { type Cache, noCache } from '@vortex/cache';
 import { type InputOf, retrieveInput, type StageName, stages, storeInput } from '@vortex/contracts';
 import { createThreadEmbedder, type Embedder } from '@vortex/embedding';
 import { createMetrics, silentLogger } from '@vortex/observability';
 import type { StageContext } from '@vortex/runtime';
+import { MemoryCache } from '@vortex/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testModel } from '../../../libs/embedding/test/test-models.ts';
 import { createEmbedStage } from '../src/embed-stage.ts';
+import { createEmbeddingCache } from '../src/embedding-cache.ts';
 import { createEncodeStage } from '../src/encode-stage.ts';
 
 // Both stages on the real model: their outcome must be what the next stage's schema takes.
@@ -28,8 +31,14 @@ const parsed = <Stage extends StageName>(stage: Stage, fields: object): InputOf<
   stages[stage].input.parse({ ...header, ...fields }) as InputOf<Stage>;
 
 describe('encode', () => {
-  const encode = (fields: object, signal?: AbortSignal) =>
-    createEncodeStage({ embedder, metrics })(parsed('encode', fields), context(signal));
+  const stageOn = (some: Embedder, cache: Cache = noCache) =>
+    createEncodeStage({
+      embeddings: createEmbeddingCache({ embedder: some, cache, metrics, ttlMs: 60_000 }),
+      model: some.model.fingerprint,
+      metrics,
+    });
+  const encode = (fields: object, signal?: AbortSignal, cache?: Cache) =>
+    stageOn(embedder, cache)(parsed('encode', fields), context(signal));
 
   it('forwards the question with its vector, and all that was asked for', async () => {
     const asked = {
@@ -57,10 +66,47 @@ describe('encode', () => {
 
   it('asks no model for a question that only its words are searched by', async () => {
     const none = { model: embedder.model, embed: () => Promise.reject(new Error('asked')) };
-    const stage = createEncodeStage({ embedder: { ...embedder, ...none }, metrics });
+    const stage = stageOn({ ...embedder, ...none });
     const outcome = await stage(parsed('encode', { query: 'who?', mode: 'sparse' }), context());
     expect(outcome).toMatchObject({ kind: 'forward', to: 'retrieve', payload: { mode: 'sparse' } });
     if (outcome.kind === 'forward') expect(outcome.payload.embedding).toBeUndefined();
+  });
+
+  it('embeds no text twice, however it is spaced, and tells again that it was cut', async () => {
+    const cache = new MemoryCache();
+    const payloadOf = async (fields: object) => {
+      const outcome = await encode(fields, undefined, cache);
+      if (outcome.kind !== 'forward') throw new Error(`encode answered ${outcome.kind}`);
+      return outcome.payload;
+    };
+    const first = await payloadOf({ query: 'Who waters  the plants?' });
+    const long = await payloadOf({ query: 'why '.repeat(1500) });
+    const dumb: Embedder = {
+      ...embedder,
+      model: embedder.model,
+      embed: () => Promise.reject(new Error('asked')),
+    };
+    const kept = async (fields: object) => {
+      const outcome = await stageOn(dumb, cache)(parsed('encode', fields), context());
+      return outcome.kind === 'forward' ? outcome.payload : null;
+    };
+    expect((await kept({ query: 'Who waters the\nplants?' }))?.embedding).toBe(first.embedding);
+    expect((await payloadOf({ query: 'Who waters  the plants?', cache: 'bypass' })).embedding).toBe(
+      first.embedding,
+    );
+    expect(await kept({ query: 'why '.repeat(1500) })).toMatchObject({
+      embedding: long.embedding,
+      degraded: ['query_truncated'],
+    });
+    for (const mode of ['bypass', 'refresh'])
+      await expect(kept({ query: 'Who waters the plants?', cache: mode })).rejects.toThrow('asked');
+    for (const key of cache.entries.keys()) cache.put(key, 'short', 1000);
+    await expect(kept({ query: 'Who waters the plants?' })).rejects.toThrow('asked');
+    const other = { ...dumb, model: { ...embedder.model, fingerprint: 'another/384/model' } };
+    await payloadOf({ query: 'Who waters the plants?' });
+    await expect(
+      stageOn(other, cache)(parsed('encode', { query: 'Who waters the plants?' }), context()),
+    ).rejects.toThrow('asked');
   });
 
   it('cuts a long question with a note', async () => {

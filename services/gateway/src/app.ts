@@ -1,4 +1,5 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { createAnswerCache } from './answer-cache.ts';
 import type { GatewayDependencies, GatewayParts } from './dependencies.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type GatewayContext, type GatewayEnv, noContent, textAnswer } from './exchange.ts';
@@ -10,6 +11,7 @@ import { createQueryMeter } from './query-meter.ts';
 import { auditEndpoint } from './routes/audit.ts';
 import { chatCompletionsEndpoint } from './routes/chat-completions.ts';
 import { collectionEndpoints } from './routes/collections.ts';
+import { deadLetterEndpoints } from './routes/dead-letters.ts';
 import { documentContentEndpoints } from './routes/document-contents.ts';
 import { documentEndpoints } from './routes/documents.ts';
 import { ingestEndpoint } from './routes/ingest.ts';
@@ -22,12 +24,18 @@ import { queryEndpoint } from './routes/query.ts';
 import { searchEndpoint } from './routes/search.ts';
 import { uploadEndpoints } from './routes/uploads.ts';
 import { webhookEndpoints } from './routes/webhooks.ts';
+import { createSharedJobs } from './shared-jobs.ts';
 
 export type GatewayApp = OpenAPIHono<GatewayEnv>;
 
 /** The whole HTTP surface as a value: `app.request(...)` asks it without a socket. */
 export function createApp(deps: GatewayDependencies): GatewayApp {
-  const parts: GatewayParts = { ...deps, meter: createQueryMeter(deps.metrics) };
+  const parts: GatewayParts = {
+    ...deps,
+    meter: createQueryMeter(deps.metrics),
+    answers: createAnswerCache({ ...deps, ttlMs: deps.answerTtlMs }),
+    sharedJobs: createSharedJobs(deps),
+  };
   const app: GatewayApp = new OpenAPIHono<GatewayEnv>();
   const endpoints: Endpoint[] = [
     queryEndpoint(parts),
@@ -41,6 +49,7 @@ export function createApp(deps: GatewayDependencies): GatewayApp {
     ...collectionEndpoints(parts),
     ...webhookEndpoints(parts),
     auditEndpoint(parts),
+    ...deadLetterEndpoints(parts),
     chatCompletionsEndpoint(parts),
     ...modelEndpoints(parts),
     ...probeEndpoints(parts),

@@ -1,5 +1,7 @@
 import {
   type Answer,
+  type CacheMode,
+  type CacheOutcome,
   type Completed,
   type Completion,
   defaultTenant,
@@ -13,7 +15,7 @@ import {
   stages,
   type TimingsMs,
 } from '@vortex/contracts';
-import type { SubmitOptions, SubmittedJob } from '@vortex/queue';
+import type { SubmitOptions, SubmittedJob, Submitter } from '@vortex/queue';
 import type { GatewayDependencies } from './dependencies.ts';
 import type { Exchange } from './exchange.ts';
 import { jobHeaderOf } from './job-header.ts';
@@ -44,16 +46,22 @@ export interface Question {
   neighbours?: number | undefined;
   want?: 'answer' | 'hits';
   stream?: boolean | undefined;
+  cache?: CacheMode | undefined;
   max_tokens?: number | undefined;
   /** Keep status and result for an hour, for a client that asks later. */
   track?: boolean;
 }
 
-export interface PreparedJob {
-  job: SubmittedJob;
+/** What an answer tells of its question's way, whether a job was made for it or not. */
+export interface JobTicket {
+  id: string;
   /** Milliseconds from the request's arrival until the job was ready to be submitted. */
   admitMs: number;
   timeoutMs: number;
+}
+
+export interface PreparedJob extends Omit<JobTicket, 'id'> {
+  job: SubmittedJob;
 }
 
 /** @throws HttpProblem 404 `collection_not_found`, before anything is queued. */
@@ -78,6 +86,7 @@ export async function prepare(
   if (question.neighbours !== undefined) envelope.neighbours = question.neighbours;
   if (question.want === 'hits') envelope.want = 'hits';
   if (question.stream === true) envelope.stream = true;
+  if (question.cache !== undefined) envelope.cache = question.cache;
   if (question.max_tokens !== undefined) envelope.max_tokens = question.max_tokens;
   const job: SubmittedJob = {
     list: stages.encode.list,
@@ -110,7 +119,7 @@ export async function assertCollection(deps: GatewayDependencies, name: string |
  * @throws HttpProblem for every end but a result; ClientGone; QueueFull and QueueUnavailable.
  */
 export async function awaitResult<Result extends object>(
-  deps: GatewayDependencies,
+  deps: Pick<GatewayDependencies, 'log'> & { submitter: Pick<Submitter, 'submit' | 'cancel'> },
   exchange: Exchange,
   prepared: PreparedJob,
   hear: Pick<SubmitOptions, 'onFrame' | 'onAdmitted'> = {},
@@ -171,7 +180,11 @@ function timedOut(exchange: Exchange, prepared: PreparedJob): HttpProblem {
  * The pipeline's timings with the gateway's own: `admit` until the job was handed to the queue, `total` from
  * arrival to now, `deliver` what is left when every known part is taken off. Parts that did not run are absent.
  */
-export function timingsOf(pipeline: TimingsMs, exchange: Exchange, prepared: PreparedJob): TimingsMs {
+export function timingsOf(
+  pipeline: TimingsMs,
+  exchange: Exchange,
+  prepared: Pick<JobTicket, 'admitMs'>,
+): TimingsMs {
   const total = exchange.elapsedMs();
   const timings: TimingsMs = { admit: round(prepared.admitMs) };
   let known = prepared.admitMs;
@@ -198,11 +211,13 @@ export function serverTiming(timings: TimingsMs): string {
 export function queryAnswer(
   completion: Completed<Answer>,
   exchange: Exchange,
-  prepared: PreparedJob,
+  prepared: JobTicket,
+  cache: CacheOutcome,
 ): QueryResponse {
-  const { status: _status, v: _v, ...answer } = completion;
+  const { status: _status, v: _v, made_from: _madeFrom, ...answer } = completion;
   return {
     ...answer,
+    cache,
     timings_ms: timingsOf(completion.timings_ms, exchange, prepared),
     request_id: exchange.requestId,
   };

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { collectionName, queryRequest } from '@vortex/contracts';
+import { cacheMode, collectionName, queryRequest } from '@vortex/contracts';
 import { gatewayProblem } from './problem.ts';
 
 const textPart = z.looseObject({ type: z.literal('text'), text: z.string() });
@@ -21,6 +21,8 @@ export const chatRequest = z
     stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
     max_tokens: z.int().min(1).nullish(),
     max_completion_tokens: z.int().min(1).nullish(),
+    /** Ours, beside OpenAI's fields (`extra_body` in its clients). */
+    cache: cacheMode.optional(),
   })
   .openapi('ChatCompletionRequest');
 export type ChatRequest = z.infer<typeof chatRequest>;

@@ -1,18 +1,25 @@
+import type { Cache } from '@vortex/cache';
 import type { ServiceConfig } from '@vortex/config';
 import type { ChunkSettings, ContentStore } from '@vortex/documents';
 import type { CatalogueModel } from '@vortex/embedding';
 import type { Logger, Metrics } from '@vortex/observability';
-import type { QueueInspector, Submitter } from '@vortex/queue';
+import type { DeadLetters, QueueInspector, Submitter } from '@vortex/queue';
 import type { Registry, WebhookRules } from '@vortex/registry';
+import type { AnswerCache } from './answer-cache.ts';
 import type { JobWatch } from './jobs/job-watch.ts';
 import type { QueryMeter } from './query-meter.ts';
 import type { ReplicaSnapshot } from './replica-snapshot.ts';
+import type { SharedJobs } from './shared-jobs.ts';
 
 /** What the routes are made of; `main.ts` gives the real things, tests give what the test is about. */
 export interface GatewayDependencies {
   settings: ServiceConfig<'gateway'>['gateway'];
+  /** Of answers; the pipeline's stages have their own. */
+  cache: Cache;
+  answerTtlMs: number;
   submitter: Submitter;
   inspector: QueueInspector;
+  deadLetters: DeadLetters;
   registry: Registry;
   /** Where webhooks may be sent; an address they refuse by its form is refused when it is given. */
   webhookRules: WebhookRules;
@@ -36,4 +43,6 @@ export interface GatewayDependencies {
 /** The dependencies with what the app makes of them once. */
 export interface GatewayParts extends GatewayDependencies {
   meter: QueryMeter;
+  answers: AnswerCache;
+  sharedJobs: SharedJobs;
 }

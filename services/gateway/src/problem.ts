@@ -32,6 +32,13 @@ const gatewayProblems = {
     title: 'The idempotency key was used for another request',
     retryable: false,
   },
+  dead_letter_gone: { status: 409, title: 'The dead letter is no longer there', retryable: false },
+  dead_letter_not_redrivable: { status: 409, title: 'The job cannot be taken back', retryable: false },
+  dead_letter_unreadable: {
+    status: 422,
+    title: 'The job of the dead letter cannot be read',
+    retryable: false,
+  },
   job_ended: { status: 409, title: 'The job has ended', retryable: false },
   job_not_retryable: { status: 409, title: 'The job cannot be run again', retryable: false },
   body_too_large: { status: 413, title: 'The body is too large', retryable: false },

@@ -1,7 +1,7 @@
-import type { Answer, Completed } from '@vortex/contracts';
 import { QueueUnavailable } from '@vortex/queue';
 import { type AnswerEvent, createAnswerEvents } from './answer-events.ts';
-import { awaitResult, type PreparedJob, prepare, type Question } from './ask.ts';
+import { beginAnswer, type GivenAnswer } from './answer-question.ts';
+import type { Question } from './ask.ts';
 import type { GatewayParts } from './dependencies.ts';
 import type { Exchange } from './exchange.ts';
 import { ClientGone } from './problem.ts';
@@ -16,12 +16,12 @@ const firstNewsMs = 50;
 
 /** An answer under way, of which the client shall hear while it is made. */
 export interface RunningAnswer {
-  prepared: PreparedJob;
+  id: string;
   /**
    * Tells every event, those missed before the call included, and resolves with the answer once all of it
    * was told. Rejects as `awaitResult` does. Counts the query, so it is to be called exactly once.
    */
-  tell(onEvent: (event: AnswerEvent) => void): Promise<Completed<Answer>>;
+  tell(onEvent: (event: AnswerEvent) => void): Promise<GivenAnswer>;
 }
 
 /** @throws what `prepare` and admission throw; the query is then already counted. */
@@ -53,22 +53,23 @@ export async function startAnswer(
   try {
     // Once the stream has begun its status is out; what is known to fail must fail before that.
     if (!parts.submitter.isReady()) throw new QueueUnavailable('redis does not answer');
-    const prepared = await prepare(parts, exchange, { ...question, stream: true });
-    const result = awaitResult<Answer>(parts, exchange, prepared, {
-      onFrame,
-      onAdmitted: admission.resolve,
-    });
-    await decided(result, firstFrame.promise, admission.promise);
+    const { ticket, given } = await beginAnswer(
+      parts,
+      exchange,
+      { ...question, stream: true },
+      { onFrame, onAdmitted: admission.resolve },
+    );
+    await decided(given, firstFrame.promise, admission.promise);
     return {
-      prepared,
+      id: ticket.id,
       async tell(onEvent) {
         for (const event of missed) onEvent(event);
         deliver = onEvent;
         try {
-          const completion = await result;
-          for (const event of events.onAnswer(completion)) onEvent(event);
-          meter.end(exchange, 'stream', completion.answered ? 'ok' : 'refused');
-          return completion;
+          const answer = await given;
+          for (const event of events.onAnswer(answer.completion)) onEvent(event);
+          meter.end(exchange, 'stream', answer.completion.answered ? 'ok' : 'refused');
+          return answer;
         } catch (error) {
           const by = error instanceof ClientGone ? 'client' : 'server';
           metrics.add('api_gateway_stream_aborted_total', { by });

@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { openCache } from '@vortex/cache';
 import type { ServiceConfig } from '@vortex/config';
 import { createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel } from '@vortex/embedding';
 import { createMetrics, type Logger } from '@vortex/observability';
-import { createInspector, createSubmitter } from '@vortex/queue';
+import { createDeadLetters, createInspector, createSubmitter } from '@vortex/queue';
 import { openRegistry, readWebhookRules } from '@vortex/registry';
 import { createApp } from './app.ts';
+import { mirrorDeadLetters } from './dead-letters/count-dead.ts';
 import { createJobWatch } from './jobs/job-watch.ts';
 import { mirrorReplicaLoads } from './replica-gauge.ts';
 import { createReplicaSnapshot } from './replica-snapshot.ts';
@@ -29,21 +31,27 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
   const name = `${worker.name}-${randomBytes(6).toString('hex')}`;
   const submitter = createSubmitter({ redis, name, log });
   const inspector = createInspector(redis, log);
+  const deadLetters = createDeadLetters(redis, log);
   const registry = await openRegistry({
     databaseUrl: config.registry.database_url,
     file: join(data.dir, 'registry.db'),
   });
+  const cache = openCache(config.cache, { metrics, log });
   const originalsDir = join(data.dir, 'originals');
   const incomingDir = incomingFolder(originalsDir);
   const watch = createJobWatch({ registry, inspector, log });
   const replicas = createReplicaSnapshot({ inspector, log });
   mirrorReplicaLoads(metrics, inspector);
+  mirrorDeadLetters(metrics, deadLetters);
 
   let stopping: Promise<void> | undefined;
   const app = createApp({
     settings: config.gateway,
+    cache,
+    answerTtlMs: config.cache.answer_ttl_ms,
     submitter,
     inspector,
+    deadLetters,
     registry,
     webhookRules: readWebhookRules(config.webhooks.allow),
     originals: createContentStore(originalsDir),
@@ -82,6 +90,8 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     replicas.close();
     await submitter.close();
     inspector.close();
+    deadLetters.close();
+    cache.close();
     await registry.close();
     log.info('stopped');
   }

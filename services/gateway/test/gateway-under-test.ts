@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Cache, noCache } from '@vortex/cache';
 import type { Answer, AnswerFrame, AnswerFrameBody, FailureCode } from '@vortex/contracts';
 import { type ContentStore, createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel, defaultModel } from '@vortex/embedding';
@@ -19,6 +20,7 @@ import { createApp, type GatewayApp } from '../src/app.ts';
 import { createJobWatch } from '../src/jobs/job-watch.ts';
 import { createReplicaSnapshot } from '../src/replica-snapshot.ts';
 import { type GatewayServer, startServer } from '../src/server.ts';
+import { ScriptedDeadLetters } from './scripted-dead-letters.ts';
 
 /**
  * The app with a real registry and text store in a temporary folder, and a queue port that the test scripts:
@@ -27,6 +29,7 @@ import { type GatewayServer, startServer } from '../src/server.ts';
 export interface GatewayUnderTest {
   app: GatewayApp;
   queue: ScriptedQueue;
+  deadLetters: ScriptedDeadLetters;
   registry: Registry;
   texts: ContentStore;
   originals: ContentStore;
@@ -42,6 +45,7 @@ export interface GatewayUnderTest {
 export async function gatewayUnderTest(
   settings: Partial<Parameters<typeof createApp>[0]['settings']> = {},
   log: Logger = silentLogger,
+  cache: Cache = noCache,
 ): Promise<GatewayUnderTest> {
   const folder = await mkdtemp(join(tmpdir(), 'vortex-gateway-'));
   const registry = openSqliteRegistry({ file: join(folder, 'registry.db') });
@@ -49,6 +53,7 @@ export async function gatewayUnderTest(
   const originals = createContentStore(join(folder, 'originals'));
   const incomingDir = incomingFolder(join(folder, 'originals'));
   const queue = new ScriptedQueue();
+  const deadLetters = new ScriptedDeadLetters();
   const replicas = createReplicaSnapshot({ inspector: queue, log: silentLogger });
   await replicas.refresh();
   const watch = createJobWatch({ registry, inspector: queue, log: silentLogger, tickMs: 5 });
@@ -71,8 +76,11 @@ export async function gatewayUnderTest(
       max_upload_files: 5,
       ...settings,
     },
+    cache,
+    answerTtlMs: 60_000,
     submitter: queue,
     inspector: queue,
+    deadLetters,
     registry,
     webhookRules: readWebhookRules(['127.0.0.1']),
     texts,
@@ -90,6 +98,7 @@ export async function gatewayUnderTest(
   return {
     app,
     queue,
+    deadLetters,
     registry,
     texts,
     originals,

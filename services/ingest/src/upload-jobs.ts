@@ -29,6 +29,7 @@ export function createUploadJobs(deps: {
       attempt: job.retryCount + 1,
       // This delivery is one of them; without an end, none of the others had one.
       redelivered: Math.max(0, job.deliveries - 1),
+      first_at: job.createdAt,
       ...(job.traceparent !== null && { traceparent: job.traceparent }),
     };
   }

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { maxDeliveries } from '@vortex/contracts';
 import { until } from '@vortex/testkit';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { gate, groupSize, type IngestBench, openIngestBench, sentences, tenant } from './ingest-bench.ts';
@@ -67,6 +68,35 @@ it('killed in the middle of a document: the next one parses nothing again and se
   const progress = (await bench.registry.jobEvents(tenant, id, 0)).map((event) => event.progress);
   expect(progress).toEqual([...progress].sort((one, other) => one - other));
 }, 30_000);
+
+it('killed after every group it has stored, more often than poison is given: it gets on, and in', async () => {
+  const id = await bench.upload({ name: 'a.txt', content: sentences(60) });
+  const { documentId, version } = await bench.job(id);
+  const stored = async () => (await bench.registry.storedGroups(tenant, documentId, version)).length;
+  const isOver = async () => (await bench.job(id)).completedAt !== null;
+  let kills = 0;
+  while (kills < maxDeliveries + 1) {
+    const before = await stored();
+    const child = await startProcess();
+    // Held from the group after the next on, so that no worker is through before it is killed.
+    let open = 1;
+    const held = gate();
+    bench.hooks.beforeEmbed = async () => {
+      open -= 1;
+      if (open < 0) await held.pass();
+    };
+    await until('a group more is stored', async () => (await stored()) > before || (await isOver()));
+    await kill(child);
+    bench.hooks.beforeEmbed = async () => undefined;
+    kills += 1;
+    // What was held goes its way; the encoder is not killed.
+    held.open();
+    if (await isOver()) break;
+  }
+  await bench.startWorker();
+  expect(await bench.ended(id)).toMatchObject({ status: 'completed', retryCount: 0 });
+  expect(kills).toBe(maxDeliveries + 1);
+}, 90_000);
 
 it('workers killed again and again under many documents: all get in, each with all of its chunks', async () => {
   const contents = Array.from({ length: 40 }, (_, number) => sentences(10 + (number % 7) * 15, `w${number}`));

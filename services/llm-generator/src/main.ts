@@ -1,3 +1,4 @@
+import { announceSettings, openCache, settingsFingerprint } from '@vortex/cache';
 import { maskSecrets, readServiceConfig } from '@vortex/config';
 import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
 import { createReleaseStack, type RunningStages, runStages } from '@vortex/runtime';
@@ -22,6 +23,14 @@ const probes = await startProbes({ ...config.http, readiness, metrics, log });
 parts.push('probes', () => probes.close());
 const replicaUrl = config.http.url ?? probes.url;
 
+const { max_tokens: maxTokens, temperature } = config.llm;
+const { provider, model: modelName } = model;
+// Without the server's address: each replica has its own, and they are one model to who asks.
+const fingerprint = settingsFingerprint({ provider, modelName, maxTokens, temperature });
+const cache = openCache(config.cache, { metrics, log });
+parts.push('cache', () => cache.close());
+const announced = announceSettings(cache, 'generate', fingerprint);
+parts.push('settings in the cache', () => announced.stop());
 running = await runStages({
   service: 'llm-generator',
   workerName,
@@ -34,8 +43,9 @@ running = await runStages({
         model,
         workerName,
         replicaUrl,
-        maxTokens: config.llm.max_tokens,
-        temperature: config.llm.temperature,
+        maxTokens,
+        temperature,
+        fingerprint,
         metrics,
       }),
       slots,

@@ -75,6 +75,7 @@ function start(
     workerName: 'llm_generator_1',
     replicaUrl: 'http://127.0.0.1:9001',
     maxTokens: 512,
+    fingerprint: 'generation-1',
     temperature: 0,
     metrics,
   });

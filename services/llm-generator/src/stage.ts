@@ -26,6 +26,8 @@ export interface GenerateDeps {
   /** Limit of an answer whose question brings none. */
   maxTokens: number;
   temperature: number;
+  /** Names model and settings, for whoever keeps the answer. */
+  fingerprint: string;
   metrics: Metrics;
 }
 
@@ -107,6 +109,7 @@ export function createGenerateStage(deps: GenerateDeps) {
         collection: input.collection,
         degraded,
         usage: { prompt_tokens: end.promptTokens, completion_tokens: end.completionTokens },
+        ...(input.made_from && { made_from: { ...input.made_from, generation: deps.fingerprint } }),
       },
     };
   };

@@ -28,6 +28,7 @@ beforeAll(async () => {
     workerName: 'llm_generator_1',
     replicaUrl,
     maxTokens: 512,
+    fingerprint: 'generation-1',
     temperature: 0,
     metrics,
   });

@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { announceSettings, openCache, settingsFingerprint } from '@vortex/cache';
 import { maskSecrets, readServiceConfig } from '@vortex/config';
 import { createContentStore } from '@vortex/documents';
 import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
@@ -7,7 +8,9 @@ import { createReleaseStack, type RunningStages, runStages } from '@vortex/runti
 import { openVectorStore } from '@vortex/vector-store';
 import { createAuditStage } from './audit-stage.ts';
 import { createChunksStage } from './chunks-stage.ts';
+import { promptTemplate } from './prompt.ts';
 import { createPurge } from './purge.ts';
+import { createRetrievalCache } from './retrieval-cache.ts';
 import { createRetrieveStage } from './retrieve-stage.ts';
 import { createStoreStage } from './store-stage.ts';
 import { createVisibleSearch } from './visible-search.ts';
@@ -57,6 +60,12 @@ const {
   mode,
   slots,
 } = config.retrieval;
+const settings = { topK, relevanceFloor, promptTokens, mode };
+const fingerprint = settingsFingerprint({ ...settings, promptTemplate: promptTemplate() });
+const cache = openCache(config.cache, { metrics, log });
+parts.push('cache', () => cache.close());
+const announced = announceSettings(cache, 'retrieve', fingerprint);
+parts.push('settings in the cache', () => announced.stop());
 running = await runStages({
   service: 'retriever',
   workerName: config.worker.name,
@@ -68,9 +77,13 @@ running = await runStages({
       handler: createRetrieveStage({
         registry,
         store,
-        visibleSearch,
+        retrieval: createRetrievalCache({
+          ...{ visibleSearch, cache, metrics },
+          ttlMs: config.cache.retrieval_ttl_ms,
+        }),
         metrics,
-        settings: { topK, relevanceFloor, promptTokens, mode },
+        settings,
+        fingerprint,
       }),
       slots,
     },

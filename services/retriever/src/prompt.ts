@@ -62,6 +62,14 @@ export function buildPrompt(
   };
 }
 
+/** All that the template says around question and passages; who keeps answers compares it. */
+export function promptTemplate(): string {
+  const place = { chunk_id: '', document_id: '', source_span: [0, 0] as [number, number], score: 0 };
+  const source = { ...place, title: 'title', heading_path: ['a', 'b'], page: 1, excerpt: '<passage>' };
+  const passage: Passage = { source, context: 'context', tokens: 1 };
+  return JSON.stringify([buildPrompt('question', [passage], 1).messages, tokensAroundPassage]);
+}
+
 function passageBlock(number: number, { source, context }: Passage): string {
   const section =
     source.heading_path.length > 0 ? ` section="${attribute(source.heading_path.join(' › '))}"` : '';

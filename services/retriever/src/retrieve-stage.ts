@@ -1,4 +1,5 @@
 import {
+  type CacheMode,
   decodeVector,
   defaultCollection,
   type Hits,
@@ -7,14 +8,15 @@ import {
   type SearchMode,
 } from '@vortex/contracts';
 import type { Metrics } from '@vortex/observability';
-import type { Collection, Registry } from '@vortex/registry';
+import { type Collection, collectionVersion, type Registry } from '@vortex/registry';
 import type { StageHandler } from '@vortex/runtime';
 import { DimensionMismatch, UnknownCollection, type VectorStore } from '@vortex/vector-store';
 import { findNeighbours } from './find-neighbours.ts';
 import { isFoundByWords } from './found-by-words.ts';
 import { buildPrompt } from './prompt.ts';
+import type { RetrievalCache } from './retrieval-cache.ts';
 import { hitsResult, refusalResult, toPassage } from './retrieval-results.ts';
-import type { Found, FoundHit, Question, VisibleSearch } from './visible-search.ts';
+import type { Found, FoundHit, Question } from './visible-search.ts';
 
 /**
  * In: a question with its vector (without one in mode `sparse`). Out: the augmented prompt for a generator, or the
@@ -28,17 +30,20 @@ import type { Found, FoundHit, Question, VisibleSearch } from './visible-search.
 export interface RetrieveDeps {
   registry: Pick<Registry, 'resolveCollection' | 'getDocument'>;
   store: Pick<VectorStore, 'fetch'>;
-  visibleSearch: Pick<VisibleSearch, 'search'>;
+  retrieval: RetrievalCache;
   metrics: Metrics;
   settings: { topK: number; relevanceFloor: number; promptTokens: number; mode: SearchMode };
+  /** Names the settings and the prompt template, for whoever keeps what this stage finds. */
+  fingerprint: string;
 }
 
 export function createRetrieveStage({
   registry,
   store,
-  visibleSearch,
+  retrieval,
   metrics,
   settings,
+  fingerprint,
 }: RetrieveDeps): StageHandler<'retrieve'> {
   return async function retrieve(input, { job }): Promise<Outcome<'retrieve'>> {
     const name = input.collection ?? defaultCollection;
@@ -67,12 +72,13 @@ export function createRetrieveStage({
         `mode ${mode} compares vectors, and this question has none that can be read`,
       );
     }
-    const found = await find(collection, {
+    const question: Question = {
       search,
       limit: input.top_k ?? settings.topK,
       filter: input.filter,
       cosines: input.want === 'answer',
-    });
+    };
+    const found = await find(collection, question, input.cache);
     if ('kind' in found) return found;
 
     const { hits, bestCosine: best } = found;
@@ -82,12 +88,14 @@ export function createRetrieveStage({
       const about = { collection: collection.name, mode, degraded };
       return { kind: 'done', result: await shownHits(collection, hits, about, input.neighbours ?? 0) };
     }
+    // The search has seen this state of the collection or a later one.
+    const madeFrom = { collection_version: collectionVersion(collection), retrieval: fingerprint };
     const floor = collection.relevanceFloor ?? settings.relevanceFloor;
     const tooFar = best !== null && best < floor && !(mode === 'hybrid' && isFoundByWords(input.query, hits));
     if (hits.length === 0 || tooFar) {
       metrics.add('rag_retrieval_empty_total', { index: mode });
       const result = refusalResult(hits, { floor, best }, collection.name, degraded);
-      return { kind: 'done', result };
+      return { kind: 'done', result: { ...result, made_from: { ...madeFrom, generation: null } } };
     }
     const { messages, sources } = buildPrompt(input.query, hits.map(toPassage), settings.promptTokens);
     const { query, want, stream, top_k, max_tokens } = input;
@@ -104,13 +112,18 @@ export function createRetrieveStage({
         messages,
         sources,
         degraded,
+        made_from: madeFrom,
       },
     };
   };
 
-  async function find(collection: Collection, question: Question): Promise<Found | Rejection> {
+  async function find(
+    collection: Collection,
+    question: Question,
+    cache: CacheMode | undefined,
+  ): Promise<Found | Rejection> {
     try {
-      return await visibleSearch.search(collection, question);
+      return await retrieval.search(collection, question, cache);
     } catch (error) {
       // Nothing was ever stored: an empty collection is a refusal, not a fault.
       if (error instanceof UnknownCollection) return { hits: [], bestCosine: null };

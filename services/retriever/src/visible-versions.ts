@@ -11,7 +11,8 @@ import { type DocumentVersion, type RowFilter, versionKey } from '@vortex/vector
  */
 export class VisibleVersions {
   readonly #registry: Pick<Registry, 'versionState' | 'visibleVersions'>;
-  readonly #visible = new Set<string>();
+  /** Replaced, never cleared: a look that is still under way belongs to the set it began with. */
+  #visible = new Set<string>();
   readonly #excluded = new Map<string, DocumentVersion>();
   /** The same as a list, made anew only when it changes: stores keep what they make of a list. */
   #excludedList: readonly DocumentVersion[] | null = null;
@@ -44,7 +45,7 @@ export class VisibleVersions {
    * search has a successor that became visible in the same moment, and that is on the list of the excluded.
    */
   async lookAgain(tenant: string): Promise<void> {
-    this.#visible.clear();
+    this.#visible = new Set();
     this.#matching.clear();
     for (const version of [...this.#excluded.values()]) {
       if (await this.isVisible(tenant, version)) this.include(version);
@@ -53,9 +54,10 @@ export class VisibleVersions {
 
   async isVisible(tenant: string, version: DocumentVersion): Promise<boolean> {
     const key = versionKey(version);
-    if (this.#visible.has(key)) return true;
+    const visible = this.#visible;
+    if (visible.has(key)) return true;
     const state = await this.#registry.versionState(tenant, version.document_id, version.version);
-    if (state === 'visible') this.#visible.add(key);
+    if (state === 'visible') visible.add(key);
     return state === 'visible';
   }
 

@@ -6,9 +6,11 @@ import { type ContentStore, createContentStore } from '@vortex/documents';
 import { createMetrics, silentLogger } from '@vortex/observability';
 import { openSqliteRegistry, type Registry } from '@vortex/registry';
 import type { StageContext } from '@vortex/runtime';
+import { MemoryCache } from '@vortex/testkit';
 import { openVectorStore, type VectorStore } from '@vortex/vector-store';
 import { afterEach, beforeEach } from 'vitest';
 import { createPurge, type Purge } from '../src/purge.ts';
+import { createRetrievalCache } from '../src/retrieval-cache.ts';
 import { createRetrieveStage } from '../src/retrieve-stage.ts';
 import { createStoreStage } from '../src/store-stage.ts';
 import { createVisibleSearch, type VisibleSearch } from '../src/visible-search.ts';
@@ -37,6 +39,8 @@ export interface RetrieverUnderTest {
   gate: WriteGate;
   contents: { original: ContentStore; text: ContentStore };
   purge: Purge;
+  /** On in every test: none may notice it. */
+  cache: MemoryCache;
 }
 
 export function retrieverForEach() {
@@ -57,7 +61,10 @@ export function retrieverForEach() {
       text: createContentStore(join(folder, 'texts')),
     };
     const purge = createPurge({ registry, store, visibleSearch, gate, contents, log: silentLogger });
-    Object.assign(parts, { registry, store, visibleSearch, gate, contents, purge });
+    Object.assign(parts, {
+      ...{ registry, store, visibleSearch, gate, contents, purge },
+      cache: new MemoryCache(),
+    });
   });
   afterEach(async () => {
     await parts.purge.stop();
@@ -146,7 +153,14 @@ export function retrieverForEach() {
         ...more,
       });
       const settings = { topK: 3, relevanceFloor: 0.3, promptTokens: 500, mode: 'hybrid' as const };
-      const stage = createRetrieveStage({ ...parts, metrics: createMetrics('test'), settings });
+      const metrics = createMetrics('test');
+      const stage = createRetrieveStage({
+        ...parts,
+        retrieval: createRetrievalCache({ ...parts, metrics, ttlMs: 60_000 }),
+        metrics,
+        settings,
+        fingerprint: 'retrieval-1',
+      });
       return stage(input, contextOf(input));
     },
 

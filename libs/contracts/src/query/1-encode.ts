@@ -6,6 +6,10 @@ import { metadataFilter } from '../metadata-filter.ts';
 export const searchMode = z.enum(['dense', 'sparse', 'hybrid']);
 export type SearchMode = z.infer<typeof searchMode>;
 
+/** `default` reads caches and fills them, `refresh` fills them only, `bypass` does neither. */
+export const cacheMode = z.enum(['default', 'bypass', 'refresh']);
+export type CacheMode = z.infer<typeof cacheMode>;
+
 /** Most tokens a caller may ask an answer to have. */
 export const maxAnswerTokens = 8192;
 
@@ -23,6 +27,8 @@ export const questionFields = z.object({
   want: z.enum(['answer', 'hits']).default('answer'),
   /** Publish sources and token deltas while the answer is made. */
   stream: z.boolean().default(false),
+  /** `default` when absent. */
+  cache: cacheMode.optional(),
   /** Upper bound on generated tokens; the generator's own limit when absent. */
   max_tokens: z.int().min(1).max(maxAnswerTokens).optional(),
 });

@@ -59,8 +59,10 @@ export class Actors {
     const dice = this.#dice;
     const bare = bareIds.includes(id);
     const tracked = isTracked(id);
-    // Whoever waits for an answer that is there takes it; only a bare id's job is opened anew before its time is up.
-    if (this.#model.text(keys.completion(id)) !== undefined && !(bare && dice.chance(0.2))) return [];
+    // Whoever waits for an answer that is there takes it; a bare id's job is opened anew before its time is up, and
+    // an untracked one's admit may be sent again after its end, because its reply was lost.
+    const ended = this.#model.text(keys.completion(id)) !== undefined;
+    if (ended && !((bare || !tracked) && dice.chance(0.2))) return [];
     const candidates = bare || dice.chance(0.4) ? [] : dice.shuffled(replicas);
     const opening = bare ? '' : '{';
     const deadline = String(farFuture);
@@ -82,7 +84,7 @@ export class Actors {
           keys.live(laneOf(id)),
           bare ? lists.ids : lists.first,
           lists.shared,
-          tracked ? keys.job(id) : keys.none,
+          tracked ? keys.job(id) : keys.completion(id),
           keys.active,
           keys.recent,
           ...candidates.flatMap(({ url }) => [keys.leases(url), keys.load(url), keys.replica(url)]),
@@ -283,16 +285,55 @@ export class Actors {
         ...leaseKeys(worker.replica?.url ?? replicaOf(old)),
         keys.workers,
         keys.active,
+        keys.deadSize(list),
       ],
       args: [
         old,
-        `letter of ${old}`,
+        letterOf(old),
         id,
         `{"id":"${id}","dead":${this.#next()}}`,
         JSON.stringify(fields),
         deadWorker === '' ? '' : member,
       ],
     };
+  }
+
+  /** An operator takes a letter back, or throws it away; another may have done so already. */
+  deadLetters(): Call[] {
+    const dice = this.#dice;
+    const list = dice.pick(homeLists) ?? lists.first;
+    const letter = dice.pick(this.#model.list(keys.dead(list)));
+    if (letter === undefined) return [];
+    const letters = [keys.dead(list), keys.deadSize(list)];
+    if (dice.chance(0.1)) return [{ script: 'drop-letters', keys: letters, args: [] }];
+    if (dice.chance(0.2)) return [{ script: 'drop-letter', keys: letters, args: [letter] }];
+    const element = this.#changed(letter.slice(letterOf('').length));
+    const id = idOf(element);
+    const fields = { status: 'queued', progress: '0', error: null, error_code: null, completed_at: null };
+    const redrive: Call = {
+      script: 'redrive',
+      keys: [
+        ...letters,
+        list,
+        keys.live(laneOf(id)),
+        keys.completion(id),
+        keys.cancelled,
+        jobKey(id),
+        keys.active,
+        keys.recent,
+      ],
+      args: [
+        letter,
+        element,
+        id,
+        String(farFuture),
+        dice.chance(0.1) ? '2' : '100',
+        JSON.stringify({ id, type: 'query', created_at: 'then' }),
+        JSON.stringify(fields),
+      ],
+    };
+    // Two at once: the second finds the letter gone.
+    return dice.chance(0.2) ? [redrive, redrive] : [redrive];
   }
 
   /** A run begins: noted for the live view, its lease taken; or it goes on. */
@@ -514,6 +555,8 @@ export class Actors {
 }
 
 type Place = (typeof inFlightOf)[number];
+
+const letterOf = (element: string) => `letter of ${element}`;
 
 function membersOf(worker: Worker): Place[] {
   return inFlightOf.filter((place) => place.worker === worker);

@@ -14,10 +14,10 @@ import {
 /**
  * What must be true after every step, whoever did it and however often:
  *
- * 1. Elements are conserved. An id's elements (in lists, in flight, in retry sets) become more only by admission
- *    or an outsider's push, one at a time, and fewer only by an acknowledged end: so an admitted id is in exactly
+ * 1. Elements are conserved. An id's elements (in lists, in flight, in retry sets) become more only by admission,
+ *    a redrive or an outsider's push, one at a time, and fewer only by an acknowledged end: so an admitted id is in exactly
  *    one place until it ends. Nothing but a wipe loses one.
- * 2. A completion appears with an end, keeps its first value, and goes only with its time.
+ * 2. A completion appears with an end, keeps its first value, and goes only with its time or a redrive.
  * 3. Live ids are those with an element (an overdue one that was counted out, and one that an outsider pushed
  *    and nobody began yet, have an element and are not live).
  * 4. A replica's load is the number of its leases.
@@ -56,7 +56,7 @@ export class Laws {
     }
     return (
       this.#conserved(call, reply, before) ??
-      this.#completed(call) ??
+      this.#completed(call, reply) ??
       this.#live(call, reply) ??
       this.#loads() ??
       this.#active(call, reply) ??
@@ -111,13 +111,15 @@ export class Laws {
     return null;
   }
 
-  #completed(call: Call): string | null {
+  #completed(call: Call, reply: ModelReply): string | null {
     const now = new Map<string, string>();
     for (const id of allIds) {
       const value = this.#model.text(keys.completion(id));
       const was = this.#completions.get(id);
       const timeIsUp = 'command' in call && call.command === 'DEL' && call.args.includes(keys.completion(id));
-      if (was !== undefined && value !== was && !timeIsUp)
+      const forgotten =
+        'script' in call && call.script === 'redrive' && reply === 'OK' && call.args[2] === id;
+      if (was !== undefined && value !== was && !timeIsUp && !(forgotten && value === undefined))
         return `the completion of ${id} changed: ${was}, ${value}`;
       if (value !== undefined) now.set(id, value);
     }
@@ -186,6 +188,7 @@ function comes(call: Call, reply: ModelReply, id: string): number {
   if ('command' in call) {
     return call.command === 'RPUSH' && typeof reply === 'number' && idOf(call.args[1] ?? '') === id ? 1 : 0;
   }
+  if (call.script === 'redrive') return reply === 'OK' && call.args[2] === id ? 1 : 0;
   if (call.script === 'admit') return reply === 'OK' && call.args[0] === id ? 1 : 0;
   if (call.script !== 'admit-many') return 0;
   return each(call.args.slice(3), 4, reply).filter(([entry, said]) => entry[0] === id && said === 'OK')

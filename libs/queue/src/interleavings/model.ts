@@ -139,6 +139,29 @@ export class QueueModel {
     }
   }
 
+  /** As in includes/dead-list.lua; a game buries too little for its limits. */
+  #addLetter(dead: string, size: string, letter: string): void {
+    this.#reach(dead);
+    this.list(dead).push(letter);
+    this.#countLetters(dead, size);
+  }
+
+  #removeLetter(dead: string, size: string, letter: string): number {
+    if (!this.list(dead).includes(letter)) return 0;
+    removeFirst(this.list(dead), letter);
+    this.#countLetters(dead, size);
+    return 1;
+  }
+
+  #countLetters(dead: string, size: string): void {
+    const letters = this.list(dead);
+    if (letters.length === 0) this.hash(size).clear();
+    else {
+      const bytes = letters.reduce((sum, letter) => sum + Buffer.byteLength(letter), 0);
+      this.#write(size, ['letters', String(letters.length), 'bytes', String(bytes)]);
+    }
+  }
+
   #hasEnded(job: string): boolean {
     return ['completed', 'failed', 'cancelled'].includes(this.hash(job).get('status') ?? '');
   }
@@ -162,6 +185,8 @@ export class QueueModel {
       const [id = '', deadline = '', cap, opening = '', element = '', fields = ''] = args;
       const inChain = this.times(live);
       if (inChain.size >= Number(cap)) return inChain.has(id) ? 'DUP' : 'FULL';
+      const tracked = fields !== '';
+      if (!tracked && this.text(job) !== undefined) return 'DUP';
       if (inChain.has(id)) return 'DUP';
       inChain.set(id, relative(deadline));
       let best: { held: number; fragment: string; leases: string; load: string } | undefined;
@@ -182,7 +207,7 @@ export class QueueModel {
         this.times(best.leases).set(id, relative(deadline));
         this.#mirrorLoad(best.leases, best.load);
       }
-      if (job !== '') {
+      if (tracked) {
         if (this.hash(job).size === 0) this.list(recent).unshift(id);
         this.hash(job).clear();
         this.set(active).add(id);
@@ -191,7 +216,7 @@ export class QueueModel {
       if (this.#obstacles.has(list)) {
         inChain.delete(id);
         if (best !== undefined) this.#releaseLease(best.leases, best.load, id);
-        if (job !== '') {
+        if (tracked) {
           this.hash(job).clear();
           this.set(active).delete(id);
           removeFirst(this.list(recent), id);
@@ -297,12 +322,11 @@ export class QueueModel {
 
     bury: (keys, [old = '', letter = '', id = '', value = '', fields = '', member = '']) => {
       const [inFlight = '', dead = '', completion = '', live = '', inbox = '', job = ''] = keys;
-      const [leases = '', load = '', workers = '', active = ''] = keys.slice(6);
+      const [leases = '', load = '', workers = '', active = '', size = ''] = keys.slice(6);
       if (member !== '' && this.#isAlive(workers, member)) return 'ALIVE';
       if (!this.list(inFlight).includes(old)) return 'FENCED';
-      this.#reach(dead);
+      this.#addLetter(dead, size, letter);
       removeFirst(this.list(inFlight), old);
-      this.list(dead).push(letter);
       if (id === '') return 'OK';
       const stored = this.#complete(completion, value);
       if (stored && inbox !== '') this.list(inbox).push(value);
@@ -311,6 +335,41 @@ export class QueueModel {
       this.times(live).delete(id);
       this.#releaseLease(leases, load, id);
       return 'OK';
+    },
+
+    redrive: (keys, [letter = '', element = '', id = '', deadline = '', cap, first = '', fields = '']) => {
+      const [dead = '', size = '', list = '', live = '', completion = '', cancelled = ''] = keys;
+      const [job = '', active = '', recent = ''] = keys.slice(6);
+      this.#reach(dead);
+      if (!this.list(dead).includes(letter)) return 'GONE';
+      if (this.times(live).has(id)) return 'LIVE';
+      if (this.times(live).size >= Number(cap)) return 'FULL';
+      this.#reach(list);
+      this.list(list).push(element);
+      this.times(live).set(id, relative(deadline));
+      this.#texts.delete(completion);
+      this.times(cancelled).delete(id);
+      if (job !== '') {
+        const before = this.hash(job);
+        if (before.size === 0) this.list(recent).unshift(id);
+        this.set(active).add(id);
+        const missing = Object.entries(JSON.parse(first) as Record<string, string>);
+        this.#write(job, missing.filter(([name]) => !before.has(name)).flat());
+        this.#track(job, fields);
+      }
+      this.#removeLetter(dead, size, letter);
+      return 'OK';
+    },
+
+    'drop-letter': ([dead = '', size = ''], [letter = '']) => {
+      this.#reach(dead);
+      return this.#removeLetter(dead, size, letter);
+    },
+
+    'drop-letters': ([dead = '', size = '']) => {
+      this.#reach(dead);
+      this.hash(size).clear();
+      return this.list(dead).splice(0).length;
     },
 
     'give-back': ([inFlight = '', list = '', leases = '', load = ''], [old = '', id = '']) => {

@@ -51,6 +51,7 @@ export function gameOf(seed: number, steps: number): Call[] {
     [6, () => actors.passTime()],
     [5, () => actors.reap()],
     [4, () => actors.promote()],
+    [3, () => actors.deadLetters()],
     [2, () => actors.expire()],
     [2, () => actors.drain()],
     [2, () => actors.sweepReplicas()],

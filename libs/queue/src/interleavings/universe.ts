@@ -72,7 +72,11 @@ type Kind = 'L' | 'l' | 'Z' | 'z' | 'S' | 'H' | 'h' | 'T' | 't';
 export const universe: readonly (readonly [kind: Kind, key: string])[] = [
   ...waitingLists.map((list) => ['L', list] as const),
   ...inFlightOf.map(({ key }) => ['L', key] as const),
-  ...homeLists.flatMap((list) => [['Z', keys.retry(list)] as const, ['L', keys.dead(list)] as const]),
+  ...homeLists.flatMap((list) => [
+    ['Z', keys.retry(list)] as const,
+    ['L', keys.dead(list)] as const,
+    ['H', keys.deadSize(list)] as const,
+  ]),
   ['Z', keys.workers],
   ['Z', keys.replicas],
   ...replicas.flatMap(({ url }) => [

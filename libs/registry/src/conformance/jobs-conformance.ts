@@ -94,6 +94,24 @@ export function jobsConformance(underTest: RegistryUnderTest): void {
       expect(await job()).toMatchObject({ deliveries: 0, status: 'queued', progress: 10 });
     });
 
+    it('a stored group is such work, in the same transaction; the same group again is none', async () => {
+      const { registry } = underTest;
+      const version = await underTest.begin();
+      const group = (firstOrdinal: number) =>
+        registry.noteStoredGroup({ ...version, firstOrdinal, chunks: 2 });
+      await registry.claimJob('job_1');
+      await registry.claimJob('job_1');
+      await group(0);
+      expect((await job()).deliveries).toBe(0);
+      await registry.claimJob('job_1');
+      await group(0);
+      expect((await job()).deliveries).toBe(1);
+      await registry.noteStoredGroup({ ...version, version: 9, firstOrdinal: 4, chunks: 2 });
+      expect((await job()).deliveries).toBe(1);
+      await group(2);
+      expect((await job()).deliveries).toBe(0);
+    });
+
     it('a try that failed begins at 0 again and says why, until the next one is claimed', async () => {
       const { registry } = underTest;
       await underTest.begin();

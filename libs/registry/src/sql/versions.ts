@@ -25,14 +25,24 @@ const whileBuilding = `WHERE document_id = :documentId AND version = :version AN
 export function versionsOf({ now, read, write, noteUnsynced }: SqlSession): Versions {
   return {
     noteStoredGroup: (group) =>
-      noteUnsynced(() =>
-        run(
+      noteUnsynced(function* () {
+        // A worker that dies now has got further: its death does not count against the job. In the group's own
+        // transaction, for a worker may die between this note and the next word about its progress. The job first,
+        // as everywhere: who ends it locks it before its version.
+        yield* run(
+          `UPDATE jobs SET deliveries = 0
+            WHERE deliveries > 0 AND id = (SELECT job_id FROM versions ${whileBuilding})
+              AND NOT EXISTS (SELECT 1 FROM stored_groups WHERE document_id = :documentId AND version = :version
+                                AND first_ordinal = :firstOrdinal)`,
+          { ...group },
+        );
+        yield* run(
           `INSERT INTO stored_groups (document_id, version, first_ordinal, chunks)
            SELECT document_id, version, CAST(:firstOrdinal AS BIGINT), CAST(:chunks AS BIGINT) FROM versions
            ${whileBuilding} ON CONFLICT DO NOTHING`,
           { ...group },
-        ),
-      ),
+        );
+      }),
 
     async storedGroups(tenant, documentId, version) {
       const sql = `SELECT g.first_ordinal, g.chunks FROM stored_groups g

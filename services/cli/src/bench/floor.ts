@@ -41,7 +41,7 @@ export async function runFloorBench(options: {
       path: '/search',
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ query, collection: 'vortex-docs', mode: 'dense', top_k: 1 }),
+      body: JSON.stringify({ query, collection: 'vortex-docs', mode: 'dense', top_k: 1, cache: 'bypass' }),
     });
     const reply = (await body.json()) as { hits: { score: number }[] };
     return reply.hits[0]?.score ?? -1;

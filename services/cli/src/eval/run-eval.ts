@@ -118,7 +118,7 @@ async function rank(
       for (const { id, text } of queue) {
         signal?.throwIfAborted();
         const query = text.slice(0, longestQuestion);
-        const { hits } = await client.search({ query, collection, mode, top_k: topK });
+        const { hits } = await client.search({ query, collection, mode, top_k: topK, cache: 'bypass' });
         const names = hits.map(({ document_id }) => idOf.get(document_id) ?? document_id);
         rankings.set(id, [...new Set(names)]);
       }

@@ -1,5 +1,6 @@
-import { type Answer, type Completed, maxAnswerTokens, type QueryResponse } from '@vortex/contracts';
-import { awaitResult, type PreparedJob, prepare, type Question, queryAnswer } from '../ask.ts';
+import { maxAnswerTokens, type QueryResponse } from '@vortex/contracts';
+import { answerQuestion, type GivenAnswer } from '../answer-question.ts';
+import { type Question, queryAnswer } from '../ask.ts';
 import {
   annotationsOf,
   chatCompletion,
@@ -20,7 +21,7 @@ import { openAiError } from '../openai-error.ts';
 import { jsonBody } from '../openapi-schemas.ts';
 import { gatewayProblem, internalProblem, problemOf } from '../problem.ts';
 import { metered } from '../query-meter.ts';
-import { startAnswer } from '../running-answer.ts';
+import { type RunningAnswer, startAnswer } from '../running-answer.ts';
 
 /** `POST /v1/chat/completions`: a question in OpenAI's words; the official client works unchanged. */
 export function chatCompletionsEndpoint(parts: GatewayParts): Endpoint {
@@ -52,6 +53,7 @@ export function chatCompletionsEndpoint(parts: GatewayParts): Endpoint {
       const question: Question = {
         query: questionOf(request.messages),
         collection: collectionOfModel(request.model),
+        cache: request.cache,
         max_tokens: maxTokens == null ? undefined : Math.min(maxTokens, maxAnswerTokens),
       };
       if (request.stream === true) return streamCompletion(parts, exchange, request, question);
@@ -67,12 +69,12 @@ async function completeAtOnce(
   question: Question,
 ): Promise<Response> {
   const { answer } = await metered(parts.meter, exchange, 'sync', async () => {
-    const prepared = await prepare(parts, exchange, question);
-    const completion = await awaitResult<Answer>(parts, exchange, prepared);
+    const { completion, ticket, cache } = await answerQuestion(parts, exchange, question);
     const outcome = completion.answered ? ('ok' as const) : ('refused' as const);
-    return { outcome, answer: queryAnswer(completion, exchange, prepared) };
+    return { outcome, answer: queryAnswer(completion, exchange, ticket, cache) };
   });
-  return jsonAnswer(exchange, chatCompletionOf(model, exchange.receivedAt, answer, detailsOf(answer)));
+  const completed = chatCompletionOf(model, exchange.receivedAt, answer, detailsOf(answer));
+  return jsonAnswer(exchange, completed, 200, { 'X-Vortex-Cache': answer.cache ?? 'bypass' });
 }
 
 async function streamCompletion(
@@ -84,7 +86,7 @@ async function streamCompletion(
   const running = await startAnswer(parts, exchange, question);
   const withUsage = request.stream_options?.include_usage === true;
   const head = {
-    id: running.prepared.job.id,
+    id: running.id,
     object: 'chat.completion.chunk' as const,
     created: Math.floor(exchange.receivedAt / 1000),
     model: request.model,
@@ -103,9 +105,9 @@ async function streamCompletion(
         );
       chunk({ role: 'assistant', content: '' });
       try {
-        const { completion, complete } = await tellText(running, (content) => chunk({ content }));
+        const { given, complete } = await tellText(running, (content) => chunk({ content }));
         if (!complete) throw textWasTakenBack();
-        const answer = queryAnswer(completion, exchange, running.prepared);
+        const answer = queryAnswer(given.completion, exchange, given.ticket, given.cache);
         chunk({ annotations: annotationsOf(answer) }, null, { x_rag: detailsOf(answer) });
         chunk({}, finishReasonOf(answer));
         if (withUsage) send(JSON.stringify({ ...head, choices: [], usage: usageOf(answer) }));
@@ -120,17 +122,17 @@ async function streamCompletion(
 }
 
 async function tellText(
-  running: { prepared: PreparedJob; tell: Awaited<ReturnType<typeof startAnswer>>['tell'] },
+  running: RunningAnswer,
   onText: (text: string) => void,
-): Promise<{ completion: Completed<Answer>; complete: boolean }> {
+): Promise<{ given: GivenAnswer; complete: boolean }> {
   const keeper = createPrefixKeeper();
-  const completion = await running.tell((event) => {
+  const given = await running.tell((event) => {
     if (event.event === 'restart') keeper.restart();
     if (event.event !== 'delta') return;
     const text = keeper.next(event.data.text);
     if (text !== '') onText(text);
   });
-  return { completion, complete: keeper.holds(completion.answer) };
+  return { given, complete: keeper.holds(given.completion.answer) };
 }
 
 function textWasTakenBack(): Error {
@@ -141,7 +143,7 @@ function textWasTakenBack(): Error {
 
 function detailsOf(answer: QueryResponse): RagDetails {
   const { id, request_id, collection, answered, refusal, citations, sources } = answer;
-  const { worker, replica, model, degraded, timings_ms } = answer;
+  const { worker, replica, model, degraded, timings_ms, cache } = answer;
   return {
     id,
     request_id,
@@ -155,5 +157,6 @@ function detailsOf(answer: QueryResponse): RagDetails {
     model,
     degraded,
     timings_ms,
+    cache,
   };
 }

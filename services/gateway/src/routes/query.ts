@@ -1,5 +1,6 @@
-import type { Answer, JobAccepted, QueryRequest } from '@vortex/contracts';
-import { awaitResult, prepare, queryAnswer, serverTiming } from '../ask.ts';
+import type { JobAccepted, QueryRequest } from '@vortex/contracts';
+import { answerQuestion } from '../answer-question.ts';
+import { prepare, queryAnswer, serverTiming } from '../ask.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { eventStream } from '../event-stream.ts';
@@ -23,7 +24,9 @@ export function queryEndpoint(parts: GatewayParts): Endpoint {
       'With `stream: true` the answer is an event stream: `start{id,request_id}`, `sources{sources}`, `delta{text}`…, ' +
       '`citation{…}`…, then `done` with the same object as the JSON answer, or `error` with a problem. After `restart` ' +
       'the client forgets the deltas it has: the text begins anew. With `async: true` the answer is 202 and the job is ' +
-      'asked for at `status_url`, or its end is sent to `webhook_url`.',
+      'asked for at `status_url`, or its end is sent to `webhook_url`. An identical question is answered from the cache ' +
+      'as long as its collection has not changed (`cache` in the answer says so); `cache: bypass` asks for a new answer, ' +
+      '`refresh` keeps it as well. Asynchronous questions are never answered from there.',
     request: jsonBody(schemas.queryRequest, { query: 'Which Redis list does the retriever read from?' }),
     responses: {
       200: {
@@ -66,10 +69,9 @@ async function answerAtOnce(
   request: QueryRequest,
 ): Promise<Response> {
   const { response } = await metered(parts.meter, exchange, 'sync', async () => {
-    const prepared = await prepare(parts, exchange, request);
-    const completion = await awaitResult<Answer>(parts, exchange, prepared);
-    const answer = queryAnswer(completion, exchange, prepared);
-    const headers = { 'Server-Timing': serverTiming(answer.timings_ms) };
+    const { completion, ticket, cache } = await answerQuestion(parts, exchange, request);
+    const answer = queryAnswer(completion, exchange, ticket, cache);
+    const headers = { 'Server-Timing': serverTiming(answer.timings_ms), 'X-Vortex-Cache': cache };
     return {
       outcome: answer.answered ? ('ok' as const) : ('refused' as const),
       response: jsonAnswer(exchange, answer, 200, headers),
@@ -109,10 +111,12 @@ async function streamAnswer(
   return eventStream(
     exchange,
     async (send) => {
-      send(JSON.stringify({ id: running.prepared.job.id, request_id: exchange.requestId }), 'start');
+      send(JSON.stringify({ id: running.id, request_id: exchange.requestId }), 'start');
       try {
-        const completion = await running.tell(({ event, data }) => send(JSON.stringify(data), event));
-        send(JSON.stringify(queryAnswer(completion, exchange, running.prepared)), 'done');
+        const { completion, ticket, cache } = await running.tell(({ event, data }) =>
+          send(JSON.stringify(data), event),
+        );
+        send(JSON.stringify(queryAnswer(completion, exchange, ticket, cache)), 'done');
       } catch (error) {
         const failure = problemOf(error) ?? internalProblem();
         send(JSON.stringify(problemFor(failure, exchange)), 'error');

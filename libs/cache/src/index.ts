@@ -1,0 +1,5 @@
+export { announceSettings, settingsFingerprint } from './announce-settings.ts';
+export { type Cache, noCache } from './cache.ts';
+export { type CacheName, cacheKeys, canonicalJson, keyDigest, normalizedText } from './cache-keys.ts';
+export { type CacheSettings, openCache } from './open-cache.ts';
+export { type CacheLog, createRedisCache, type RedisCacheOptions } from './redis-cache.ts';

@@ -1,0 +1,125 @@
+import { type Answer, type CacheMode, type CacheOutcome, type Completed, newId } from '@vortex/contracts';
+import type { SubmitOptions } from '@vortex/queue';
+import { awaitResult, type JobTicket, prepare, type Question } from './ask.ts';
+import type { GatewayParts } from './dependencies.ts';
+import type { Exchange } from './exchange.ts';
+import { ClientGone, problemOf } from './problem.ts';
+
+/**
+ * From a question to its answer, by the shortest way there is:
+ *
+ *   cache: default ──► kept answer that still holds             hit: nothing is admitted
+ *             ├──► identical question under way                  shared: waits for its answer
+ *             └──► neither                                       miss or stale: the pipeline, others may join
+ *   cache: refresh ──► the pipeline, its answer is kept          bypass
+ *   cache: bypass ───► the pipeline                              bypass
+ *
+ * Identical is what has the same key and was asked of the same state of the collection: who asks after a change never
+ * waits for an answer from before it.
+ */
+export interface GivenAnswer {
+  completion: Completed<Answer>;
+  ticket: JobTicket;
+  cache: CacheOutcome;
+}
+
+/** What a question has become by the time its stream may begin: its answer, or the wait for it. */
+export interface AnswerUnderWay {
+  ticket: JobTicket;
+  given: Promise<GivenAnswer>;
+}
+
+export async function answerQuestion(
+  parts: GatewayParts,
+  exchange: Exchange,
+  question: Question,
+): Promise<GivenAnswer> {
+  const { given } = await beginAnswer(parts, exchange, question, {});
+  return given;
+}
+
+/** @throws what `prepare` throws; `given` rejects as `awaitResult` does. */
+export async function beginAnswer(
+  parts: GatewayParts,
+  exchange: Exchange,
+  question: Question,
+  hear: Pick<SubmitOptions, 'onFrame' | 'onAdmitted'>,
+): Promise<AnswerUnderWay> {
+  const { answers, metrics, settings } = parts;
+  const mode: CacheMode = question.cache ?? 'default';
+  const slot = mode === 'bypass' ? null : await answers.slotFor(question);
+  if (mode !== 'default') metrics.add('rag_cache_lookups_total', { cache: 'answer', result: 'bypass' });
+  const isAsked = mode === 'default' && slot !== null;
+  const { outcome, answer } = isAsked ? await answers.read(slot) : { outcome: 'bypass' as const };
+  if (answer !== undefined) {
+    const id = newId('qry');
+    exchange.jobId = id;
+    const timeoutMs = question.deadline_ms ?? settings.query_timeout_ms;
+    const ticket = { id, admitMs: exchange.elapsedMs(), timeoutMs };
+    const completion = { id, v: 1, attempt: 1, status: 'completed', timings_ms: {}, ...answer } as const;
+    return { ticket, given: Promise.resolve({ completion, ticket, cache: outcome }) };
+  }
+  const prepared = await prepare(parts, exchange, question);
+  const { admitMs, timeoutMs } = prepared;
+  const { id } = prepared.job;
+  const ticket = { id, admitMs, timeoutMs };
+
+  async function run(): Promise<GivenAnswer> {
+    if (!isAsked) {
+      const completion = await awaitResult<Answer>(parts, exchange, prepared, hear);
+      if (slot !== null) answers.keep(slot, completion);
+      return { completion, ticket, cache: outcome };
+    }
+    const listener = heardOnce(hear);
+    for (let mayAskAnew = true; ; mayAskAnew = false) {
+      const seat = parts.sharedJobs.board(`${slot.key} ${slot.collectionVersion}`);
+      try {
+        const shown = await awaitResult<Answer>(
+          { log: parts.log, submitter: seat },
+          exchange,
+          prepared,
+          listener,
+        );
+        if (seat.isFirst) {
+          answers.keep(slot, shown);
+          return { completion: shown, ticket, cache: outcome };
+        }
+        metrics.add('api_gateway_shared_queries_total', {});
+        // Its times are those of another question's way; this one only waited.
+        const completion = { ...shown, id, timings_ms: { shared: exchange.elapsedMs() - admitMs } };
+        return { completion, ticket, cache: 'shared' };
+      } catch (error) {
+        // What failed was another question's job, with that one's deadline; this one has a try of its own.
+        if (seat.isFirst || !mayAskAnew || !mayGoOtherwise(error)) throw error;
+        listener.silence();
+      }
+    }
+  }
+  return { ticket, given: run() };
+}
+
+function mayGoOtherwise(error: unknown): boolean {
+  if (error instanceof ClientGone) return false;
+  const status = problemOf(error)?.problem.status ?? 500;
+  return status >= 500 || status === 499 || status === 429;
+}
+
+/** A second job's frames must not follow those of a first that failed; its completion tells all of it. */
+function heardOnce(hear: Pick<SubmitOptions, 'onFrame' | 'onAdmitted'>) {
+  let isSilent = false;
+  let hasHeard = false;
+  const { onFrame, onAdmitted } = hear;
+  return {
+    ...(onAdmitted && { onAdmitted }),
+    ...(onFrame && {
+      onFrame: ((frame) => {
+        if (isSilent) return;
+        hasHeard = true;
+        onFrame(frame);
+      }) satisfies SubmitOptions['onFrame'],
+    }),
+    silence() {
+      isSilent = hasHeard;
+    },
+  };
+}
