@@ -23,6 +23,7 @@ function field<T extends z.ZodType>(schema: T, about: string, more: Omit<FieldMe
 const port = z.coerce.number().int().min(0).max(65_535);
 const count = z.coerce.number().int().min(1);
 const milliseconds = z.coerce.number().int().min(0);
+const onOrOff = z.union([z.boolean(), z.stringbool()]);
 const optionalText = z
   .string()
   .trim()
@@ -214,6 +215,18 @@ export const sections = {
       'All files of one `POST /api/documents/upload` together; more is answered 413 `file_too_large`.',
     ),
     max_upload_files: field(count.max(1000).default(100), 'Files in one upload request.'),
+    drain_grace_ms: field(
+      milliseconds.default(1000),
+      'How long a gateway that stops still takes connections: answers say `Connection: close`, and balancers see that readiness is off.',
+    ),
+    reuse_port: field(
+      onOrOff.default(false),
+      'Several gateway processes may listen on `http.port`; the system shares the connections out (not on macOS).',
+    ),
+    probe_port: field(
+      port.default(0),
+      'Port on 127.0.0.1 for the probes and metrics of this one of several gateways; 0: none.',
+    ),
   }),
   ingest: z.strictObject({
     chunk_size: field(

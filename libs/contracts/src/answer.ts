@@ -57,6 +57,17 @@ export const madeFrom = z.object({
 });
 export type MadeFrom = z.infer<typeof madeFrom>;
 
+/** What a stage may say of work it cut; a list that grows, so readers take words they do not know. */
+export const degradedReasons = [
+  'query_truncated',
+  'invented_citation_removed',
+  'answer_truncated',
+  'answer_cut_to_deadline',
+] as const;
+const degraded = z
+  .array(z.string())
+  .describe(`Why this may be less than was asked for: ${degradedReasons.join(', ')}; more may come.`);
+
 /** What a finished query says, before the gateway adds what only it knows. */
 export const answer = z.object({
   answered: z.boolean(),
@@ -69,7 +80,7 @@ export const answer = z.object({
   replica: z.string().nullable(),
   model: z.string().nullable(),
   collection: z.string(),
-  degraded: z.array(z.string()),
+  degraded,
   usage: z.object({ prompt_tokens: z.int().nullable(), completion_tokens: z.int().nullable() }),
   /** For the gateway's cache. Absent in answers of older workers, which are not kept. */
   made_from: madeFrom.optional(),
@@ -117,7 +128,7 @@ export const hits = z.object({
   hits: z.array(hit),
   collection: z.string(),
   mode: searchMode,
-  degraded: z.array(z.string()),
+  degraded,
 });
 export type Hits = z.infer<typeof hits>;
 

@@ -14,27 +14,38 @@ export interface CancelFeed {
 
 export function createCancelFeed(options: {
   redis: RedisOptions;
-  commands: Redis;
+  commands: Pick<Redis, 'zrange'>;
   log?: QueueLog;
   onCancel: (id: string) => void;
 }): CancelFeed {
   let ids = new Set<string>();
+  /** Of each read of the set that is under way: what was told meanwhile. Its reply may be from before that. */
+  const toldDuring = new Set<Set<string>>();
   const subscriber = connect(options.redis, 'subscriber', options.log);
   keepSubscribed(subscriber, keys.cancelChannel);
   // Each message is passed on: a job that was cancelled, opened anew and cancelled again is known already.
   subscriber.on('message', (_channel: string, id: string) => tell(id));
+  // What was said while this connection was away stands in the set only, and the next beat may be 3 s off.
+  subscriber.on('ready', () => void refresh().catch(() => undefined));
 
   function tell(id: string): void {
     ids.add(id);
+    for (const told of toldDuring) told.add(id);
     options.onCancel(id);
   }
 
   async function refresh(): Promise<void> {
-    const known = await options.commands.zrange(keys.cancelled, '0', '-1');
-    // The set forgets after some minutes; so does this process.
-    const fresh = known.filter((id) => !ids.has(id));
-    ids = new Set(known.filter((id) => ids.has(id)));
-    for (const id of fresh) tell(id);
+    const told = new Set<string>();
+    toldDuring.add(told);
+    try {
+      const known = await options.commands.zrange(keys.cancelled, '0', '-1');
+      const fresh = known.filter((id) => !ids.has(id));
+      // The set forgets after some minutes; so does this process.
+      ids = new Set([...known.filter((id) => ids.has(id)), ...told]);
+      for (const id of fresh) tell(id);
+    } finally {
+      toldDuring.delete(told);
+    }
   }
 
   return { has: (id) => ids.has(id), refresh, close: () => subscriber.disconnect() };

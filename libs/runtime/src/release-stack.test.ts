@@ -27,6 +27,19 @@ describe('createReleaseStack', () => {
     expect(released).toBe(1);
   });
 
+  it('hurries those that can be hurried, while one of them is being released', async () => {
+    const stack = createReleaseStack(silentLogger);
+    const drained = Promise.withResolvers<void>();
+    const order: string[] = [];
+    stack.push('quick', () => order.push('quick'));
+    stack.push('slow', () => drained.promise.then(() => order.push('slow')), drained.resolve);
+    const released = stack.releaseAll();
+    expect(order).toEqual([]);
+    stack.hurry();
+    expect(await released).toBe(true);
+    expect(order).toEqual(['slow', 'quick']);
+  });
+
   it('runs each release once, however often it is asked', async () => {
     const stack = createReleaseStack(silentLogger);
     let released = 0;

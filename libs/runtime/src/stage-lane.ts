@@ -31,13 +31,14 @@ import type { JobError, JobSource } from './job-source.ts';
 import type { JobTally } from './job-tally.ts';
 import { listOf, nextElement } from './next-element.ts';
 import { readEnvelope } from './read-envelope.ts';
+import { createRunTimes } from './run-times.ts';
 import type { StageContext, StageHandler } from './stage-handler.ts';
 
 /**
  * Lives one stage: takes a delivery, lets the handler decide, carries the decision out.
  *
- * Life of a run. delivered → (unreadable: buried) → (deadline passed, cancelled: completed, not run) →
- * running → concluded, by exactly one of: the handler's outcome, its throw, the deadline, the stage's
+ * Life of a run. delivered → (unreadable: buried) → (deadline passed or too near, cancelled: completed, not
+ * run) → running → concluded, by exactly one of: the handler's outcome, its throw, the deadline, the stage's
  * budget, a cancellation, the end of a drain. Whoever concludes first settles; the rest is ignored. When it
  * was not the handler, the signal has fired and the slot stays taken until the handler returns: work
  * that ignores its signal must not be joined by more of its kind.
@@ -117,6 +118,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
   const runs = new Set<Run>();
   /** Waits until it is alone. */
   let suspect: Run | undefined;
+  const runTimes = createRunTimes();
   let settling = 0;
   let watch: NodeJS.Timeout | undefined;
 
@@ -176,14 +178,14 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       releaseSlot: undefined,
       interruption: undefined,
     };
+    const tooLate = whyTooLate(job.deadline_at, claimedAt);
     if (job.redelivered >= maxDeliveries) {
       bury(run, 'poison', `its worker died or froze on each of ${maxDeliveries} deliveries`);
     } else if (row.elements !== 'ids' && options.isCancelled(job.id))
       // Of a bare id its source has just said that it is to run: it may have been cancelled before, and opened anew.
       end(run, 'cancelled', 'the job was cancelled before this stage began');
-    else if (job.deadline_at <= claimedAt) {
-      end(run, 'deadline_exceeded', `the deadline had passed when ${stage} claimed the job`);
-    } else if (options.isolation.isTaken()) giveBack(run);
+    else if (tooLate !== null) end(run, 'deadline_exceeded', tooLate);
+    else if (options.isolation.isTaken()) giveBack(run);
     else if (job.redelivered === maxDeliveries - 1) beginAlone(run, input, enter, type);
     else begin(run, input, enter, type);
   }
@@ -203,6 +205,16 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       else if (run.job.deadline_at > now()) begin(run, input, enter, type);
       else end(run, 'deadline_exceeded', `the deadline passed before ${stage} could begin the job`);
     });
+  }
+
+  /** Work that half of the runs before it would not have ended in the time that is left is not begun. */
+  function whyTooLate(deadlineAt: number, claimedAt: number): string | null {
+    const remainingMs = deadlineAt - claimedAt;
+    if (remainingMs <= 0) return `the deadline had passed when ${stage} claimed the job`;
+    const medianMs = runTimes.medianMs(claimedAt);
+    if (medianMs === null || remainingMs >= medianMs) return null;
+    const needs = `half of its runs take longer than ${Math.round(medianMs)} ms`;
+    return `${remainingMs} ms were left when ${stage} claimed the job; ${needs}`;
   }
 
   function begin(run: Run, input: InputOf<Stage>, enter: boolean, type: string): void {
@@ -520,6 +532,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
   function measure(run: Run, outcome: string): void {
     const serviceMs = performance.now() - run.startedAt;
     run.timingsMs[stage] = Math.round(serviceMs * 1000) / 1000;
+    if (outcome === 'forwarded' || outcome === 'completed') runTimes.note(serviceMs, now());
     metrics.observe('rag_stage_duration_seconds', { stage, outcome }, serviceMs / 1000);
   }
 

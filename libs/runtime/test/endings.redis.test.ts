@@ -1,6 +1,6 @@
 import { failedCompletion, StageFailure } from '@vortex/contracts';
 import { until } from '@vortex/testkit';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { hits, openWorkbench, question, vector, type Workbench } from './stage-bench.ts';
 
 let bench: Workbench;
@@ -210,6 +210,35 @@ test('a deadline that passed before the claim: completed, not run', async () => 
   const late = { ...retrieveJob('late'), deadlineAt: Date.now() - 10 };
   expect(JSON.parse(await submitter.submit(late))).toMatchObject({ status: 'deadline_exceeded' });
   expect(runs).toBe(0);
+  expect(await bench.redis.client.llen(`${list}:dead`)).toBe(0);
+});
+
+test('a deadline nearer than half of the runs take: completed, not run, with the timings so far', async () => {
+  // Four seconds per run, by the clock that runs are measured with.
+  const clock = performance.now.bind(performance);
+  let aheadMs = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => clock() + aheadMs);
+  onTestFinished(() => void vi.restoreAllMocks());
+  const ran: string[] = [];
+  await bench.start({
+    retrieve: {
+      slots: 1,
+      handler: async (input) => {
+        ran.push(input.query);
+        aheadMs += 4000;
+        return { kind: 'done', result: hits };
+      },
+    },
+  });
+  const submitter = await bench.submitter();
+  for (let run = 0; run < 10; run += 1) await submitter.submit(retrieveJob(`usual-${run}`));
+  const near = { ...retrieveJob('near', { timings_ms: { encode: 3 } }), deadlineAt: Date.now() + 3900 };
+  const said = JSON.parse(await submitter.submit(near));
+  expect(said).toMatchObject({ status: 'deadline_exceeded', timings_ms: { encode: 3 } });
+  expect(said.error.message).toMatch(/ms were left .* half of its runs take longer than 40\d\d ms/);
+  const far = { ...retrieveJob('far'), deadlineAt: Date.now() + 60_000 };
+  expect(JSON.parse(await submitter.submit(far))).toMatchObject({ status: 'completed' });
+  expect(ran).toHaveLength(11);
   expect(await bench.redis.client.llen(`${list}:dead`)).toBe(0);
 });
 

@@ -28,6 +28,7 @@ export function buildProgram(): Command {
     .option('--data <folder>', 'data folder (default: data in the checkout)')
     .option('--detach', 'return as soon as everything is ready', false)
     .option('--replicas <count>', 'llm-generators', wholeNumber(1, 32), 3)
+    .option('--gateways <count>', 'gateways, which share the port (not on macOS)', wholeNumber(1, 32), 1)
     .addOption(
       new Option('--llm <kind>', 'language model').choices(['mock', 'ollama', 'openai']).default('mock'),
     )
@@ -44,6 +45,15 @@ export function buildProgram(): Command {
     .action(async (options) => {
       const { down } = await import('./down.ts');
       await down(options, createTerminal());
+    });
+
+  command('restart', 'restart services of a running instance one by one, without losing a question')
+    .argument('[services...]', 'as status names them (default: every worker and gateway, not Redis)')
+    .option('--data <folder>', 'data folder of the instance (default: data in the checkout)')
+    .option('--json', 'what was restarted, for programs', false)
+    .action(async (services, options) => {
+      const { restart } = await import('./restart-command.ts');
+      if (!(await restart(services, options, createTerminal()))) process.exitCode = 1;
     });
 
   instanceCommand('status', 'what runs, how it is, what waits')

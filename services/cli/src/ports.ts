@@ -22,6 +22,15 @@ export function listenProblem(port: number, host: string): Promise<string | null
   });
 }
 
+/** The code of the error when this system cannot share a port among processes; null when it can. */
+export function reusePortProblem(): Promise<string | null> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.listen({ port: 0, host: '127.0.0.1', reusePort: true }, () => server.close(() => resolve(null)));
+  });
+}
+
 /**
  * A port per name. A name keeps the port it had (a replica's address is part of Redis keys, and people
  * bookmark) unless somebody else listens there now.

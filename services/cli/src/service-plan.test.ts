@@ -6,8 +6,10 @@ import { stopOrder } from './supervisor/stop-orphans.ts';
 function planOf(change: Partial<PlanOptions> = {}) {
   const llm = change.llm ?? 'mock';
   const replicas = change.replicas ?? 3;
+  const gateways = change.gateways ?? 1;
   const names = portNames({
     replicas,
+    gateways,
     llm,
     redis: (change.externalRedisUrl ?? null) === null,
     cache: (change.externalCacheUrl ?? null) === null,
@@ -22,6 +24,7 @@ function planOf(change: Partial<PlanOptions> = {}) {
     host: '127.0.0.1',
     port: 8000,
     replicas,
+    gateways,
     llm,
     environment: {},
     ports: Object.fromEntries(names.map((name, index) => [name, 20_000 + index])),
@@ -65,6 +68,27 @@ describe('planInstance', () => {
     expect(all('mock-llm')[0]?.env.VORTEX__MOCK_LLM__PORTS).toBe(
       upstreams.map((url) => new URL(url ?? '').port).join(','),
     );
+  });
+
+  it('lets several gateways share the port, each with a name and probes of its own', () => {
+    const one = planOf().all('gateway');
+    expect(one.map(({ env }) => env.VORTEX__GATEWAY__REUSE_PORT)).toEqual([undefined]);
+    expect(one[0]?.probe.url).toBe('http://127.0.0.1:8000/readyz');
+
+    const { plan, all, processes } = planOf({ gateways: 3 });
+    const gateways = all('gateway');
+    expect(gateways.map(({ workerName }) => workerName)).toEqual(['gateway_1', 'gateway_2', 'gateway_3']);
+    expect(new Set(gateways.map(({ url }) => url))).toEqual(new Set([plan.gatewayUrl]));
+    expect(gateways.map(({ env }) => env.VORTEX__GATEWAY__REUSE_PORT)).toEqual(['true', 'true', 'true']);
+    expect(gateways.map(({ probe }) => probe.url)).toEqual(
+      gateways.map(({ env }) => `http://127.0.0.1:${env.VORTEX__GATEWAY__PROBE_PORT}/readyz`),
+    );
+    for (const distinct of [({ probe }) => probe.url, ({ logFile }) => logFile] satisfies ((
+      entry: (typeof processes)[number],
+    ) => string)[]) {
+      expect(new Set(gateways.map(distinct)).size).toBe(3);
+    }
+    expect(new Set(processes.map(({ probe }) => probe.url)).size).toBe(processes.length);
   });
 
   it('keeps the key of a real account away from the mock', () => {

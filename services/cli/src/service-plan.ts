@@ -14,6 +14,8 @@ export interface PlanOptions {
   host: string;
   port: number;
   replicas: number;
+  /** More than one: they share `port`, and each has its probes on a port of its own. */
+  gateways: number;
   llm: LlmChoice;
   /** Of the launcher itself and of `--set`: what every service gets. */
   environment: Readonly<Record<string, string>>;
@@ -28,25 +30,28 @@ export interface PlanOptions {
 }
 
 const loopback = '127.0.0.1';
-const drainMarginMs = 3000;
+/** A worker whose Redis is away needs 5 s beside its drain (run-stages.ts); one whose Redis answers, none. */
+const drainMarginMs = 6000;
 const readyWithinMs = 180_000;
 const cacheMegabytes = 64;
 const mockSlots = 20;
 
-/** Names under which `ports` must hold a port, for so many replicas. */
+/** Names under which `ports` must hold a port, for so many replicas and gateways. */
 export function portNames(options: {
   replicas: number;
+  gateways: number;
   llm: LlmChoice;
   redis: boolean;
   cache: boolean;
 }): string[] {
-  const numbers = Array.from({ length: options.replicas }, (_, index) => index + 1);
+  const numbers = upTo(options.replicas);
   return [
     ...(options.redis ? ['redis'] : []),
     ...(options.cache ? ['cache'] : []),
     'encoder',
     'retriever',
     'ingest',
+    ...(options.gateways > 1 ? upTo(options.gateways).map((number) => `gateway-${number}`) : []),
     ...numbers.map((number) => `llm-generator-${number}`),
     ...(options.llm === 'mock' ? ['mock-llm', ...numbers.map((number) => `mock-llm-${number}`)] : []),
   ];
@@ -62,7 +67,7 @@ export function planInstance(options: PlanOptions): InstancePlan {
   const urlOf = (name: string) => `http://${loopback}:${portOf(name)}`;
   const redisUrl = options.externalRedisUrl ?? `redis://${loopback}:${portOf('redis')}`;
   const cacheUrl = options.externalCacheUrl ?? `redis://${loopback}:${portOf('cache')}`;
-  const numbers = Array.from({ length: options.replicas }, (_, index) => index + 1);
+  const numbers = upTo(options.replicas);
 
   const shared: Record<string, string> = {
     ...options.environment,
@@ -173,6 +178,23 @@ export function planInstance(options: PlanOptions): InstancePlan {
     }),
   );
 
+  const gateways = upTo(options.gateways).map((number): PlannedProcess => {
+    const one = service('gateway', {
+      port: options.port,
+      host: options.host,
+      workerName: `gateway_${number}`,
+      log: number === 1 ? 'gateway' : `gateway-${number}`,
+    });
+    if (options.gateways === 1) return one;
+    const name = `gateway-${number}`;
+    const env = { VORTEX__GATEWAY__REUSE_PORT: 'true', VORTEX__GATEWAY__PROBE_PORT: String(portOf(name)) };
+    return {
+      ...one,
+      env: { ...one.env, ...env },
+      probe: { kind: 'http', url: `${urlOf(name)}/readyz` },
+    };
+  });
+
   return {
     runFile: options.runFile,
     lockFile: options.lockFile,
@@ -193,7 +215,7 @@ export function planInstance(options: PlanOptions): InstancePlan {
         ...mock,
         ...generators,
         service('ingest', { port: portOf('ingest'), workerName: 'ingest_1' }),
-        service('gateway', { port: options.port, host: options.host, workerName: 'gateway_1' }),
+        ...gateways,
       ],
     ].filter((group) => group.length > 0),
   };
@@ -207,6 +229,8 @@ export const settingsOfTheLauncher: Readonly<Record<string, string>> = {
   'worker.name': 'nothing; the names are encoder_1, llm_generator_2 and so on',
   'data.dir': '--data',
   'mock_llm.ports': '--replicas',
+  'gateway.reuse_port': '--gateways',
+  'gateway.probe_port': '--gateways',
 };
 
 /**
@@ -246,6 +270,10 @@ function llmEnvironment(options: PlanOptions, mockUrl: string | undefined): Reco
     VORTEX__LLM__MODEL: set.VORTEX__LLM__MODEL ?? set.VORTEX__MOCK_LLM__MODEL ?? 'mock-extractive',
     VORTEX__LLM__SLOTS: set.VORTEX__LLM__SLOTS ?? String(mockSlots),
   };
+}
+
+function upTo(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index + 1);
 }
 
 /** Redis gets no configuration and no secrets of ours. */

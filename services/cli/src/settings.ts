@@ -16,7 +16,10 @@ export const confDir = join(repositoryRoot, 'conf');
 
 /** Of this process, for one service each: set by the launcher anew. */
 const ownNames = new Set(['PORT', 'WORKER_NAME', 'VORTEX_LAUNCHER', 'VORTEX__DATA__DIR']);
-const ownPrefixes = ['VORTEX__HTTP__', 'VORTEX__WORKER__NAME', 'VORTEX__MOCK_LLM__PORTS'];
+const ownPrefixes = [
+  ...['VORTEX__HTTP__', 'VORTEX__WORKER__NAME', 'VORTEX__MOCK_LLM__PORTS'],
+  ...['VORTEX__GATEWAY__REUSE_PORT', 'VORTEX__GATEWAY__PROBE_PORT'],
+];
 
 export type Settings = { [S in ServiceName]: ServiceConfig<S> };
 

@@ -11,7 +11,7 @@ import {
 } from './folders.ts';
 import { runningInstance } from './instance-address.ts';
 import { checkLanguageModel } from './language-model.ts';
-import { choosePorts, listenProblem, portOwner } from './ports.ts';
+import { choosePorts, listenProblem, portOwner, reusePortProblem } from './ports.ts';
 import { prepareModel } from './prepare-model.ts';
 import { CommandProblem } from './problem.ts';
 import { ensureRedis } from './redis/install-redis.ts';
@@ -31,6 +31,7 @@ export interface UpOptions {
   data?: string;
   detach: boolean;
   replicas: number;
+  gateways: number;
   llm: LlmChoice;
   demo: boolean;
   yes: boolean;
@@ -54,6 +55,7 @@ export async function up(options: UpOptions, terminal: Terminal): Promise<void> 
   if (running === null) await endLeftovers(paths, terminal);
   else await waitUntilStopped(running, terminal);
   await checkPort(options, paths.data);
+  await checkSharing(options);
   makeFolders(paths);
   const plan = await prepare(options, checked, paths, terminal);
   const finish = (signal?: AbortSignal) =>
@@ -129,6 +131,15 @@ async function checkPort({ port, host }: UpOptions, data: string): Promise<void>
   });
 }
 
+async function checkSharing({ gateways }: UpOptions): Promise<void> {
+  if (gateways === 1) return;
+  const problem = await reusePortProblem();
+  if (problem === null) return;
+  throw new CommandProblem(`Several gateways cannot share a port on this system (${problem}).`, {
+    ways: ['Leave --gateways out. Linux ≥ 3.9, FreeBSD ≥ 12, Solaris 11.4 and AIX ≥ 7.2.5 can; macOS cannot'],
+  });
+}
+
 function makeFolders(paths: InstancePaths): void {
   try {
     for (const folder of [paths.run, paths.logs, paths.redis]) mkdirSync(folder, { recursive: true });
@@ -173,6 +184,7 @@ async function prepare(
 
   const names = portNames({
     replicas: options.replicas,
+    gateways: options.gateways,
     llm: options.llm,
     redis: externalRedisUrl === null,
     cache: cache.url === null,
@@ -189,6 +201,7 @@ async function prepare(
     host: options.host,
     port: options.port,
     replicas: options.replicas,
+    gateways: options.gateways,
     llm: options.llm,
     environment,
     ports,

@@ -1,7 +1,10 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { choosePorts } from '../src/ports.ts';
@@ -96,6 +99,124 @@ describe('a supervised instance', () => {
   });
 });
 
+describe('a restart', () => {
+  it('takes one process after the other, each at its old address, and never the stores', async () => {
+    const instance = await started(await planOf(['redis', 'encoder', 'gateway']));
+    await instance.onceReady;
+    const before = ['redis', 'encoder', 'gateway'].map(processOf);
+    const events = await restarted();
+    expect(events.map(({ event, service }) => [event, service])).toEqual([
+      ['stopping', 'encoder'],
+      ['starting', 'encoder'],
+      ['ready', 'encoder'],
+      ['stopping', 'gateway'],
+      ['starting', 'gateway'],
+      ['ready', 'gateway'],
+      ['done', undefined],
+    ]);
+    const after = ['redis', 'encoder', 'gateway'].map(processOf);
+    expect(after.map(({ url }) => url)).toEqual(before.map(({ url }) => url));
+    const moved = after.map(({ identity }, place) => identity?.pid !== before[place]?.identity?.pid);
+    expect(moved).toEqual([false, true, true]);
+    expect(after.map(({ state, restarts }) => [state, restarts])).toEqual(Array(3).fill(['ready', 0]));
+    expect(events.find(({ event }) => event === 'ready')).toMatchObject({
+      ended: 'ended with exit code 0',
+      pid: after[1]?.identity?.pid,
+    });
+  });
+
+  it('takes those that are named, by service or by worker name', async () => {
+    const instance = await started(await planOf(['redis', 'encoder', 'gateway']));
+    await instance.onceReady;
+    expect(servicesOf(await restarted('encoder_1', 'redis'), 'ready')).toEqual(['redis', 'encoder']);
+    const [refused] = await restarted('encoder', 'decoder');
+    expect(refused).toMatchObject({ event: 'failed', service: null });
+    expect(refused?.reason).toBe(
+      'nothing here is called decoder; known are redis, redis_1, encoder, encoder_1, gateway, gateway_1',
+    );
+  });
+
+  it('asked twice is done twice, the second after the first', async () => {
+    const instance = await started(await planOf(['encoder', 'gateway']));
+    await instance.onceReady;
+    const order: string[] = [];
+    const note = (who: string) => (event: ControlEvent) => order.push(`${who} ${event.event}`);
+    await Promise.all([ask([], note('first')), ask(['gateway'], note('second'))]);
+    const [ahead, behind] = order.includes('second waiting') ? ['first', 'second'] : ['second', 'first'];
+    expect(order.filter((entry) => entry.startsWith(`${behind}`)).slice(0, 2)).toEqual([
+      `${behind} waiting`,
+      `${behind} stopping`,
+    ]);
+    expect(order.indexOf(`${behind} stopping`)).toBeGreaterThan(order.indexOf(`${ahead} done`));
+    expect(processOf('gateway').state).toBe('ready');
+  });
+
+  it('ends at a process that does not come back, and says why', async () => {
+    const plan = await planOf(['encoder', 'gateway']);
+    const instance = await started(plan);
+    await instance.onceReady;
+    const untouched = processOf('gateway').identity;
+    modify(plan, 'encoder', (entry) => {
+      entry.env.MODE = 'exit';
+    });
+    const events = await restarted();
+    expect(events.at(-1)).toMatchObject({
+      event: 'failed',
+      service: 'encoder',
+      log_file: processOf('encoder').log_file,
+    });
+    expect(events.at(-1)?.reason).toMatch(/does not start: it ended with exit code 7, 3 times in a row/);
+    expect(processOf('gateway').identity).toEqual(untouched);
+    // It stays in the supervisor's care.
+    modify(plan, 'encoder', (entry) => {
+      delete entry.env.MODE;
+    });
+    await until(() => processOf('encoder').state === 'ready');
+  });
+
+  it('ends with the instance', async () => {
+    const plan = await planOf(['encoder', 'gateway']);
+    modify(plan, 'encoder', (entry) => {
+      entry.env.MODE = 'deaf';
+      entry.stopBudgetMs = 200;
+    });
+    const instance = await started(plan);
+    await instance.onceReady;
+    const events: ControlEvent[] = [];
+    const asked = ask([], (event) => {
+      events.push(event);
+      if (event.event === 'stopping') void instance.stop();
+    });
+    await instance.onceStopped;
+    await asked;
+    expect(events.at(-1)).toMatchObject({ event: 'failed', reason: 'the instance is being stopped' });
+    expect(['encoder', 'gateway'].map((service) => processOf(service).identity)).toEqual([null, null]);
+  });
+
+  it('leaves the rest alone when the client that asked has left', async () => {
+    const instance = await started(await planOf(['encoder', 'gateway']));
+    await instance.onceReady;
+    const untouched = processOf('gateway').identity;
+    const leave = new AbortController();
+    await ask([], ({ event }) => event === 'stopping' && leave.abort(), leave.signal);
+    // The next in turn begins only when that one has ended.
+    expect(servicesOf(await restarted('encoder'), 'ready')).toEqual(['encoder']);
+    expect(processOf('gateway').identity).toEqual(untouched);
+  });
+
+  it('is refused to what is no request, and open to nobody but the owner', async () => {
+    const instance = await started(await planOf(['gateway']));
+    await instance.onceReady;
+    const { mode } = statSync(controlSocket());
+    expect(mode & 0o777).toBe(0o600);
+    for (const text of ['{}\n', 'restart\n', `${'x'.repeat(20_000)}`]) {
+      const events: ControlEvent[] = [];
+      await send(text, (event) => events.push(event));
+      expect(events).toMatchObject([{ event: 'failed', service: null }]);
+    }
+  });
+});
+
 describe('one data folder', () => {
   it('has one supervisor at most', async () => {
     const plan = await planOf(['gateway']);
@@ -142,6 +263,39 @@ describe('one data folder', () => {
     expect(isAlive(stranger)).toBe(true);
   });
 });
+
+type ControlEvent = { event: string; service?: string; reason?: string };
+
+function controlSocket(): string {
+  const path = readRunFile(join(folder, 'run', 'vortex.json'))?.control_socket;
+  if (typeof path !== 'string') throw new Error('the run file names no control socket');
+  return path;
+}
+
+/** Sends a line and reads every line that comes back. */
+async function send(
+  text: string,
+  tell: (event: ControlEvent) => unknown,
+  signal?: AbortSignal,
+): Promise<void> {
+  const socket = createConnection(controlSocket());
+  signal?.addEventListener('abort', () => socket.destroy());
+  socket.write(text);
+  createInterface({ input: socket }).on('line', (line) => tell(JSON.parse(line)));
+  await once(socket, 'close');
+}
+
+const ask = (services: string[], tell: (event: ControlEvent) => unknown, signal?: AbortSignal) =>
+  send(`${JSON.stringify({ command: 'restart', services })}\n`, tell, signal);
+
+async function restarted(...services: string[]): Promise<ControlEvent[]> {
+  const events: ControlEvent[] = [];
+  await ask(services, (event) => events.push(event));
+  return events;
+}
+
+const servicesOf = (events: readonly ControlEvent[], kind: string) =>
+  events.filter(({ event }) => event === kind).map(({ service }) => service);
 
 async function planOf(services: string[]): Promise<InstancePlan> {
   const ports = await choosePorts(services, {});

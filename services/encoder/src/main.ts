@@ -61,5 +61,9 @@ running = await runStages({
   },
   drainBudgetMs,
 });
-parts.push('stages', () => running?.stop());
+parts.push(
+  'stages',
+  () => running?.stop(),
+  () => running?.hurry(),
+);
 log.info({ model, ...choice, source: files.source }, 'encoder consumes');

@@ -16,6 +16,7 @@ import {
   type TimingsMs,
 } from '@vortex/contracts';
 import type { SubmitOptions, SubmittedJob, Submitter } from '@vortex/queue';
+import { cancelInBackground } from './cancel-in-background.ts';
 import type { GatewayDependencies } from './dependencies.ts';
 import type { Exchange } from './exchange.ts';
 import { jobHeaderOf } from './job-header.ts';
@@ -137,9 +138,7 @@ export async function awaitResult<Result extends object>(
     return resultOf<Result>(completion, job.id, exchange, prepared);
   } catch (error) {
     if (!waiting.signal.aborted) throw error;
-    submitter.cancel(job.id).catch((failure: unknown) => {
-      log.warn({ err: failure, job_id: job.id }, 'cancel did not reach redis; the job ends at its deadline');
-    });
+    void cancelInBackground(submitter, job, log);
     if (gone.aborted) throw new ClientGone();
     throw timedOut(exchange, prepared);
   } finally {

@@ -12,5 +12,15 @@ const log = createLogger({
 log.info({ config: maskSecrets(config) }, 'starting with this configuration');
 const gateway = await startGateway(config, log);
 
-process.on('SIGTERM', gateway.stop);
-process.on('SIGINT', gateway.stop);
+/** Once: open requests finish. Twice: they are cut, and their jobs cancelled. Three times: the end, wherever it is. */
+let signals = 0;
+async function stop(): Promise<void> {
+  signals += 1;
+  if (signals === 2) gateway.hurry();
+  if (signals === 3) process.exit(1);
+  if (signals > 1) return;
+  await gateway.stop();
+  process.exit(0);
+}
+process.on('SIGTERM', stop);
+process.on('SIGINT', stop);

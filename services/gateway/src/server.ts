@@ -1,27 +1,28 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import type { Logger } from '@vortex/observability';
 import type { GatewayApp } from './app.ts';
 import { startBodyClock } from './body-time.ts';
+import { createServerDrain } from './drain-server.ts';
 import { maxDrainedBytes } from './middleware/drain-unread.ts';
 import { type GatewayProblemCode, gatewayProblem, type HttpProblem, internalProblem } from './problem.ts';
 import { isRefused, markRefused } from './refused-connections.ts';
 
 /**
  * The HTTP server around the app: what cannot be answered by a route because it never became a request
- * (garbage, wrong lengths, slow or endless senders), and the orderly stop.
- *
- *   listening ──stop()──► draining: no new connections, open requests finish
- *                            ├──► all ended                closed
- *                            └──► budget used up           connections cut (their jobs are cancelled), closed
+ * (garbage, wrong lengths, slow or endless senders). How it stops is in drain-server.ts.
  */
 export interface GatewayServer {
   readonly url: string;
   readonly port: number;
+  /** First step of the stop: answers say `Connection: close`, and after `graceMs` no connection is taken any more. */
+  stopAccepting(graceMs: number): Promise<void>;
   /** Resolves once every connection is closed; the same promise however often it is called. */
   stop(budgetMs: number): Promise<void>;
+  /** Ends a stop that is under way: every connection is closed, whatever it waits for. */
+  cut(): void;
 }
 
 export interface ServerOptions {
@@ -29,6 +30,8 @@ export interface ServerOptions {
   host: string;
   port: number;
   log: Logger;
+  /** Other processes may listen on the port too; the system shares the connections out. */
+  reusePort?: boolean;
   /** The whole body must have arrived by then (of an upload: every part of it); bounds lengths that lie upwards. */
   requestTimeoutMs?: number;
   /** Longest body of any route. A client that asks first (`Expect: 100-continue`) is not told to send a longer one. */
@@ -39,7 +42,7 @@ export interface ServerOptions {
 /** @throws the listen error (EADDRINUSE …) when the port cannot be had. */
 export async function startServer(options: ServerOptions): Promise<GatewayServer> {
   const { app, host, port, log, requestTimeoutMs = 120_000, headersTimeoutMs = 20_000 } = options;
-  const { largestBodyBytes = Number.POSITIVE_INFINITY } = options;
+  const { largestBodyBytes = Number.POSITIVE_INFINITY, reusePort = false } = options;
   const listener = getRequestListener(app.fetch, {
     hostname: host,
     // Unread bodies are drained by serve-endpoint.ts; the adaptor would cut slow ones after half a second.
@@ -64,6 +67,7 @@ export async function startServer(options: ServerOptions): Promise<GatewayServer
       refuseConnection(new Error('no Host header'), incoming.socket);
       return;
     }
+    if (drain.hasBegun()) outgoing.setHeader('Connection', 'close');
     startBodyClock(incoming, requestTimeoutMs, () => refuseConnection(bodyIsLate, incoming.socket));
     void listener(incoming, outgoing);
   }
@@ -75,15 +79,11 @@ export async function startServer(options: ServerOptions): Promise<GatewayServer
   server.on('connect', (_request, socket) => answerOnSocket(socket, noTunnel));
   // An expectation we do not know may be ignored (RFC 9110, 10.1.1); Node would answer 417 without a body.
   server.on('checkExpectation', answer);
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
+  const drain = createServerDrain(server, log);
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, host, () => {
+    server.listen({ port, host, ...(reusePort && { reusePort }) }, () => {
       server.off('error', reject);
       resolve();
     });
@@ -95,32 +95,13 @@ export async function startServer(options: ServerOptions): Promise<GatewayServer
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
     port: bound,
+    stopAccepting: drain.stopAccepting,
     stop(budgetMs) {
-      stopped ??= stop(server, sockets, budgetMs, log);
+      stopped ??= drain.stopAccepting(0).then(() => drain.finish(budgetMs));
       return stopped;
     },
+    cut: drain.cut,
   };
-}
-
-function stop(server: Server, sockets: Set<Socket>, budgetMs: number, log: Logger): Promise<void> {
-  return new Promise((resolve) => {
-    // Kept-alive connections fall idle one by one as their answers end. One that was opened ahead of need and
-    // has said nothing yet is not idle to Node, and would hold the stop up for the whole budget.
-    const sweepIdle = () => {
-      server.closeIdleConnections();
-      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
-    };
-    const sweep = setInterval(sweepIdle, 50);
-    const cut = setTimeout(() => {
-      log.warn({ budget_ms: budgetMs }, 'requests are still open at the end of the drain; cutting them');
-      server.closeAllConnections();
-    }, budgetMs);
-    server.close(() => {
-      clearInterval(sweep);
-      clearTimeout(cut);
-      resolve();
-    });
-  });
 }
 
 /** HTTP that no URL can be made of: a `Host` that is none, a backslash in the path. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { openCache } from '@vortex/cache';
 import type { ServiceConfig } from '@vortex/config';
 import { createContentStore, incomingFolder } from '@vortex/documents';
@@ -10,6 +11,7 @@ import { openRegistry, readWebhookRules } from '@vortex/registry';
 import { createApp } from './app.ts';
 import { mirrorDeadLetters } from './dead-letters/count-dead.ts';
 import { createJobWatch } from './jobs/job-watch.ts';
+import { listenForProbes } from './listen-for-probes.ts';
 import { mirrorReplicaLoads } from './replica-gauge.ts';
 import { createReplicaSnapshot } from './replica-snapshot.ts';
 import { startServer } from './server.ts';
@@ -21,7 +23,11 @@ export interface RunningGateway {
   url: string;
   /** Readiness off, open requests finish within the drain budget, then everything is closed. Safe to call twice. */
   stop(): Promise<void>;
+  /** Of a stop that is under way: what is still open is cut now. */
+  hurry(): void;
 }
+
+const startPatienceMs = 2000;
 
 /** The gateway with all its real parts, listening. Redis may be away: it is then not ready, but alive. */
 export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger): Promise<RunningGateway> {
@@ -74,18 +80,37 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
   // The document takes 100 ms to make; the first reader of /docs must not hold up everybody's questions.
   await app.request('/openapi.json');
   await submitter.start();
+  await readyOrLate();
   const sweep = await startIncomingSweep(incomingDir, log);
   const server = await startServer({
     ...{ app, host: http.host, port: http.port, log },
     largestBodyBytes: largestBody(config.gateway),
+    reusePort: config.gateway.reuse_port,
   });
-  log.info({ url: server.url }, 'the gateway listens');
+  const { probe_port } = config.gateway;
+  const probes = probe_port === 0 ? undefined : await listenForProbes(app, probe_port);
+  log.info({ url: server.url, probes: probes?.url }, 'the gateway listens');
+
+  /**
+   * Who listens is asked, where the port is shared from the first moment on: two of 5,000 questions met a
+   * gateway that had just been restarted and had no connection to Redis yet. A Redis that is away is waited
+   * for in vain, and then said to be.
+   */
+  async function readyOrLate(): Promise<void> {
+    const until = performance.now() + startPatienceMs;
+    while (!submitter.isReady() && performance.now() < until) await delay(10);
+    await replicas.refresh();
+  }
 
   async function stop(): Promise<void> {
-    log.info({ budget_ms: worker.drain_budget_ms }, 'stopping; open requests finish');
-    // Who waits for a job is answered now, and who follows one comes back to another gateway.
+    const budgetMs = worker.drain_budget_ms;
+    const stopBy = performance.now() + budgetMs;
+    log.info({ budget_ms: budgetMs }, 'stopping; open requests finish');
+    await server.stopAccepting(Math.min(config.gateway.drain_grace_ms, budgetMs / 2));
+    // Who waits for a job is answered now, and who follows one comes back to another gateway: while this one
+    // still took connections, they would have come back to it.
     await watch.close();
-    await server.stop(worker.drain_budget_ms);
+    await server.stop(Math.max(0, stopBy - performance.now()));
     sweep.stop();
     replicas.close();
     await submitter.close();
@@ -93,6 +118,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     deadLetters.close();
     cache.close();
     await registry.close();
+    await probes?.close();
     log.info('stopped');
   }
   return {
@@ -101,6 +127,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
       stopping ??= stop();
       return stopping;
     },
+    hurry: server.cut,
   };
 }
 

@@ -38,7 +38,7 @@ export interface GatewayUnderTest {
   folder: string;
   metrics: Metrics;
   drain(): void;
-  serve(options?: { requestTimeoutMs?: number }): Promise<GatewayServer>;
+  serve(options?: { requestTimeoutMs?: number; reusePort?: boolean; port?: number }): Promise<GatewayServer>;
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>;
 }
 
@@ -74,6 +74,9 @@ export async function gatewayUnderTest(
       max_ingest_bytes: 4 * 1024 * 1024,
       max_upload_bytes: 16 * 1024 * 1024,
       max_upload_files: 5,
+      drain_grace_ms: 0,
+      reuse_port: false,
+      probe_port: 0,
       ...settings,
     },
     cache,
@@ -129,6 +132,8 @@ export class ScriptedQueue implements Submitter, QueueInspector {
   readonly submitted: SubmittedJob[] = [];
   readonly cancelled: string[] = [];
   readonly jobs = new Map<string, Record<string, string>>();
+  /** Ids in the chain. */
+  readonly live = new Set<string>();
   ready = true;
   /** False: Redis is frozen, which nobody has noticed yet. */
   answers = true;
@@ -164,7 +169,7 @@ export class ScriptedQueue implements Submitter, QueueInspector {
     if (place !== -1) this.cancelled.splice(place, 1);
   }
   async areLive(_lane: Lane, ids: readonly string[]): Promise<boolean[]> {
-    return ids.map(() => false);
+    return ids.map((id) => this.live.has(id));
   }
   isReady(): boolean {
     return this.ready;

@@ -129,6 +129,19 @@ describe('cancelling', () => {
     expect((await post('/api/jobs/qry_1/cancel', '')).status).toBe(409);
     expect((await post('/api/jobs/qry_2/cancel', '')).status).toBe(404);
   });
+
+  it('is DELETE as well, also of a question that is shown nowhere because its client waits for it', async () => {
+    const { app, queue } = await gatewayUnderTest();
+    const remove = (id: string) => app.request(`/api/jobs/${id}`, { method: 'DELETE' });
+    queue.jobs.set('qry_1', { id: 'qry_1', type: 'query', status: 'processing' });
+    queue.live.add('qry_2');
+    expect((await remove('qry_1')).status).toBe(202);
+    const waited = await remove('qry_2');
+    expect(waited.status).toBe(202);
+    expect(cancelAccepted.parse(await waited.json())).toMatchObject({ status: 'processing' });
+    expect(queue.cancelled).toEqual(['qry_1', 'qry_2']);
+    expect((await remove('qry_3')).status).toBe(404);
+  });
 });
 
 describe('running again', () => {

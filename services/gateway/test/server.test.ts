@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Writable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createLogger, silentLogger } from '@vortex/observability';
 import { describe, expect, it, vi } from 'vitest';
 import { startServer } from '../src/server.ts';
@@ -12,6 +13,13 @@ const ask = (url: string) =>
     headers: { 'Content-Type': 'application/json' },
     body: '{"query":"a"}',
   });
+
+/** The status, and whether the connection is to be kept. */
+async function askWhole(url: string): Promise<[number, string | null]> {
+  const answer = await ask(url);
+  await answer.text();
+  return [answer.status, answer.headers.get('connection')];
+}
 
 describe('stopping', () => {
   it('lets open requests finish, and is the same stop when asked twice', async () => {
@@ -32,9 +40,62 @@ describe('stopping', () => {
     const stopped = server.stop(30_000);
     expect(server.stop(0)).toBe(stopped);
     finish();
-    expect((await asked).status).toBe(200);
+    const answer = await asked;
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('connection')).toBe('close');
     await stopped;
     await expect(ask(server.url)).rejects.toThrow();
+  });
+
+  it('still takes connections for a while, and asks everybody to leave', async () => {
+    const { serve, queue } = await gatewayUnderTest();
+    queue.script = async ({ id }) => completed(id);
+    const server = await serve();
+    expect(await askWhole(server.url)).toEqual([200, 'keep-alive']);
+    const grace = server.stopAccepting(2 ** 30);
+    // The first on the connection that was kept, the second on a new one.
+    expect(await askWhole(server.url)).toEqual([200, 'close']);
+    expect(await askWhole(server.url)).toEqual([200, 'close']);
+    await server.stop(30_000);
+    await grace;
+    await expect(ask(server.url)).rejects.toThrow();
+  });
+
+  it('answers a connection whose first request was still on its way', async () => {
+    const { serve, queue } = await gatewayUnderTest();
+    queue.script = async ({ id }) => completed(id);
+    const server = await serve();
+    const socket = connect(server.port, '127.0.0.1');
+    await once(socket, 'connect');
+    const stopped = server.stop(30_000);
+    await server.stopAccepting(0);
+    for (let turns = 0; turns < 20; turns += 1) await nextTurn();
+    let received = '';
+    socket.setEncoding('utf8').on('data', (piece: string) => {
+      received += piece;
+    });
+    const closed = once(socket, 'close');
+    socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n');
+    await closed;
+    await stopped;
+    expect(received).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    expect(received).toMatch(/\r\nConnection: close\r\n/);
+  });
+
+  // macOS cannot share a port.
+  it.skipIf(process.platform !== 'linux')('leaves a shared port to the other gateway', async () => {
+    const { serve, queue } = await gatewayUnderTest();
+    queue.script = async ({ id }) => completed(id);
+    const first = await serve({ reusePort: true });
+    const other = await serve({ reusePort: true, port: first.port });
+    expect(other.url).toBe(first.url);
+    const answers: number[] = [];
+    const grace = first.stopAccepting(1);
+    const stopped = grace.then(() => first.stop(30_000));
+    for (let left = 50; left > 0; left -= 1) answers.push((await askWhole(other.url))[0]);
+    await stopped;
+    answers.push((await askWhole(other.url))[0]);
+    expect(answers).toEqual(Array(51).fill(200));
   });
 
   it('cuts what is still open at the end of its budget, and cancels its job', async () => {

@@ -81,4 +81,8 @@ ingest = await startIngest({
   settings: config.ingest,
   runtime: { workerName, redis, drainBudgetMs },
 });
-parts.push('stages', () => ingest?.stop());
+parts.push(
+  'stages',
+  () => ingest?.stop(),
+  () => ingest?.hurry(),
+);

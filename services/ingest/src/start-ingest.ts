@@ -53,6 +53,8 @@ export interface RunningIngest {
   sweeper: Sweeper;
   /** Drains; what is given back goes on elsewhere where it was. */
   stop(): Promise<void>;
+  /** What the drain waits for is given back now. */
+  hurry(): void;
 }
 
 /**
@@ -112,5 +114,6 @@ export async function startIngest(parts: IngestParts): Promise<RunningIngest> {
       await sweeper.stop();
       await stages.stop();
     },
+    hurry: () => stages.hurry(),
   };
 }

@@ -54,5 +54,9 @@ running = await runStages({
   replica: { url: replicaUrl, slots },
   drainBudgetMs,
 });
-parts.push('stages', () => running?.stop());
+parts.push(
+  'stages',
+  () => running?.stop(),
+  () => running?.hurry(),
+);
 log.info({ replica: replicaUrl, provider: model.provider, model: model.model, slots }, 'generator consumes');

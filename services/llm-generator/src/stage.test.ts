@@ -253,3 +253,74 @@ test('an empty answer is none', async () => {
     await server.close();
   }
 });
+
+describe('a deadline that the whole answer will not meet', () => {
+  /** A model of 100 tokens an answer: the first after 100 ms, then one every 10 ms, by a clock of its own. */
+  function steadyModel() {
+    const asked: number[] = [];
+    let now = 1_000_000;
+    const model: ModelClient = {
+      provider: 'ollama',
+      model: 'steady',
+      async generate({ maxTokens }, onText) {
+        asked.push(maxTokens);
+        const tokens = Math.min(100, maxTokens);
+        now += 90;
+        for (let token = 0; token < tokens; token += 1) {
+          now += 10;
+          onText('word ');
+        }
+        return {
+          finish: tokens < 100 ? 'length' : 'stop',
+          promptTokens: null,
+          completionTokens: null,
+        };
+      },
+      close: async () => {},
+    };
+    const stage = createGenerateStage({
+      model,
+      ...{ workerName: 'llm_generator_1', replicaUrl: 'http://127.0.0.1:9001' },
+      ...{ maxTokens: 512, temperature: 0, metrics: createMetrics('llm-generator') },
+      fingerprint: 'generation-1',
+    });
+    const answer = async (leftMs: number, given: Partial<GenerateInput> = {}) => {
+      const outcome = await stage(input(given), {
+        job: { deadline_at: now + leftMs },
+        signal: new AbortController().signal,
+        log: { warn: () => {} },
+        now: () => now,
+        emit: () => {},
+        timing: () => {},
+      });
+      return outcome.kind === 'done' ? outcome.result.degraded : outcome;
+    };
+    return { asked, answer };
+  }
+
+  test('is met with fewer tokens, which the answer says', async () => {
+    const { asked, answer } = steadyModel();
+    for (let times = 0; times < 5; times += 1) expect(await answer(60_000)).toEqual([]);
+    // 800 ms, less 200 for the way back: the first token's 100 ms, then 50 at 10 ms each.
+    expect(await answer(800, { degraded: ['query_truncated'] })).toEqual([
+      ...['query_truncated', 'answer_truncated', 'answer_cut_to_deadline'],
+    ]);
+    expect(asked).toEqual([512, 512, 512, 512, 512, 51]);
+  });
+
+  test('is not said of an answer that was shorter anyway, or that was asked for short', async () => {
+    const { asked, answer } = steadyModel();
+    for (let times = 0; times < 5; times += 1) await answer(60_000);
+    expect(await answer(2000)).toEqual([]);
+    expect(await answer(800, { max_tokens: 20 })).toEqual(['answer_truncated']);
+    expect(asked.slice(5)).toEqual([171, 20]);
+  });
+
+  test('is not guessed at before the pace is known, nor cut to a stump', async () => {
+    const { asked, answer } = steadyModel();
+    await answer(800);
+    for (let times = 0; times < 5; times += 1) await answer(60_000);
+    await answer(320);
+    expect([asked[0], asked.at(-1)]).toEqual([512, 16]);
+  });
+});

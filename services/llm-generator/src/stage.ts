@@ -9,10 +9,14 @@ import type { Logger, Metrics } from '@vortex/observability';
 import { CitationFilter } from './citations.ts';
 import { DeltaBuffer } from './delta-buffer.ts';
 import { type ModelClient, type ModelEnd, ModelFailure } from './model-client.ts';
+import { createPace } from './pace.ts';
 
 /**
  * Generate: the augmented prompt comes in, the cited answer goes out. While it is made, a streamed query
  * gets `sources` before the first `delta`, and each `citation` after the text that holds its mark.
+ *
+ * When the pace this replica has been seen at will not bring the whole answer in time, it asks for as many
+ * tokens as will come: half an answer that says so (`answer_cut_to_deadline`) serves more than none.
  *
  * It refuses for good what the model server refuses for good (unknown model, wrong key), and a run that
  * breaks after a reader has seen a part of it: a second answer must not follow half of a first. Any
@@ -43,11 +47,14 @@ export interface GenerateContext {
 
 /** Left of the deadline for the answer's way back. */
 const deliveryMs = 200;
+/** Fewer are no answer: what cannot bring even these is left to the deadline. */
+const fewestTokens = 16;
 const defaultRetryAfterMs = 1000;
 const maxRetryAfterMs = 30_000;
 
 export function createGenerateStage(deps: GenerateDeps) {
   const { model, metrics } = deps;
+  const pace = createPace();
 
   return async function generate(
     input: GenerateInput,
@@ -57,7 +64,12 @@ export function createGenerateStage(deps: GenerateDeps) {
     const filter = new CitationFilter(input.sources);
     const deltas = new DeltaBuffer(context.emit);
     const citations: Answer['citations'] = [];
-    let firstTokenSeen = false;
+    let firstTokenMs: number | undefined;
+    let pieces = 0;
+    const timeoutMs = context.job.deadline_at - startedAt - deliveryMs;
+    const wanted = input.max_tokens ?? deps.maxTokens;
+    const fitting = Math.max(fewestTokens, pace.tokensWithin(timeoutMs) ?? wanted);
+    const maxTokens = Math.min(wanted, fitting);
 
     if (input.stream) context.emit({ kind: 'sources', sources: input.sources });
     const take = (checked: ReturnType<CitationFilter['push']>): void => {
@@ -68,15 +80,16 @@ export function createGenerateStage(deps: GenerateDeps) {
     try {
       const request = {
         messages: input.messages,
-        maxTokens: input.max_tokens ?? deps.maxTokens,
+        maxTokens,
         temperature: deps.temperature,
         signal: context.signal,
-        timeoutMs: context.job.deadline_at - startedAt - deliveryMs,
+        timeoutMs,
       };
       end = await model.generate(request, (text) => {
-        if (!firstTokenSeen) {
-          firstTokenSeen = true;
-          context.timing('first_token', context.now() - startedAt);
+        pieces += 1;
+        if (firstTokenMs === undefined) {
+          firstTokenMs = context.now() - startedAt;
+          context.timing('first_token', firstTokenMs);
         }
         take(filter.push(text));
       });
@@ -91,10 +104,13 @@ export function createGenerateStage(deps: GenerateDeps) {
       return settleFailure(error, deltas.started, context);
     }
 
+    const tokens = end.completionTokens ?? pieces;
+    pace.note({ firstTokenMs: firstTokenMs ?? 0, totalMs: context.now() - startedAt, tokens });
     count(deps, end, citations.length, filter.invented);
     const degraded = [...input.degraded];
     if (filter.invented > 0) degraded.push('invented_citation_removed');
     if (end.finish === 'length') degraded.push('answer_truncated');
+    if (end.finish === 'length' && maxTokens < wanted) degraded.push('answer_cut_to_deadline');
     return {
       kind: 'done',
       result: {

@@ -156,3 +156,24 @@ test('a request that hangs ends with its client, and closing the listener ends w
   expect(read.status).toBe('rejected');
   expect(other.traffic.active).toBe(0);
 });
+
+test('a listener that is closed with a budget lets a generation finish, unless it is hurried', async () => {
+  const other = createMockLlm({ model: 'mock', law: { latencyMs: 0, tokensPerSecond: 50 } });
+  const chat = (url: string) =>
+    fetch(`${url}/api/chat`, { method: 'POST', body: JSON.stringify({ model: 'mock', messages: prompt }) });
+  const patient = await listen(other.app, '127.0.0.1', 0);
+  const response = await chat(patient.url);
+  const closed = patient.close(60_000);
+  expect(await response.text()).toContain('"done":true');
+  await closed;
+  await expect(chat(patient.url)).rejects.toThrow();
+
+  const hurried = await listen(other.app, '127.0.0.1', 0);
+  await fetch(`${hurried.url}/mock/behaviour`, { method: 'POST', body: '{"mode":"hang_after_headers"}' });
+  const hanging = await chat(hurried.url);
+  const hurry = new AbortController();
+  const cut = hurried.close(60_000, hurry.signal);
+  hurry.abort();
+  await expect(hanging.text()).rejects.toThrow();
+  await cut;
+});

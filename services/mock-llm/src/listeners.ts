@@ -5,8 +5,8 @@ import type { Bindings } from './app.ts';
 
 export interface Listener {
   url: string;
-  /** Ends at once; requests that hang are cut. */
-  close(): Promise<void>;
+  /** Takes no new request; those under way may finish until `budgetMs` have passed or `hurry` fires, then are cut. */
+  close(budgetMs?: number, hurry?: AbortSignal): Promise<void>;
 }
 
 // Longer than any client keeps an idle connection: the client closes first, so no request is sent into a
@@ -19,16 +19,33 @@ export function listen(app: Hono<{ Bindings: Bindings }>, host: string, port: nu
     const server: ServerType = serve(
       { fetch: app.fetch, hostname: host, port, serverOptions: { keepAliveTimeout: keepAliveTimeoutMs } },
       (address: AddressInfo) => {
-        resolve({ url: `http://${host}:${address.port}`, close: () => close(server) });
+        resolve({
+          url: `http://${host}:${address.port}`,
+          close: (budgetMs = 0, hurry) => close(server, budgetMs, hurry),
+        });
       },
     );
     server.once('error', reject);
   });
 }
 
-function close(server: ServerType): Promise<void> {
+function close(server: ServerType, budgetMs: number, hurry: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve) => {
-    server.close(() => resolve());
-    if ('closeAllConnections' in server) server.closeAllConnections();
+    const cut = () => {
+      if ('closeAllConnections' in server) server.closeAllConnections();
+    };
+    const late = setTimeout(cut, budgetMs);
+    hurry?.addEventListener('abort', cut);
+    // A connection falls idle when its answer ends.
+    const sweep = setInterval(() => {
+      if ('closeIdleConnections' in server) server.closeIdleConnections();
+    }, 25);
+    server.close(() => {
+      clearTimeout(late);
+      clearInterval(sweep);
+      hurry?.removeEventListener('abort', cut);
+      resolve();
+    });
+    if (budgetMs === 0) cut();
   });
 }

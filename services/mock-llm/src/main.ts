@@ -27,8 +27,15 @@ for (const port of ports) {
   log.info({ url: listener.url, model, latency_ms, tokens_per_second }, 'model listens');
 }
 
+/** Generations under way finish within the budget; a second signal cuts them. */
+const hurry = new AbortController();
+let stopping = false;
 async function stop(): Promise<void> {
-  await Promise.all([...listeners, probes].map((opened) => opened.close()));
+  if (stopping) return hurry.abort();
+  stopping = true;
+  await Promise.all(listeners.map((opened) => opened.close(config.worker.drain_budget_ms, hurry.signal)));
+  await probes.close();
+  process.exit(0);
 }
-process.once('SIGTERM', stop);
-process.once('SIGINT', stop);
+process.on('SIGTERM', stop);
+process.on('SIGINT', stop);

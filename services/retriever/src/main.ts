@@ -101,4 +101,8 @@ running = await runStages({
   },
   drainBudgetMs: config.worker.drain_budget_ms,
 });
-parts.push('stages', () => running?.stop());
+parts.push(
+  'stages',
+  () => running?.stop(),
+  () => running?.hurry(),
+);

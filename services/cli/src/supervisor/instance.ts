@@ -1,7 +1,11 @@
 import { writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { lastLines } from '../log-tail.ts';
+import { controlSocketPath, failedBecause, openControlSocket } from './control-socket.ts';
 import { lockFolder } from './folder-lock.ts';
 import { identityOf, type ProcessIdentity } from './process-identity.ts';
+import { nameOf } from './process-name.ts';
+import { choose, type RestartEvent, restartInTurn } from './restart.ts';
 import { rotateLog } from './rotate-log.ts';
 import { type InstancePhase, type RunFile, readRunFile, writeRunFile } from './run-file.ts';
 import { stopOrder, stopOrphans } from './stop-orphans.ts';
@@ -60,6 +64,8 @@ export interface Instance {
   onceStopped: Promise<void>;
   /** Drains and stops everything in order. Asked a second time, it kills. */
   stop(): Promise<void>;
+  /** Processes by their names (none: every worker and gateway), one after the other; the end is `done` or `failed`. */
+  restart(names: readonly string[], tell: (event: RestartEvent) => void, signal: AbortSignal): Promise<void>;
   processes(): readonly SupervisedProcess[];
 }
 
@@ -94,6 +100,14 @@ export async function startInstance(
   startFailure.catch(() => {});
 
   const waiters = new Set<() => void>();
+  const restartHost = {
+    onChange(look: () => void) {
+      waiters.add(look);
+      return () => waiters.delete(look);
+    },
+    isStopping: () => stopping !== null,
+    readyWithinMs: plan.readyWithinMs,
+  };
   const groups = plan.groups.map((group) => group.map((entry) => superviseProcess(entry, changed)));
   const all = groups.flat();
   const logFiles = [...new Set(all.map(({ plan: { logFile } }) => logFile))];
@@ -104,10 +118,18 @@ export async function startInstance(
     stopped = resolve;
   });
 
+  const controlSocket = controlSocketPath(dirname(plan.runFile));
+  let restarting: Promise<void> = Promise.resolve();
+  let restarts = 0;
+  const control = await openControlSocket(controlSocket, restart).catch((error: unknown) => {
+    console.error(`cannot be asked to restart services: ${String(error)}`);
+    return null;
+  });
+
   record();
   const onceReady = bringUp();
   onceReady.catch(() => {});
-  return { onceReady, onceStopped, stop, processes: () => all };
+  return { onceReady, onceStopped, stop, restart, processes: () => all };
 
   async function bringUp(): Promise<void> {
     const timer = setTimeout(
@@ -169,6 +191,32 @@ export async function startInstance(
     }
   }
 
+  /** One at a time: who asks while another restart is under way waits for its end. */
+  async function restart(
+    names: readonly string[],
+    tell: (event: RestartEvent) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const choice = choose(all, names);
+    if ('unknown' in choice) {
+      tell(failedBecause(`nothing here is called ${choice.unknown}; known are ${choice.known.join(', ')}`));
+      return;
+    }
+    if (phase !== 'ready') {
+      tell(failedBecause(`the instance is ${phase}`));
+      return;
+    }
+    if (restarts > 0) tell({ event: 'waiting' });
+    restarts += 1;
+    const turn = restarting.then(() => restartInTurn(choice.chosen, restartHost, tell, signal));
+    restarting = turn
+      .catch(() => undefined)
+      .finally(() => {
+        restarts -= 1;
+      });
+    await turn;
+  }
+
   async function stop(): Promise<void> {
     if (stopping !== null) {
       for (const member of all) member.kill();
@@ -188,6 +236,7 @@ export async function startInstance(
       const members = all.filter((member) => services.includes(member.plan.service));
       await Promise.all(members.map((member) => member.stop()));
     }
+    control?.close();
     clearInterval(rotation);
     phase = failure === null ? 'stopped' : 'failed';
     record();
@@ -202,6 +251,7 @@ export async function startInstance(
       failure: failure?.message ?? null,
       failure_log: failure === null ? [] : [...failure.logLines],
       supervisor: self,
+      control_socket: control === null ? null : controlSocket,
       started_at: startedAt,
       host: plan.host,
       port: plan.port,
@@ -232,9 +282,4 @@ export async function startInstance(
       console.error(`cannot write ${plan.runFile}: ${String(error)}`);
     }
   }
-}
-
-export function nameOf(plan: { service: string; workerName: string | null }): string {
-  const { service, workerName } = plan;
-  return service === 'llm-generator' && workerName !== null ? `${service} ${workerName}` : service;
 }

@@ -12,6 +12,8 @@ export interface RunFile {
   failure: string | null;
   failure_log: string[];
   supervisor: ProcessIdentity;
+  /** Where it takes requests (control-socket.ts); null when it could not be opened. */
+  control_socket: string | null;
   started_at: string;
   host: string;
   port: number;

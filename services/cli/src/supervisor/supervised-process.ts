@@ -27,7 +27,10 @@ export type ProcessState = 'down' | 'starting' | 'ready' | 'waiting' | 'stopping
 export interface ProcessSnapshot {
   state: ProcessState;
   identity: ProcessIdentity | null;
+  /** Of its own accord; those that were asked for do not count. */
   restarts: number;
+  /** How its last run ended; null when none has. */
+  lastEnd: string | null;
   /** Ends in a row without having been ready in between. */
   failures: number;
   /** Why it is not ready, or how it ended last. */
@@ -74,12 +77,14 @@ export function superviseProcess(
   let restarts = 0;
   let failures = 0;
   let reasons: string[] = [];
+  let lastEnd: string | null = null;
   let restartTimer: NodeJS.Timeout | undefined;
   let ended: Promise<void> = Promise.resolve();
+  let isLate = false;
 
   const self: SupervisedProcess = {
     plan,
-    snapshot: () => ({ state, identity, restarts, failures, reasons }),
+    snapshot: () => ({ state, identity, restarts, failures, reasons, lastEnd }),
     start() {
       if (state === 'down') launch();
     },
@@ -96,8 +101,9 @@ export function superviseProcess(
         // One that was frozen takes no SIGTERM before it runs again.
         running.kill('SIGCONT');
       }
+      isLate = false;
       const killer = setTimeout(() => {
-        reasons = [`did not end within ${plan.stopBudgetMs} ms of SIGTERM and was killed`];
+        isLate = true;
         running.kill('SIGKILL');
       }, plan.stopBudgetMs);
       await ended;
@@ -162,9 +168,12 @@ export function superviseProcess(
     child = null;
     identity = null;
     if (state === 'stopping') {
-      become('down', how);
+      lastEnd = isLate ? `did not end within ${plan.stopBudgetMs} ms of SIGTERM and was killed` : how;
+      reasons = [lastEnd];
+      become('down', lastEnd);
       return;
     }
+    lastEnd = how;
     const wait = restartDelayMs(failures);
     failures += 1;
     reasons = [how];

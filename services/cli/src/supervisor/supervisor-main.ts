@@ -1,5 +1,6 @@
 import { text } from 'node:stream/consumers';
-import { FolderInUse, type InstancePlan, nameOf, StartFailed, startInstance } from './instance.ts';
+import { FolderInUse, type InstancePlan, StartFailed, startInstance } from './instance.ts';
+import { nameOf } from './process-name.ts';
 
 /**
  * The background process of `up --detach`. The plan arrives on standard input, because it holds secrets

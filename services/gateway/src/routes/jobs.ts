@@ -86,6 +86,18 @@ export function jobEndpoints(parts: GatewayParts): Endpoint[] {
       handle: (context, exchange) => cancelJob(parts, context, exchange),
     },
     {
+      method: 'delete',
+      path: '/api/jobs/{id}',
+      tag: 'jobs',
+      summary: 'The same as POST /api/jobs/{id}/cancel',
+      description:
+        'Also of a question that its client waits for: that client is answered with the problem `cancelled`. What a generator is making of it is broken off.',
+      request: its,
+      responses: { 202: jsonContent(schemas.cancelAccepted, 'It will end.') },
+      problems: [404, 409, 503],
+      handle: (context, exchange) => cancelJob(parts, context, exchange),
+    },
+    {
       method: 'post',
       path: '/api/jobs/{id}/retry',
       tag: 'jobs',
@@ -143,8 +155,9 @@ async function cancelJob(
     });
   } else {
     const view = await viewJob(parts, id);
-    if (view === null) throw noSuchJob();
-    if (hasEnded(view.job)) throw jobEnded();
+    if (view !== null && hasEnded(view.job)) throw jobEnded();
+    // A question that its client waits for is shown nowhere, but it is in the chain.
+    if (view === null && !(await submitter.areLive('interactive', [id]))[0]) throw noSuchJob();
     await submitter.cancel(id);
   }
   const message = 'The job is being cancelled; it says so itself once its work has stopped.';

@@ -1,0 +1,38 @@
+import type { AddressInfo } from 'node:net';
+import { serve } from '@hono/node-server';
+import { Hono } from 'hono';
+import type { GatewayApp } from './app.ts';
+
+const paths = ['/healthz', '/readyz', '/metrics'] as const;
+
+/**
+ * Gateways that share a port cannot be asked one by one there: the system gives each connection to any of
+ * them. So each has its probes and metrics on a port of its own as well, on this machine only, until the
+ * end of its drain.
+ * @throws the listen error (EADDRINUSE …) when the port cannot be had.
+ */
+export async function listenForProbes(
+  app: GatewayApp,
+  port: number,
+): Promise<{ url: string; close(): Promise<void> }> {
+  const probes = new Hono();
+  for (const path of paths)
+    probes.get(path, (context) => app.request(path, { signal: context.req.raw.signal }));
+  const hostname = '127.0.0.1';
+  const { server, bound } = await new Promise<{ server: ReturnType<typeof serve>; bound: number }>(
+    (resolve, reject) => {
+      const starting = serve({ fetch: probes.fetch, hostname, port }, (info: AddressInfo) =>
+        resolve({ server: starting, bound: info.port }),
+      );
+      starting.once('error', reject);
+    },
+  );
+  return {
+    url: `http://${hostname}:${bound}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        if ('closeAllConnections' in server) server.closeAllConnections();
+      }),
+  };
+}
