@@ -97,6 +97,16 @@ describe('the client', () => {
     await closed.close();
   });
 
+  it.each([200, 503])(
+    'takes an answer of %d that breaks off for a gateway that went away',
+    async (status) => {
+      await gateway((_, response) => {
+        response.writeHead(status, { 'content-length': '1000' }).write('{', () => response.destroy());
+      });
+      await expect(vortex().documents.get('doc_1')).rejects.toBeInstanceOf(GatewayUnreachable);
+    },
+  );
+
   it('streams an answer, whatever the cuts between packets', async () => {
     const events = [
       'event: start\ndata: {"id":"qry_1","request_id":"req_1"}\n\n',

@@ -70,17 +70,20 @@ export function createTransport(address: string): Transport {
 
   async function send(path: string, sending: Sending = {}): Promise<Response> {
     const response = await reach(path, sending);
-    if (!response.ok) throw problemFrom(response.status, await response.text(), retryAfterOf(response));
-    return response;
+    if (response.ok) return response;
+    throw problemFrom(response.status, await bodyOf(response, sending), retryAfterOf(response));
+  }
+
+  async function text(path: string, sending: Sending = {}): Promise<string> {
+    return bodyOf(await send(path, sending), sending);
   }
 
   /** An answer that breaks off in its body is a gateway that went away, as one that never answered. */
-  async function text(path: string, sending: Sending = {}): Promise<string> {
-    const response = await send(path, sending);
+  async function bodyOf(response: Response, { signal }: CallOptions): Promise<string> {
     try {
       return await response.text();
     } catch (error) {
-      if (sending.signal?.aborted) throw error;
+      if (signal?.aborted) throw error;
       throw new GatewayUnreachable(url, error);
     }
   }

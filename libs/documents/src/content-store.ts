@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { entriesOf } from './folder-entries.ts';
 
 /**
  * Content-addressed bytes: originals and extracted texts. The name of a content is its SHA-256 in hex, so
@@ -130,15 +131,6 @@ export function createContentStore(folder: string): ContentStore {
       }
     },
   };
-}
-
-async function entriesOf(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
 }
 
 async function isFile(file: string): Promise<boolean> {

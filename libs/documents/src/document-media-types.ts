@@ -1,9 +1,5 @@
-/**
- * The closed list of what is read. The sniffed type of an upload is one of these; metrics have them as label.
- * `application/json` … `text/x-source` are text with a structure of their own; programs and configuration of every
- * kind are one type, because they are read in one way.
- */
-export const documentMediaTypes = [
+/** Kinds of text. Programs and configuration of every kind are one type, because they are read in one way. */
+const textMediaTypes = [
   'text/plain',
   'text/markdown',
   'text/html',
@@ -12,6 +8,11 @@ export const documentMediaTypes = [
   'text/x-source',
   'application/json',
   'application/x-ndjson',
+] as const;
+
+/** The closed list of what is read. The sniffed type of an upload is one of these; metrics have them as label. */
+export const documentMediaTypes = [
+  ...textMediaTypes,
   'application/pdf',
   'application/rtf',
   'application/epub+zip',
@@ -24,6 +25,11 @@ export const documentMediaTypes = [
 ] as const;
 
 export type DocumentMediaType = (typeof documentMediaTypes)[number];
+
+/** Whether any text can be read as one of it, so that its bytes never contradict the name. */
+export function isTextType(mediaType: DocumentMediaType): boolean {
+  return (textMediaTypes as readonly DocumentMediaType[]).includes(mediaType);
+}
 
 export const mediaTypes = {
   docx: 'application/vnd.openxmlformats-officedocument.wordprocessingml.document',

@@ -13,6 +13,7 @@ export {
   mediaTypeOfName,
   readFormats,
 } from './document-media-types.ts';
+export { entriesOf } from './folder-entries.ts';
 export { firstHeading } from './markdown-outline.ts';
 export { mediaTypeOf } from './media-type.ts';
 export type { TextMediaType } from './outline.ts';

@@ -10,34 +10,43 @@ export interface ChunkSettings {
   overlapTokens: number;
 }
 
-/** The least a chunk may be given (chunker.ts). */
+/** The least a chunk may be given (chunk-context.ts). */
 const minChunkTokens = 16;
 
+/** A collection's own, as the registry keeps them; null: it says nothing. */
+export interface CollectionChunking {
+  chunkingStrategy: ChunkingStrategy | null;
+  chunkSize: number | null;
+  chunkOverlap: number | null;
+}
+
 /**
- * What a document is chunked by: the request's word, else the collection's, else the configuration's; a size the
- * encoder does not take is clamped, and `notes` say so.
+ * What a document is chunked by: the request's word, else its collection's (null: there is none yet), else the
+ * configuration's; a size the encoder does not take is clamped, and `notes` say so where the request asked for it.
  */
 export function chunkSettings(
   asked: Partial<ChunkSettings>,
-  defaults: ChunkSettings,
+  collection: CollectionChunking | null,
+  configured: ChunkSettings,
   encoderMaxTokens: number,
 ): { settings: ChunkSettings; notes: string[] } {
   const notes: string[] = [];
-  const size = asked.maxTokens ?? defaults.maxTokens;
+  const size = asked.maxTokens ?? collection?.chunkSize ?? configured.maxTokens;
   const maxTokens = Math.max(minChunkTokens, Math.min(size, encoderMaxTokens));
   if (asked.maxTokens !== undefined && asked.maxTokens > maxTokens) {
     notes.push(
       `chunk_size was clamped from ${asked.maxTokens} to ${maxTokens} tokens, the most the encoder takes`,
     );
   }
-  const overlap = asked.overlapTokens ?? defaults.overlapTokens;
+  const overlap = asked.overlapTokens ?? collection?.chunkOverlap ?? configured.overlapTokens;
   const overlapTokens = Math.min(overlap, Math.floor(maxTokens / 2));
   if (asked.overlapTokens !== undefined && asked.overlapTokens > overlapTokens) {
     notes.push(
       `chunk_overlap was clamped from ${asked.overlapTokens} to ${overlapTokens} tokens, half a chunk`,
     );
   }
-  return { settings: { strategy: asked.strategy ?? defaults.strategy, maxTokens, overlapTokens }, notes };
+  const strategy = asked.strategy ?? collection?.chunkingStrategy ?? configured.strategy;
+  return { settings: { strategy, maxTokens, overlapTokens }, notes };
 }
 
 /** Of everything beside the bytes that shapes what is stored: the same hash and the same bytes are not built twice. */

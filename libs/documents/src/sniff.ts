@@ -4,6 +4,7 @@ import { fileTypeFromBuffer } from 'file-type';
 import {
   type DocumentMediaType,
   endingOf,
+  isTextType,
   mediaTypeOfName,
   mediaTypes,
   readFormats,
@@ -168,7 +169,7 @@ function textType(head: Buffer, encoding: string, filename: string | null): Docu
     throw new StageFailure('unsupported_type', `${shown(filename)} is an SVG image. ${readFormats}.`);
   }
   const expected = mediaTypeOfName(filename);
-  const named = expected !== null && textTypes.has(expected) ? expected : null;
+  const named = expected !== null && isTextType(expected) ? expected : null;
   if (named !== null && named !== 'text/plain') return named;
   if (
     /^\s*(?:<\?xml[^>]*>\s*)?(?:<!--[\s\S]{0,2000}?-->\s*)?<(?:!doctype\s+html|html|head|body)[\s>]/i.test(
@@ -204,26 +205,12 @@ function isJson(text: string): boolean {
   }
 }
 
-const textTypes = new Set<DocumentMediaType>([
-  'text/plain',
-  'text/markdown',
-  'text/html',
-  'text/csv',
-  'text/tab-separated-values',
-  'text/x-source',
-  'application/json',
-  'application/x-ndjson',
-]);
-
 /** Among kinds of text a name is never wrong: any text can be read as any of them. */
 function assertNameAgrees(filename: string | null, seen: DocumentMediaType): void {
   const expected = mediaTypeOfName(filename);
   if (expected === null || expected === seen) return;
-  if (textTypes.has(expected) && textTypes.has(seen)) return;
-  throw contradiction(
-    filename,
-    textTypes.has(seen) ? 'it holds plain text' : `its bytes are of type ${seen}`,
-  );
+  if (isTextType(expected) && isTextType(seen)) return;
+  throw contradiction(filename, isTextType(seen) ? 'it holds plain text' : `its bytes are of type ${seen}`);
 }
 
 function contradiction(filename: string | null, what: string): StageFailure {

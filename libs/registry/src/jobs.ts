@@ -1,4 +1,5 @@
 import type { JobStage, JobStatus } from '@vortex/contracts';
+import type { ListPlace } from './records.ts';
 
 /**
  * Jobs of documents. Redis holds the queue and the live view; the truth about a job stands here from its 202
@@ -6,7 +7,7 @@ import type { JobStage, JobStatus } from '@vortex/contracts';
  *
  *   queued ──claimJob──► processing ──publishVersion──► completed
  *                          │  ▲  │
- *                 retryJob ▼  │  ├──failVersion──► failed ──reopenJob──► queued (a new version)
+ *                 retryJob ▼  │  ├──endJob───────► failed ──reopenJob──► queued (a new version)
  *                     retrying┘  └──cancelJob … the version forgotten──► cancelled
  *
  * `progress` never goes back within a try. Every change that a watcher should see is an event with a number that
@@ -14,7 +15,7 @@ import type { JobStage, JobStatus } from '@vortex/contracts';
  */
 export interface JobRegistry {
   getJob(tenant: string, jobId: string): Promise<JobRecord | null>;
-  /** Newest first. */
+  /** Newest first, at most `limit`, behind `after`. */
   listJobs(tenant: string, filter?: JobFilter): Promise<JobRecord[]>;
   /** Events after `after` (0: all), in order, at most `limit` (default 500). Empty for an unknown job. */
   jobEvents(tenant: string, jobId: string, after: number, limit?: number): Promise<JobEventRecord[]>;
@@ -36,8 +37,9 @@ export interface JobRegistry {
   /** The worker gives the job back unblamed (a drain): `queued`, this delivery is not counted. */
   releaseJob(jobId: string): Promise<void>;
   /**
-   * Ends a job that has no version to fail (its document is gone); a version it is building fails with it. A job that
-   * is being cancelled is left alone: `forgetVersion` ends it.
+   * Ends a job badly. The version it is building fails with it, `failed` with the event `document.failed`; a visible older
+   * version stays visible and the document `ready`, with the error noted. A job that is being cancelled is left alone as
+   * long as there is something of its version: `forgetVersion` ends it.
    */
   endJob(
     jobId: string,
@@ -117,8 +119,8 @@ export interface JobFilter {
   status?: JobStatus;
   collection?: string;
   documentId?: string;
-  after?: string;
-  /** Default 50, at most 1000. */
+  after?: ListPlace;
+  /** Default 50. */
   limit?: number;
 }
 

@@ -116,13 +116,6 @@ export interface AuditedVersion {
  */
 export type Publication = 'published' | 'superseded' | 'deleted' | 'lost';
 
-export interface FailedVersion {
-  tenant: string;
-  documentId: string;
-  version: number;
-  error: DocumentError;
-}
-
 export interface DocumentError {
   code: string;
   message: string;
@@ -154,14 +147,23 @@ export interface DocumentRecord {
   updatedAt: number;
 }
 
+/**
+ * Of the last entry of a page, so that the next one begins behind it. It says where the entry stood, not only which it
+ * was: the entry may be gone by then, and the pages behind it must not be gone with it.
+ */
+export interface ListPlace {
+  createdAt: number;
+  id: string;
+}
+
 export interface DocumentFilter {
   collection?: string;
   state?: DocumentState;
   ids?: readonly string[];
   /** A part of title, file name or external id, whatever its case. */
   q?: string;
-  after?: string;
-  /** Default 50, at most 1000. */
+  after?: ListPlace;
+  /** Default 50. */
   limit?: number;
 }
 

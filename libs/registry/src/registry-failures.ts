@@ -14,11 +14,14 @@ export class UnknownCollection extends StageFailure {
 
 /** A collection of that name is being removed; soon its name is free again. */
 export class CollectionDeleting extends StageFailure {
+  readonly collection: string;
+
   constructor(collection: string) {
     super('collection_not_found', `collection ${collection} is being deleted; try again in a few seconds`, {
       mayRetry: true,
     });
     this.name = 'CollectionDeleting';
+    this.collection = collection;
   }
 }
 

@@ -8,7 +8,6 @@ import type {
   ContentKind,
   DocumentFilter,
   DocumentRecord,
-  FailedVersion,
   FinishedVersion,
   ModelBinding,
   ModelOfCollection,
@@ -40,7 +39,7 @@ import type { WebhookRegistry } from './webhooks.ts';
  *
  * acceptDocuments ──► building ──publishVersion──► visible ──(a newer one is published,──► superseded
  *                       │                                    or the document deleted)         │
- *                       ├──failVersion, or abandoned──► failed ──────────────────────────────┤
+ *                       ├──endJob, cancelJob, or abandoned──► failed ─────────────────────────┤
  *                       └──publishVersion, but a newer one is visible already──► superseded ──┤
  *                                                                    rows purged, forgetVersion ▼ gone
  *
@@ -104,21 +103,11 @@ export interface Registry extends AcceptanceRegistry, JobRegistry, WebhookRegist
    */
   publishVersion(input: FinishedVersion): Promise<Publication>;
 
-  /**
-   * Gives a version up and ends its job as `failed`, with the event `document.failed`; a job whose cancellation
-   * was asked for stays open until the version is forgotten, and is `cancelled` then. A visible older version
-   * stays visible and the document `ready`, with the error noted.
-   */
-  failVersion(input: FailedVersion): Promise<void>;
-
   /** Null when there is none, when it belongs to another tenant, or once its deletion has begun. */
   getDocument(tenant: string, documentId: string): Promise<DocumentRecord | null>;
   findDocument(tenant: string, collection: string, externalId: string): Promise<DocumentRecord | null>;
-  /** Newest first, at most `limit`; `after` is the id of the last document of the page before. */
+  /** Newest first, at most `limit`, behind `after`. */
   listDocuments(tenant: string, filter?: DocumentFilter): Promise<DocumentRecord[]>;
-
-  /** How many fit, `limit` and `after` aside. */
-  countDocuments(tenant: string, filter?: DocumentFilter): Promise<number>;
 
   /**
    * The document is invisible once this resolves; its rows in the store are then stale, jobs that were building

@@ -1,4 +1,5 @@
 import type { WebhookEventType } from '@vortex/contracts';
+import type { ListPlace } from './records.ts';
 
 /**
  * Webhooks and their outbox. An event is written in the transaction of the change it tells of, one delivery
@@ -29,14 +30,14 @@ export interface WebhookRegistry {
     exceptOrigins?: readonly string[];
   }): Promise<DueDelivery[]>;
   settleDelivery(deliveryId: string, outcome: DeliveryOutcome): Promise<void>;
-  /** Newest first. */
+  /** Newest first, at most `limit`, behind `after`. */
   listDeliveries(
     tenant: string,
     webhookId: string,
-    page?: { after?: string; limit?: number },
+    page?: { after?: ListPlace; limit?: number },
   ): Promise<DeliveryRecord[]>;
-  /** Sends it once more, whatever became of it. False: no such delivery, or its webhook is gone. */
-  replayDelivery(tenant: string, deliveryId: string): Promise<boolean>;
+  /** Sends it once more, whatever became of it. False: the webhook has no such delivery, or is gone. */
+  replayDelivery(tenant: string, webhookId: string, deliveryId: string): Promise<boolean>;
   /** Removes settled deliveries created before. */
   forgetOldDeliveries(createdBefore: number): Promise<number>;
 

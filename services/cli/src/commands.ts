@@ -126,7 +126,7 @@ export function buildProgram(): Command {
   });
 
   command('test', 'install what is needed and run every check and test')
-    .option('--only <suites>', 'comma-separated: check, pure, redis, store, e2e')
+    .option('--only <suites>', 'comma-separated: check, pure, redis, valkey, store, e2e')
     .option('-y, --yes', 'install what is missing without asking', false)
     .action(async (options) => {
       const { runTests } = await import('./test/run-tests.ts');

@@ -6,7 +6,7 @@ import {
   type TimingsMs,
 } from '@vortex/contracts';
 import { QueueFull, QueueUnavailable } from '@vortex/queue';
-import { isRegistryUnavailable } from '@vortex/registry';
+import { CollectionDeleting, isRegistryUnavailable } from '@vortex/registry';
 
 /**
  * Everything the gateway refuses or fails at, beside the failure codes of the pipeline (contracts/failure.ts).
@@ -49,7 +49,7 @@ const gatewayProblems = {
     retryable: false,
   },
   range_not_satisfiable: { status: 416, title: 'The content has no such range', retryable: false },
-  validation: { status: 422, title: 'The body does not fit this route', retryable: false },
+  validation: { status: 422, title: 'The request does not fit this route', retryable: false },
   headers_too_large: { status: 431, title: 'The request headers are too large', retryable: false },
   stream_restarted: { status: 502, title: 'The answer changed after a part of it was sent', retryable: true },
   queue_unavailable: { status: 503, title: 'The queue is out of reach', retryable: true },
@@ -156,6 +156,12 @@ export function problemOf(error: unknown): HttpProblem | null {
   if (error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')) {
     return gatewayProblem('storage_full', {
       detail: 'The data folder has no room for this. Nothing was kept.',
+    });
+  }
+  if (error instanceof CollectionDeleting) {
+    return gatewayProblem('collection_deleting', {
+      detail: `The rows of the deleted collection ${error.collection} are still being removed. Try again after the time given.`,
+      ...retryAfter(5000),
     });
   }
   if (error instanceof StageFailure) {

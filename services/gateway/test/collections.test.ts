@@ -1,5 +1,6 @@
 import { collectionResponse } from '@vortex/contracts';
 import { catalogueModel, defaultModel, fingerprintOf } from '@vortex/embedding';
+import { QueueUnavailable } from '@vortex/queue';
 import { describe, expect, it } from 'vitest';
 import { createWhenFree } from '../src/create-when-free.ts';
 import { gatewayUnderTest } from './gateway-under-test.ts';
@@ -78,6 +79,13 @@ describe('collections', () => {
     expect(await registry.getDocument('default', documentId)).toBeNull();
   });
 
+  it('are deleted without Redis too, where the jobs find it noted', async () => {
+    const { app, queue, registry } = await withDocument();
+    queue.cancel = () => Promise.reject(new QueueUnavailable('redis is away'));
+    expect((await app.request('/api/collections/notes', { method: 'DELETE' })).status).toBe(200);
+    expect(await registry.getJob('default', 'job_1')).toMatchObject({ cancelRequested: true });
+  });
+
   it('are made anew once the deleted one’s rows are gone, whoever asks for it before', async () => {
     const { request, registry } = await asked();
     await request('POST', '/api/collections', { name: 'plant', chunk_size: 128 });
@@ -111,6 +119,15 @@ describe('collections', () => {
     const again = await request('POST', '/api/collections', { name: 'plant' });
     expect(again).toMatchObject({ status: 409, body: { code: 'collection_deleting', retryable: true } });
     expect(Number(again.headers.get('retry-after'))).toBeGreaterThan(0);
+  });
+
+  it('take no document until they are gone, and say so in the same words', async () => {
+    const { request } = await asked();
+    await request('POST', '/api/collections', { name: 'plant' });
+    await request('DELETE', '/api/collections/plant');
+    const refused = await request('POST', '/api/documents', { collection: 'plant', text: 'words' });
+    expect(refused).toMatchObject({ status: 409, body: { code: 'collection_deleting', retryable: true } });
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
   });
 
   it.each([

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { chunkPage, documentResponse, problem } from '@vortex/contracts';
+import { QueueUnavailable } from '@vortex/queue';
 import { describe, expect, it } from 'vitest';
 import { completed, failed, gatewayUnderTest } from './gateway-under-test.ts';
 import { acceptDocument, withDocument } from './with-document.ts';
@@ -122,6 +123,13 @@ describe('deleting', () => {
     expect(await registry.getDocument('default', documentId)).toBeNull();
     const again = await app.request(`/api/documents/${documentId}`, { method: 'DELETE' });
     expect(again.status).toBe(404);
+  });
+
+  it('needs no Redis: the job finds it noted', async () => {
+    const { app, queue, registry, documentId } = await withDocument();
+    queue.cancel = () => Promise.reject(new QueueUnavailable('redis is away'));
+    expect((await app.request(`/api/documents/${documentId}`, { method: 'DELETE' })).status).toBe(200);
+    expect(await registry.getJob('default', 'job_1')).toMatchObject({ cancelRequested: true });
   });
 
   it('takes all that fit every condition, or only says which', async () => {

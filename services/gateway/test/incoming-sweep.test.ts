@@ -37,6 +37,14 @@ describe('the sweep of arriving files', () => {
     expect(await sweepIncoming('/nonexistent/incoming', silentLogger)).toBe(0);
   });
 
+  it('says what keeps it from looking, and does not keep the gateway from starting', async () => {
+    const { folder, add } = await arriving();
+    const noFolder = await add(0);
+    await expect(sweepIncoming(noFolder, silentLogger)).rejects.toMatchObject({ code: 'ENOTDIR' });
+    (await startIncomingSweep(noFolder, silentLogger)).stop();
+    expect(await readdir(folder)).toEqual(['0']);
+  });
+
   it('runs at start, and again until it is stopped', async () => {
     const { folder, add } = await arriving(20);
     const sweep = await startIncomingSweep(folder, silentLogger, 5);

@@ -7,6 +7,7 @@ import {
   jobStatusResponse,
 } from '@vortex/contracts';
 import { QueueUnavailable } from '@vortex/queue';
+import { RegistryUnavailable } from '@vortex/registry';
 import { until } from '@vortex/testkit';
 import { describe, expect, it } from 'vitest';
 import { eventsIn, gatewayUnderTest } from './gateway-under-test.ts';
@@ -45,6 +46,20 @@ describe('a document’s job', () => {
     expect((await app.request('/api/jobs/job_x')).status).toBe(404);
     queue.jobStatus = () => Promise.reject(new Error('redis is away'));
     expect((await app.request('/api/jobs/job_x')).status).toBe(503);
+  });
+
+  it.each([
+    ['locked', Object.assign(new Error('database is locked'), { code: 'ERR_SQLITE_ERROR', errcode: 5 })],
+    ['away', new RegistryUnavailable(new Error('connect ECONNREFUSED 10.0.0.1:5432'))],
+  ])('is 503 while the registry is %s, without a word of its database', async (_, error) => {
+    const { app, registry } = await gatewayUnderTest();
+    registry.getJob = () => Promise.reject(error);
+    const response = await app.request('/api/jobs/job_1');
+    expect(response.status).toBe(503);
+    expect(response.headers.get('retry-after')).toMatch(/^[1-9]$/);
+    const problem = await response.text();
+    expect(JSON.parse(problem)).toMatchObject({ code: 'registry_unavailable', retryable: true });
+    expect(problem).not.toContain(error.message);
   });
 
   it('is waited for until it ends', async () => {
@@ -88,12 +103,15 @@ describe('a document’s job', () => {
       return { ids: page.jobs.map(({ id }) => id), next: page.next };
     };
     expect(await list()).toEqual({ ids: ['job_2', 'job_1'], next: null });
-    expect(await list('?limit=1')).toEqual({ ids: ['job_2'], next: 'job_2' });
-    expect(await list('?limit=1&after=job_2')).toEqual({ ids: ['job_1'], next: 'job_1' });
+    const first = await list('?limit=1');
+    expect(first).toEqual({ ids: ['job_2'], next: expect.stringMatching(/\.job_2$/) });
+    expect(await list(`?limit=1&after=${first.next}`)).toEqual({ ids: ['job_1'], next: null });
     expect((await list('?collection=more')).ids).toEqual(['job_2']);
     await second.publish();
     expect((await list('?state=completed')).ids).toEqual(['job_2']);
-    expect((await gateway.app.request('/api/jobs?state=done')).status).toBe(422);
+    for (const query of ['state=done', 'after=job_2', 'after=1.']) {
+      expect((await gateway.app.request(`/api/jobs?${query}`)).status, query).toBe(422);
+    }
   });
 });
 
@@ -146,11 +164,11 @@ describe('cancelling', () => {
 
 describe('running again', () => {
   it('queues a failed job under its id', async () => {
-    const { post, queue, registry, documentId } = await withDocument();
+    const { post, queue, registry } = await withDocument();
     const early = await post('/api/jobs/job_1/retry', '');
     expect([early.status, await early.json()]).toMatchObject([409, { code: 'job_not_retryable' }]);
     const error = { code: 'corrupt_file', message: 'it is broken' };
-    await registry.failVersion({ tenant: 'default', documentId, version: 1, error });
+    await registry.endJob('job_1', 'failed', error);
     const response = await post('/api/jobs/job_1/retry', '');
     expect([response.status, await response.json()]).toMatchObject([
       202,
@@ -161,9 +179,9 @@ describe('running again', () => {
   });
 
   it('leaves it to the sweeper when Redis is away', async () => {
-    const { post, queue, registry, documentId } = await withDocument();
+    const { post, queue, registry } = await withDocument();
     const error = { code: 'internal', message: 'it is broken' };
-    await registry.failVersion({ tenant: 'default', documentId, version: 1, error });
+    await registry.endJob('job_1', 'failed', error);
     queue.admit = () => Promise.reject(new QueueUnavailable('redis is away'));
     expect((await post('/api/jobs/job_1/retry', '')).status).toBe(202);
     expect(await registry.getJob('default', 'job_1')).toMatchObject({ status: 'queued' });

@@ -86,6 +86,16 @@ describe('openapi.json', () => {
     expect(Object.keys(query ?? {})).toEqual('200 202 400 404 409 413 415 422 500 502 503 504'.split(' '));
     expect(Object.keys(query?.['422']?.content ?? {})).toEqual(['application/problem+json']);
   });
+
+  it('says of every route that asks the registry that it may be away', async () => {
+    const { document } = await read();
+    const silent = Object.entries(document.paths)
+      .filter(([path]) => path.startsWith('/api/'))
+      .flatMap(([path, operations]) => Object.entries(operations).map((each) => [path, ...each] as const))
+      .filter(([, , { responses }]) => responses['503'] === undefined)
+      .map(([path, method]) => `${method} ${path}`);
+    expect(silent).toEqual([]);
+  });
 });
 
 describe('every answer', () => {

@@ -59,7 +59,7 @@ describe('POST /api/webhooks', () => {
 
 describe('a webhook', () => {
   it('can be tested, and its deliveries are listed in pages and replayed', async () => {
-    const { call, registry, webhook } = await withWebhook();
+    const { call, post, registry, webhook } = await withWebhook();
     const tests = [await call('/test', 'POST'), await call('/test', 'POST'), await call('/test', 'POST')];
     expect(tests.map(({ status }) => status)).toEqual([202, 202, 202]);
     const first = webhookDeliveryPage.parse(await (await call('/deliveries?limit=2')).json());
@@ -71,13 +71,18 @@ describe('a webhook', () => {
     expect(due).toMatchObject(Array(3).fill({ type: 'webhook.test', secret: webhook.secret }));
     const [one] = due;
     await registry.settleDelivery(one?.id ?? '', { state: 'failed', statusCode: 500, error: 'broken' });
+    const another = webhookResponse.parse(await (await post('/api/webhooks', { url })).json());
+    const elsewhere = await post(`/api/webhooks/${another.id}/deliveries/${one?.id}/replay`, '');
+    expect(elsewhere.status).toBe(404);
     const replayed = await call(`/deliveries/${one?.id}/replay`, 'POST');
     expect([replayed.status, await replayed.json()]).toEqual([202, { delivery_ids: [one?.id] }]);
     expect(await registry.claimDeliveries({ leaseMs: 1000, limit: 10 })).toMatchObject([
       { id: one?.id, eventId: one?.eventId, attempt: 2 },
     ]);
     expect((await call('/deliveries/dlv_unknown/replay', 'POST')).status).toBe(404);
-    expect((await call('/deliveries?limit=0')).status).toBe(422);
+    for (const query of ['limit=0', 'after=dlv_unknown', 'afer=1']) {
+      expect((await call(`/deliveries?${query}`)).status, query).toBe(422);
+    }
   });
 
   it('is gone when it is deleted, with what was to be sent to it', async () => {

@@ -7,7 +7,7 @@ import type { Collection, NewDocument } from '@vortex/registry';
 export function documentOfEnvelope(
   input: IngestInput,
   collection: Collection | null,
-  defaults: ChunkSettings,
+  configured: ChunkSettings,
   encoderMaxTokens: number,
 ): NewDocument {
   const { content, document_id: externalId, user_id: userId, title = null } = input;
@@ -17,15 +17,7 @@ export function documentOfEnvelope(
     text: content,
   });
   const metadata = userId === undefined ? {} : { user_id: userId };
-  const { settings: chunking } = chunkSettings(
-    {},
-    {
-      strategy: collection?.chunkingStrategy ?? defaults.strategy,
-      maxTokens: collection?.chunkSize ?? defaults.maxTokens,
-      overlapTokens: collection?.chunkOverlap ?? defaults.overlapTokens,
-    },
-    encoderMaxTokens,
-  );
+  const { settings: chunking } = chunkSettings({}, collection, configured, encoderMaxTokens);
   const name = input.collection ?? defaultCollection;
   const contentHash = createHash('sha256').update(content).digest('hex');
   const bytes = Buffer.byteLength(content);

@@ -1,4 +1,4 @@
-import { defaultCollection, type Outcome } from '@vortex/contracts';
+import { defaultCollection, type IngestResult, type Outcome } from '@vortex/contracts';
 import type { ChunkSettings, ContentStore } from '@vortex/documents';
 import type { Metrics } from '@vortex/observability';
 import type { Registry } from '@vortex/registry';
@@ -64,7 +64,7 @@ export function createIngestStage(deps: IngestDeps): StageHandler<'ingest'> {
         collection: document.collection,
         chunk_count: present.chunks,
         processing_time_ms: now() - startedAt,
-      },
+      } satisfies IngestResult,
     };
   };
 }

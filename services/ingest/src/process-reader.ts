@@ -39,6 +39,8 @@ import { residentMemory } from './resident-memory.ts';
  * lane. A child ends after a crash, an abort, a change of lanes, a limit that was passed (memory is looked at every
  * 100 ms while it is busy), or half a minute without work. What it was reading is answered, or begun again, only once
  * it has ended, so that nothing writes into the document's folder any more. The next document gets a fresh one.
+ *
+ * One piece, because who waits, who reads and who is being killed are one state, and every event asks about all three.
  */
 export interface ProcessReaderOptions {
   model: string;

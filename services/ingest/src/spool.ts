@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultTenant } from '@vortex/contracts';
+import { entriesOf } from '@vortex/documents';
 import type { Registry } from '@vortex/registry';
 
 /**
@@ -13,7 +14,7 @@ export interface Spool {
   /** Made when missing. */
   folderOf(job: { id: string; tenant: string; version: number }): Promise<string>;
   remove(jobId: string): Promise<void>;
-  /** Removes the folders of jobs that have ended and are not in `running`; returns how many. */
+  /** Removes the folders of jobs that have ended and are not in `running`; returns how many. @throws errors of the disk. */
   sweep(running: ReadonlySet<string>): Promise<number>;
 }
 
@@ -41,7 +42,7 @@ export function createSpool(folder: string, registry: Pick<Registry, 'getJob'>):
     remove: (jobId) => rm(jobFolder(jobId), { recursive: true, force: true }),
     async sweep(running) {
       let removed = 0;
-      for (const name of await readdir(folder).catch(() => [])) {
+      for (const name of await entriesOf(folder)) {
         const path = join(folder, name);
         if (!(await isLeftOver(path, running))) continue;
         await rm(path, { recursive: true, force: true });

@@ -1,4 +1,10 @@
-import { type DocumentJobPayload, documentJobPayload, type Outcome, StageFailure } from '@vortex/contracts';
+import {
+  type DocumentJobPayload,
+  documentJobPayload,
+  type IngestResult,
+  type Outcome,
+  StageFailure,
+} from '@vortex/contracts';
 import type { JobRecord } from '@vortex/registry';
 import type { StageContext, StageHandler } from '@vortex/runtime';
 import { assertModel } from './assert-model.ts';
@@ -127,6 +133,6 @@ function done(job: JobRecord, built: BuiltVersion, { metrics }: UploadDeps): Out
       collection: job.collection,
       chunk_count: chunks,
       processing_time_ms: processingMs,
-    },
+    } satisfies IngestResult,
   };
 }

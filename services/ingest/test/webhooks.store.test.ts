@@ -141,7 +141,7 @@ describe('a delivery', () => {
       error: 'the receiver answered 500; given up after 3 attempts',
     });
     receiver.answer = (response) => response.end();
-    expect(await registry.replayDelivery(tenant, deliveryId)).toBe(true);
+    expect(await registry.replayDelivery(tenant, id, deliveryId)).toBe(true);
     const [replayed] = await settled(id);
     expect(replayed).toMatchObject({ id: deliveryId, state: 'delivered', attempts: 4 });
     expect(new Set(receiver.received.map((message) => message.id)).size).toBe(1);

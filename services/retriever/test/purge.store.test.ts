@@ -61,11 +61,7 @@ it('ends only after the write that was under way, so that nothing lands behind i
   };
   const storing = test.storeChunks(begun, [north]);
   await reached.promise;
-  await parts.registry.failVersion({
-    tenant: 'default',
-    ...begun,
-    error: { code: 'cancelled', message: 'enough' },
-  });
+  await parts.registry.endJob('j1', 'cancelled', { code: 'cancelled', message: 'enough' });
   const purging = parts.purge.runOnce();
   write.resolve();
   expect(await storing).toMatchObject({ result: { stored: 0 } });

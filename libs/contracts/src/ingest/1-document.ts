@@ -53,6 +53,7 @@ export const documentJobPayload = z.object({
 });
 export type DocumentJobPayload = z.infer<typeof documentJobPayload>;
 
+/** `result` of both stages' completions, and of the job. */
 export const ingestResult = z.object({
   document_id: z.string(),
   external_id: z.string(),

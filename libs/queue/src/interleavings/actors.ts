@@ -59,10 +59,8 @@ export class Actors {
     const dice = this.#dice;
     const bare = bareIds.includes(id);
     const tracked = isTracked(id);
-    // Whoever waits for an answer that is there takes it; a bare id's job is opened anew before its time is up, and
-    // an untracked one's admit may be sent again after its end, because its reply was lost.
-    const ended = this.#model.text(keys.completion(id)) !== undefined;
-    if (ended && !((bare || !tracked) && dice.chance(0.2))) return [];
+    // Whoever waits for an answer that is there takes it; only a bare id's job is opened anew before its time is up.
+    if (this.#model.text(keys.completion(id)) !== undefined && !(bare && dice.chance(0.2))) return [];
     const candidates = bare || dice.chance(0.4) ? [] : dice.shuffled(replicas);
     const opening = bare ? '' : '{';
     const deadline = String(farFuture);
@@ -84,7 +82,7 @@ export class Actors {
           keys.live(laneOf(id)),
           bare ? lists.ids : lists.first,
           lists.shared,
-          tracked ? keys.job(id) : keys.completion(id),
+          tracked ? keys.job(id) : bare ? keys.none : keys.completion(id),
           keys.active,
           keys.recent,
           ...candidates.flatMap(({ url }) => [keys.leases(url), keys.load(url), keys.replica(url)]),

@@ -94,7 +94,7 @@ export function acceptanceConformance(underTest: RegistryUnderTest): void {
 
     it('content whose building was given up is built again', async () => {
       const first = await underTest.begin();
-      await underTest.registry.failVersion({ ...first, error });
+      await underTest.registry.endJob('job_1', 'failed', error);
       expect(await underTest.accept({ jobId: 'job_2' })).toMatchObject({ outcome: 'accepted', version: 2 });
       expect(await underTest.registry.getDocument(tenant, first.documentId)).toMatchObject({
         state: 'pending',
@@ -138,7 +138,7 @@ export function acceptanceConformance(underTest: RegistryUnderTest): void {
       };
       expect(await underTest.accept({ ...asked, ifExists: 'skip' })).toEqual(exists);
       expect(await underTest.accept({ ...asked, ifExists: 'error' })).toEqual(exists);
-      await underTest.registry.failVersion({ ...first, error });
+      await underTest.registry.endJob('job_1', 'failed', error);
       expect(await underTest.accept({ ...asked, ifExists: 'skip' })).toMatchObject({
         outcome: 'accepted',
         version: 2,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { ListPlace } from '../records.ts';
 import { collection, finished, type RegistryUnderTest, tenant } from './fixture-conformance.ts';
 
 export function documentsConformance(underTest: RegistryUnderTest): void {
@@ -54,11 +55,6 @@ export function documentsConformance(underTest: RegistryUnderTest): void {
       expect(await underTest.registry.publishVersion({ ...next, ...finished, tenant: stranger })).toBe(
         'lost',
       );
-      await underTest.registry.failVersion({
-        ...next,
-        tenant: stranger,
-        error: { code: 'internal', message: 'no' },
-      });
       expect(await underTest.registry.versionState(tenant, documentId, 2)).toBe('building');
       await underTest.registry.publishVersion({ ...next, ...finished });
       await underTest.registry.forgetVersion(stranger, documentId, 1);
@@ -74,15 +70,17 @@ export function documentsConformance(underTest: RegistryUnderTest): void {
         made.push((await underTest.begin({ externalId: `d${index}`, jobId: `job_${index}` })).documentId);
       }
       const seen: string[] = [];
+      let after: ListPlace | undefined;
       for (;;) {
-        const after = seen.at(-1);
         const rows = await underTest.registry.listDocuments(tenant, {
           limit: 3,
           collection,
           ...(after && { after }),
         });
-        if (rows.length === 0) break;
+        const last = rows.at(-1);
+        if (last === undefined) break;
         seen.push(...rows.map((row) => row.documentId));
+        after = { createdAt: last.createdAt, id: last.documentId };
       }
       expect(seen.slice(0, 2)).toEqual([made[6], made[5]]);
       expect(new Set(seen)).toEqual(new Set(made));
@@ -90,7 +88,18 @@ export function documentsConformance(underTest: RegistryUnderTest): void {
       expect(await underTest.registry.listDocuments(tenant, { state: 'ready' })).toEqual([]);
     });
 
-    it('finds by a part of title, file name or external id, whatever its case, by state and by ids, and counts', async () => {
+    it('goes on behind a document that has been removed meanwhile', async () => {
+      const { registry } = underTest;
+      await underTest.begin({ externalId: 'older', jobId: 'job_1' });
+      underTest.clock += 1;
+      const { documentId } = await underTest.begin({ externalId: 'newer', jobId: 'job_2' });
+      const after = { createdAt: underTest.clock, id: documentId };
+      await registry.deleteDocument(tenant, documentId);
+      await underTest.forgetAllStale();
+      expect(await registry.listDocuments(tenant, { after })).toMatchObject([{ externalId: 'older' }]);
+    });
+
+    it('finds by a part of title, file name or external id, whatever its case, by state and by ids', async () => {
       const { registry, other } = underTest;
       const first = await underTest.publish({
         externalId: 'kapitel_1',
@@ -105,7 +114,6 @@ export function documentsConformance(underTest: RegistryUnderTest): void {
       });
       const ids = async (filter: Parameters<typeof registry.listDocuments>[1]) => {
         const rows = await other.listDocuments(tenant, filter);
-        expect(await other.countDocuments(tenant, filter)).toBe(rows.length);
         return rows.map((row) => row.documentId);
       };
       expect(await ids({ q: 'ärger 100%' })).toEqual([first.documentId]);
@@ -117,7 +125,6 @@ export function documentsConformance(underTest: RegistryUnderTest): void {
       expect(await ids({ ids: [second.documentId, 'doc_none'] })).toEqual([second.documentId]);
       expect(await ids({ ids: [] })).toEqual([]);
       expect(await ids({ collection: 'nowhere' })).toEqual([]);
-      expect(await other.countDocuments('someone-else')).toBe(0);
     });
 
     it('what parsing found out describes the version once it is published; a title that was given stays', async () => {

@@ -134,11 +134,12 @@ export function jobsConformance(underTest: RegistryUnderTest): void {
 
     it('fails with its version', async () => {
       const { registry } = underTest;
-      const version = await underTest.begin();
+      const { documentId } = await underTest.begin();
       await registry.claimJob('job_1');
       await registry.noteProgress('job_1', { ...embed, progress: 60 });
       underTest.clock += 1;
-      await registry.failVersion({ ...version, error });
+      await registry.endJob('job_1', 'failed', error);
+      expect(await registry.versionState(tenant, documentId, 1)).toBe('failed');
       const failed = {
         status: 'failed',
         stage: null,
@@ -169,7 +170,6 @@ export function jobsConformance(underTest: RegistryUnderTest): void {
       expect(await registry.versionState(tenant, version.documentId, 1)).toBe('failed');
       expect(await registry.publishVersion({ ...version, ...finished })).toBe('lost');
       await registry.noteProgress('job_1', { ...embed, progress: 90 });
-      await registry.failVersion({ ...version, error });
       await registry.retryJob('job_1', error);
       await registry.endJob('job_1', 'failed', error);
       expect(await job()).toMatchObject({ status: 'processing', stage: 'cancel', progress: 0 });
@@ -224,7 +224,7 @@ export function jobsConformance(underTest: RegistryUnderTest): void {
         ...{ ...first, textHash: 'text-1', pages: 2, chunks: 3, tokens: 40 },
         ...{ title: 'Its own', mediaType: 'text/html' },
       });
-      await registry.failVersion({ ...first, error });
+      await registry.endJob('job_1', 'failed', error);
       expect(await underTest.forgetAllStale()).toEqual({ originals: [], texts: ['text-1'] });
       expect(await registry.versionState(tenant, documentId, 1)).toBeNull();
       expect(await registry.staleVersions()).toEqual([]);
@@ -257,8 +257,8 @@ export function jobsConformance(underTest: RegistryUnderTest): void {
 
     it('is refused once a newer version was accepted; the original goes then', async () => {
       const { registry } = underTest;
-      const first = await underTest.begin();
-      await registry.failVersion({ ...first, error });
+      await underTest.begin();
+      await registry.endJob('job_1', 'failed', error);
       expect(await underTest.forgetAllStale()).toEqual({ originals: [], texts: [] });
       await underTest.begin({ jobId: 'job_2', contentHash: 'content-2' });
       expect(await registry.reopenJob(tenant, 'job_1')).toBe('overtaken');
@@ -275,8 +275,8 @@ export function jobsConformance(underTest: RegistryUnderTest): void {
       expect(await underTest.forgetAllStale()).toEqual({ originals: [], texts: [] });
       await registry.deleteDocument(tenant, version.documentId);
       expect(await underTest.forgetAllStale()).toEqual({ originals: ['content-1'], texts: [] });
-      const second = await underTest.begin({ jobId: 'job_2', contentHash: 'content-2' });
-      await registry.failVersion({ ...second, error });
+      await underTest.begin({ jobId: 'job_2', contentHash: 'content-2' });
+      await registry.endJob('job_2', 'failed', error);
       expect(await underTest.forgetAllStale()).toEqual({ originals: [], texts: [] });
       underTest.clock += 1;
       expect(await registry.forgetOldJobs(underTest.clock)).toBe(2);
@@ -302,7 +302,7 @@ export function jobsConformance(underTest: RegistryUnderTest): void {
       expect(await ids({ documentId: made[0]?.documentId ?? '' })).toEqual(['job_1']);
       expect(await ids({ collection: 'nowhere' })).toEqual([]);
       expect(await ids({ limit: 2 })).toEqual(['job_3', 'job_2']);
-      expect(await ids({ after: 'job_2' })).toEqual(['job_1']);
+      expect(await ids({ after: { createdAt: start + 1, id: 'job_2' } })).toEqual(['job_1']);
       expect(await registry.listJobs('someone-else')).toEqual([]);
       const open = await registry.openJobs({ untouchedSince: start + 2, limit: 10 });
       expect(open.map((record) => record.id)).toEqual(['job_1']);

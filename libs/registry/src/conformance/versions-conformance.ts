@@ -66,7 +66,7 @@ export function versionsConformance(underTest: RegistryUnderTest): void {
       expect(await underTest.other.storedGroups(tenant, documentId, 1)).toEqual([]);
       const second = await underTest.begin({ jobId: 'job_2', contentHash: 'content-2' });
       await underTest.registry.noteStoredGroup({ ...second, firstOrdinal: 0, chunks: 1 });
-      await underTest.registry.failVersion({ ...second, error: { code: 'internal', message: 'no' } });
+      await underTest.registry.endJob('job_2', 'failed', { code: 'internal', message: 'no' });
       expect(await underTest.other.storedGroups(tenant, documentId, 2)).toEqual([]);
     });
 
@@ -114,7 +114,7 @@ export function versionsConformance(underTest: RegistryUnderTest): void {
     it('a failed first version makes the document failed; a failed later one leaves it ready', async () => {
       const error = { code: 'internal', message: 'the encoder is gone' };
       const first = await underTest.begin();
-      await underTest.registry.failVersion({ ...first, error });
+      await underTest.registry.endJob('job_1', 'failed', error);
       expect(await underTest.other.getDocument(tenant, first.documentId)).toMatchObject({
         state: 'failed',
         lastError: error,
@@ -126,8 +126,8 @@ export function versionsConformance(underTest: RegistryUnderTest): void {
         state: 'ready',
         lastError: null,
       });
-      const third = await underTest.begin({ jobId: 'job_3', contentHash: 'content-3' });
-      await underTest.registry.failVersion({ ...third, error });
+      await underTest.begin({ jobId: 'job_3', contentHash: 'content-3' });
+      await underTest.registry.endJob('job_3', 'failed', error);
       expect(await underTest.other.getDocument(tenant, first.documentId)).toMatchObject({
         state: 'ready',
         version: 2,
@@ -138,7 +138,7 @@ export function versionsConformance(underTest: RegistryUnderTest): void {
 
     it('a failed version changes nothing that is visible already', async () => {
       const version = await underTest.publish();
-      await underTest.registry.failVersion({ ...version, error: { code: 'internal', message: 'late' } });
+      await underTest.registry.endJob('job_1', 'failed', { code: 'internal', message: 'late' });
       expect(await underTest.registry.getDocument(tenant, version.documentId)).toMatchObject({
         state: 'ready',
         lastError: null,

@@ -42,8 +42,8 @@ export function webhooksConformance(underTest: RegistryUnderTest): void {
         { type: 'document.ready', url: hook.url, data: ready },
         { type: 'document.ready', url: webhookUrl, data: ready },
       ]);
-      const second = await underTest.begin({ jobId: 'job_2', contentHash: 'content-2' });
-      await registry.failVersion({ ...second, error });
+      await underTest.begin({ jobId: 'job_2', contentHash: 'content-2' });
+      await registry.endJob('job_2', 'failed', error);
       const failed = { ...about, version: 2, job_id: 'job_2', error: 'no', error_code: 'internal' };
       expect(told(await due())).toEqual([
         { type: 'document.failed', url: 'https://example.org/b', data: failed },
@@ -166,8 +166,10 @@ export function webhooksConformance(underTest: RegistryUnderTest): void {
       underTest.clock = nextAttemptAt;
       expect(await due()).toMatchObject([{ attempt: 2, body: first?.body }]);
       await registry.settleDelivery(id, { state: 'failed', statusCode: null, error: 'no answer' });
-      expect(await other.replayDelivery('someone-else', id)).toBe(false);
-      expect(await other.replayDelivery(tenant, id)).toBe(true);
+      const another = await registry.createWebhook({ ...hook, events: ['query.completed'] });
+      expect(await other.replayDelivery('someone-else', webhookId, id)).toBe(false);
+      expect(await other.replayDelivery(tenant, another.id, id)).toBe(false);
+      expect(await other.replayDelivery(tenant, webhookId, id)).toBe(true);
       expect(await due()).toMatchObject([{ attempt: 3, body: first?.body, eventId: first?.eventId }]);
       await registry.settleDelivery(id, { state: 'delivered', statusCode: 204 });
       expect(await other.listDeliveries(tenant, webhookId)).toEqual([
@@ -192,13 +194,13 @@ export function webhooksConformance(underTest: RegistryUnderTest): void {
         (await underTest.other.listDeliveries(tenant, webhookId, page)).map((delivery) => delivery.id);
       expect(await list()).toEqual([newer, id]);
       expect(await list({ limit: 1 })).toEqual([newer]);
-      expect(await list({ after: newer })).toEqual([id]);
+      expect(await list({ after: { createdAt: start + 1, id: newer } })).toEqual([id]);
       expect(await registry.listDeliveries('someone-else', webhookId)).toEqual([]);
       await due();
       await registry.settleDelivery(id, { state: 'delivered', statusCode: 200 });
       await registry.deleteWebhook(tenant, webhookId);
       expect(await list()).toEqual([id]);
-      expect(await registry.replayDelivery(tenant, id)).toBe(false);
+      expect(await registry.replayDelivery(tenant, webhookId, id)).toBe(false);
     });
   });
 

@@ -8,7 +8,8 @@ import { unreferencedBy } from './contents.ts';
 import { findVersion, lockDocument, refreshState } from './document-rows.ts';
 import { first, type Row, run, type SqlSession, type Steps } from './steps.ts';
 
-const keysLiveMs = 24 * 3_600_000;
+/** How long a request sent again under its key is answered as the first was. */
+export const idempotencyKeysLiveMs = 24 * 3_600_000;
 
 export function acceptanceOf({ now, write }: SqlSession): AcceptanceRegistry {
   return {
@@ -71,7 +72,7 @@ function* claimKey(
   const which = { tenant, key };
   yield* run(
     'DELETE FROM idempotency_keys WHERE tenant = :tenant AND idempotency_key = :key AND created_at < :before',
-    { ...which, before: at - keysLiveMs },
+    { ...which, before: at - idempotencyKeysLiveMs },
   );
   const made = yield* first(
     `INSERT INTO idempotency_keys (tenant, idempotency_key, request_hash, response, created_at)

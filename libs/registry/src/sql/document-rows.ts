@@ -3,8 +3,8 @@ import { first, type Row, run, type Steps } from './steps.ts';
 
 /**
  * Locks come in one order, collection, document, job, so that nobody waits for another in a circle. Whoever will
- * move the collection's revision locks its row alone (`lockDocumentForSwitch`); whoever changes one document shares it, so that many
- * documents of one collection come in, begin and end at once. (In SQLite every write transaction is alone.)
+ * move the collection's revision locks its row alone (`lockDocumentForSwitch`); whoever changes one document shares it,
+ * so that many documents of one collection come in, begin and end at once. (In SQLite every write transaction is alone.)
  */
 export function* lockDocument(tenant: string, documentId: string): Steps<Row | undefined> {
   yield* run(`${itsCollection} FOR SHARE`, { tenant, documentId });

@@ -9,17 +9,10 @@ import { all, first, type Row, run, type SqlSession, type Steps, type Value } fr
 
 type Documents = Pick<
   Registry,
-  | 'getDocument'
-  | 'findDocument'
-  | 'listDocuments'
-  | 'countDocuments'
-  | 'deleteDocument'
-  | 'ownedContents'
-  | 'listTenants'
+  'getDocument' | 'findDocument' | 'listDocuments' | 'deleteDocument' | 'ownedContents' | 'listTenants'
 >;
 
 const defaultLimit = 50;
-const largestLimit = 1000;
 
 export function documentsOf({ now, read, write }: SqlSession): Documents {
   return {
@@ -40,22 +33,14 @@ export function documentsOf({ now, read, write }: SqlSession): Documents {
     async listDocuments(tenant, filter = {}) {
       const { conditions, values } = conditionsOf(tenant, filter);
       if (filter.after !== undefined) {
-        conditions.push(
-          '(created_at, id) < (SELECT created_at, id FROM documents WHERE id = :after AND tenant = :tenant)',
-        );
-        values.after = filter.after;
+        conditions.push('(created_at, id) < (:afterAt, :afterId)');
+        values.afterAt = filter.after.createdAt;
+        values.afterId = filter.after.id;
       }
-      values.limit = Math.min(Math.max(filter.limit ?? defaultLimit, 1), largestLimit);
+      values.limit = filter.limit ?? defaultLimit;
       const sql = `SELECT * FROM documents WHERE ${conditions.join(' AND ')}
                     ORDER BY created_at DESC, id DESC LIMIT :limit`;
       return (await read(() => all(sql, values))).map(documentFrom);
-    },
-
-    async countDocuments(tenant, filter = {}) {
-      const { conditions, values } = conditionsOf(tenant, filter);
-      const sql = `SELECT COUNT(*) AS documents FROM documents WHERE ${conditions.join(' AND ')}`;
-      const row = await read(() => first(sql, values));
-      return row === undefined ? 0 : number(row, 'documents');
     },
 
     deleteDocument: (tenant, documentId) =>

@@ -1,5 +1,6 @@
 import type { JobRegistry } from '../jobs.ts';
 import { jobEventFrom, jobFrom, number, text } from '../rows.ts';
+import { idempotencyKeysLiveMs } from './acceptance.ts';
 import { changeJob, isOpen, lockJob, requestCancel, type StoredJob } from './change-job.ts';
 import {
   findVersion,
@@ -13,9 +14,7 @@ import { copyVersion, reopened } from './reopen-job.ts';
 import { all, first, type Row, run, type SqlSession, type Steps } from './steps.ts';
 
 const defaultJobs = 50;
-const mostJobs = 1000;
 const defaultEvents = 500;
-const idempotencyKeysLiveMs = 24 * 3_600_000;
 
 export function jobsOf({ now, read, write, note, noteUnsynced }: SqlSession): JobRegistry {
   return {
@@ -32,14 +31,10 @@ export function jobsOf({ now, read, write, note, noteUnsynced }: SqlSession): Jo
       if (status !== undefined) conditions.push('status = :status');
       if (collection !== undefined) conditions.push('collection = :collection');
       if (documentId !== undefined) conditions.push('document_id = :documentId');
-      if (after !== undefined) {
-        conditions.push(
-          '(created_at, id) < (SELECT created_at, id FROM jobs WHERE id = :after AND tenant = :tenant)',
-        );
-      }
+      if (after !== undefined) conditions.push('(created_at, id) < (:afterAt, :afterId)');
       const sql = `SELECT * FROM jobs WHERE ${conditions.join(' AND ')} ORDER BY created_at DESC, id DESC LIMIT :limit`;
-      const limit = Math.min(Math.max(filter.limit ?? defaultJobs, 1), mostJobs);
-      const values = { tenant, status, collection, documentId, after, limit };
+      const place = { afterAt: after?.createdAt, afterId: after?.id };
+      const values = { tenant, status, collection, documentId, ...place, limit: filter.limit ?? defaultJobs };
       return (await read(() => all(sql, defined(values)))).map(jobFrom);
     },
 

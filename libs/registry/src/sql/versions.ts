@@ -1,9 +1,6 @@
 import type { Publication, VersionState } from '../records.ts';
 import type { Registry } from '../registry.ts';
 import { json, number, numberOrNull, text, textOrNull } from '../rows.ts';
-import { isOpen, lockJobOfVersion } from './change-job.ts';
-import { findVersion, leaveBuilding, lockDocument, noteDocumentError } from './document-rows.ts';
-import { endUnfinished, tellFailed } from './end-job.ts';
 import { publish } from './publish.ts';
 import { all, first, run, type SqlSession } from './steps.ts';
 
@@ -13,7 +10,6 @@ type Versions = Pick<
   | 'storedGroups'
   | 'noteParsed'
   | 'publishVersion'
-  | 'failVersion'
   | 'visibleVersions'
   | 'versionState'
   | 'auditVersions'
@@ -67,20 +63,6 @@ export function versionsOf({ now, read, write, noteUnsynced }: SqlSession): Vers
       ),
 
     publishVersion: (finished) => write<Publication>(() => publish(finished, now())),
-
-    failVersion: ({ tenant, documentId, version, error }) =>
-      write(function* () {
-        const document = yield* lockDocument(tenant, documentId);
-        const row = yield* findVersion(documentId, version);
-        if (document === undefined || row?.state !== 'building') return;
-        const at = now();
-        yield* leaveBuilding(row, 'failed');
-        yield* noteDocumentError(documentId, error, at);
-        const job = yield* lockJobOfVersion(text(row, 'job_id'), documentId, version);
-        if (job === null || !isOpen(job) || job.record.cancelRequested) return;
-        yield* endUnfinished(job, 'failed', error, at);
-        yield* tellFailed(document, job, error, at);
-      }),
 
     async visibleVersions(tenant, collection) {
       const sql = `SELECT id, visible_version, title, chunks, metadata FROM documents

@@ -6,7 +6,6 @@ import { writeEvent } from './outbox.ts';
 import { all, first, type Row, run, type SqlSession, type Steps } from './steps.ts';
 
 const defaultDeliveries = 50;
-const mostDeliveries = 1000;
 /** In the place of a watched question's address; no URL is empty. */
 const toWebhooksOnly = '';
 
@@ -109,27 +108,24 @@ export function webhooksOf({ now, read, note }: SqlSession): WebhookRegistry {
       ),
 
     async listDeliveries(tenant, webhookId, { after, limit = defaultDeliveries } = {}) {
-      const next =
-        after === undefined
-          ? ''
-          : 'AND (d.created_at, d.id) < (SELECT created_at, id FROM deliveries WHERE id = :after AND tenant = :tenant)';
+      const next = after === undefined ? '' : 'AND (d.created_at, d.id) < (:afterAt, :afterId)';
       const sql = `SELECT d.*, e.type AS event_type FROM deliveries d JOIN events e ON e.id = d.event_id
                     WHERE d.tenant = :tenant AND d.webhook_id = :webhookId ${next}
                     ORDER BY d.created_at DESC, d.id DESC LIMIT :limit`;
-      const most = Math.min(Math.max(limit, 1), mostDeliveries);
-      const values = { tenant, webhookId, limit: most, ...(after !== undefined && { after }) };
+      const place = after === undefined ? {} : { afterAt: after.createdAt, afterId: after.id };
+      const values = { tenant, webhookId, limit, ...place };
       return (await read(() => all(sql, values))).map(deliveryFrom);
     },
 
-    replayDelivery: (tenant, deliveryId) =>
+    replayDelivery: (tenant, webhookId, deliveryId) =>
       note(function* () {
         // One whose webhook is gone has no secret to be signed with.
         const again = yield* first(
           `UPDATE deliveries SET state = 'pending', next_attempt_at = :at, delivered_at = NULL
-            WHERE id = :deliveryId AND tenant = :tenant
-              AND (webhook_id IS NULL OR EXISTS (SELECT 1 FROM webhooks w WHERE w.id = deliveries.webhook_id))
+            WHERE id = :deliveryId AND tenant = :tenant AND webhook_id = :webhookId
+              AND EXISTS (SELECT 1 FROM webhooks w WHERE w.id = deliveries.webhook_id)
             RETURNING id`,
-          { tenant, deliveryId, at: now() },
+          { tenant, webhookId, deliveryId, at: now() },
         );
         return again !== undefined;
       }),

@@ -196,18 +196,12 @@ async function chunkingOf(
     defaultTenant,
     fields.collection ?? defaultCollection,
   );
-  const { chunking, model } = parts;
-  const defaults: ChunkSettings = {
-    strategy: collection?.chunkingStrategy ?? chunking.strategy,
-    maxTokens: collection?.chunkSize ?? chunking.maxTokens,
-    overlapTokens: collection?.chunkOverlap ?? chunking.overlapTokens,
-  };
   const asked: Partial<ChunkSettings> = {
     ...(fields.chunk_size !== undefined && { maxTokens: fields.chunk_size }),
     ...(fields.chunk_overlap !== undefined && { overlapTokens: fields.chunk_overlap }),
     ...(fields.chunking_strategy !== undefined && { strategy: fields.chunking_strategy }),
   };
-  return chunkSettings(asked, defaults, model.maxTokens);
+  return chunkSettings(asked, collection, parts.chunking, parts.model.maxTokens);
 }
 
 function answerFor(

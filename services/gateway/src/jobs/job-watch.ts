@@ -7,8 +7,9 @@ import { eventOfHash, eventOfRecord, hasEnded, jobOfHash } from './job-view.ts';
 
 /**
  * Tells any number of watchers what happens to their jobs, from one loop. Ten times a second it asks the registry,
- * in one query, how far each watched job has come, and reads the events of those that have moved, once per job. Jobs that the registry does not know are read from their hashes; when a worker brings such a job
- * into the registry, its events go on from there.
+ * in one query, how far each watched job has come, and reads the events of those that have moved, once per job. Jobs
+ * that the registry does not know are read from their hashes; when a worker brings such a job into the registry, its
+ * events go on from there.
  *
  *   following ──► an event after which nothing comes (the job ended)      told with `last`, forgotten
  *       ├──► nobody knows the job any more, or the gateway stops          `onGone`, forgotten

@@ -4,18 +4,23 @@ import {
   type CreateCollectionRequest,
   collectionName,
   defaultTenant,
-  endedStatuses,
   type UpdateCollectionRequest,
 } from '@vortex/contracts';
 import { fingerprintOf } from '@vortex/embedding';
-import type { CollectionChanges, CollectionSummary, NewCollection } from '@vortex/registry';
+import {
+  type CollectionChanges,
+  CollectionDeleting,
+  type CollectionSummary,
+  type NewCollection,
+} from '@vortex/registry';
 import { createWhenFree } from '../create-when-free.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
+import { cancelJobsOf } from '../jobs/cancel-at-workers.ts';
 import { readJson } from '../middleware/json-body.ts';
 import { jsonBody, jsonContent, schemas } from '../openapi-schemas.ts';
-import { failureProblem, gatewayProblem, type HttpProblem, retryAfter } from '../problem.ts';
+import { failureProblem, gatewayProblem, type HttpProblem } from '../problem.ts';
 
 const named = { params: z.object({ name: z.string().openapi({ description: 'Of the collection.' }) }) };
 
@@ -115,12 +120,7 @@ async function createCollection(
       detail: `There is a collection ${request.name}. PATCH changes its settings.`,
     });
   }
-  if (created === 'deleting') {
-    throw gatewayProblem('collection_deleting', {
-      detail: `The rows of the deleted collection ${request.name} are still being removed. Try again after the time given.`,
-      ...retryAfter(5000),
-    });
-  }
+  if (created === 'deleting') throw new CollectionDeleting(request.name);
   const location = `/api/collections/${request.name}`;
   const empty = { ...created, documents: 0, chunks: 0, bytes: 0 };
   return jsonAnswer(exchange, collectionFrom(empty), 201, { Location: location });
@@ -177,17 +177,10 @@ async function deleteCollection(
   context: GatewayContext,
   exchange: Exchange,
 ): Promise<Response> {
-  const { registry, submitter, log } = parts;
   const name = nameIn(context);
-  const open = await registry.listJobs(defaultTenant, { collection: name, limit: 1000 });
-  const deleted = await registry.deleteCollection(defaultTenant, name);
+  const deleted = await parts.registry.deleteCollection(defaultTenant, name);
   if (deleted === null) throw noSuchCollection(name);
-  const cancelled = await Promise.allSettled(
-    open.filter(({ status }) => !endedStatuses.has(status)).map(({ id }) => submitter.cancel(id)),
-  );
-  const missed = cancelled.filter(({ status }) => status === 'rejected').length;
-  if (missed > 0)
-    log.warn({ collection: name, missed }, 'cancellations did not reach redis; workers find them noted');
+  await cancelJobsOf(parts, { collection: name });
   const message = 'No search finds anything of it any more; its rows are being removed.';
   return jsonAnswer(exchange, { name, deleted: true, documents: deleted.documents, message });
 }

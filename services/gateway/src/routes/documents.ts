@@ -5,24 +5,24 @@ import {
   type DocumentResponse,
   defaultTenant,
   documentState,
-  endedStatuses,
   matchesFilter,
 } from '@vortex/contracts';
-import type { DocumentFilter, DocumentRecord } from '@vortex/registry';
+import type { DocumentFilter, DocumentRecord, ListPlace } from '@vortex/registry';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
+import { cancelJobsOf } from '../jobs/cancel-at-workers.ts';
 import { readJson } from '../middleware/json-body.ts';
 import { readQuery } from '../middleware/query-parameters.ts';
 import { jsonBody, jsonContent, pathId, schemas } from '../openapi-schemas.ts';
+import { pageOf, pageParameters, placeOf } from '../paging.ts';
 import { gatewayProblem } from '../problem.ts';
 
 const documentQuery = z.strictObject({
   collection: collectionName.optional(),
   state: documentState.optional(),
   q: z.string().min(1).max(200).optional(),
-  after: z.string().max(200).optional(),
-  limit: z.coerce.number().int().min(1).max(1000).default(50),
+  ...pageParameters,
 });
 export const documentId = pathId('`document_id`, as citations and lists name it.');
 
@@ -88,32 +88,21 @@ async function listDocuments(
   context: GatewayContext,
   exchange: Exchange,
 ): Promise<Response> {
-  const { limit, collection, state, q, after } = readQuery(context, documentQuery);
-  const records = await parts.registry.listDocuments(defaultTenant, {
-    limit,
+  const { collection, state, q, ...asked } = readQuery(context, documentQuery);
+  const found = await parts.registry.listDocuments(defaultTenant, {
+    ...placeOf(asked),
     ...(collection !== undefined && { collection }),
     ...(state !== undefined && { state }),
     ...(q !== undefined && { q }),
-    ...(after !== undefined && { after }),
   });
-  const next = records.length === limit ? (records.at(-1)?.documentId ?? null) : null;
-  return jsonAnswer(exchange, { documents: records.map(documentFrom), next });
+  const { entries, next } = pageOf(found, asked, ({ documentId }) => documentId);
+  return jsonAnswer(exchange, { documents: entries.map(documentFrom), next });
 }
 
 /** @returns false: there is no such document. */
 async function deleteDocument(parts: GatewayParts, id: string): Promise<boolean> {
-  const { registry, submitter, log } = parts;
-  if (!(await registry.deleteDocument(defaultTenant, id))) return false;
-  const jobs = await registry.listJobs(defaultTenant, { documentId: id, limit: 1000 });
-  for (const job of jobs.filter(({ status }) => !endedStatuses.has(status))) {
-    // The registry has asked them to stop already; this makes a running one hear it at once.
-    await submitter.cancel(job.id).catch((error: unknown) => {
-      log.warn(
-        { err: error, job_id: job.id },
-        'the cancellation did not reach redis; the worker finds it noted',
-      );
-    });
-  }
+  if (!(await parts.registry.deleteDocument(defaultTenant, id))) return false;
+  await cancelJobsOf(parts, { documentId: id });
   return true;
 }
 
@@ -147,7 +136,7 @@ async function matching(parts: GatewayParts, request: DeleteDocumentsRequest): P
     ...(q !== undefined && { q }),
   };
   const found: string[] = [];
-  let after: string | undefined;
+  let after: ListPlace | undefined;
   for (;;) {
     const page = await parts.registry.listDocuments(defaultTenant, {
       ...conditions,
@@ -157,8 +146,9 @@ async function matching(parts: GatewayParts, request: DeleteDocumentsRequest): P
       if (now === 'deleting') continue;
       if (filter === undefined || matchesFilter(metadata, filter)) found.push(id);
     }
-    if (page.length < pageSize) return found;
-    after = page.at(-1)?.documentId;
+    const last = page.at(-1);
+    if (last === undefined || page.length < pageSize) return found;
+    after = { createdAt: last.createdAt, id: last.documentId };
   }
 }
 

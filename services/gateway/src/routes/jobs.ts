@@ -12,9 +12,11 @@ import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
 import { awaitEnd } from '../jobs/await-end.ts';
+import { cancelAtWorkers } from '../jobs/cancel-at-workers.ts';
 import { hasEnded, jobOfRecord, viewJob } from '../jobs/job-view.ts';
 import { readQuery } from '../middleware/query-parameters.ts';
 import { jsonContent, pathId, schemas } from '../openapi-schemas.ts';
+import { pageOf, pageParameters, placeOf } from '../paging.ts';
 import { gatewayProblem, type HttpProblem } from '../problem.ts';
 
 const its = pathId('`job_id` as the route that queued it gave it.');
@@ -34,8 +36,7 @@ const listQuery = z.strictObject({
   state: jobStatus.optional(),
   collection: collectionName.optional(),
   document: z.string().min(1).max(200).optional(),
-  after: z.string().max(200).optional(),
-  limit: z.coerce.number().int().min(1).max(1000).default(50),
+  ...pageParameters,
 });
 
 /** Jobs: read, waited for, listed, cancelled, run again. Their events have a route of their own (job-events.ts). */
@@ -111,16 +112,15 @@ export function jobEndpoints(parts: GatewayParts): Endpoint[] {
 }
 
 async function listJobs(parts: GatewayParts, context: GatewayContext, exchange: Exchange): Promise<Response> {
-  const { state, collection, document, after, limit } = readQuery(context, listQuery);
-  const records = await parts.registry.listJobs(defaultTenant, {
-    limit,
+  const { state, collection, document, ...asked } = readQuery(context, listQuery);
+  const found = await parts.registry.listJobs(defaultTenant, {
+    ...placeOf(asked),
     ...(state !== undefined && { status: state }),
     ...(collection !== undefined && { collection }),
     ...(document !== undefined && { documentId: document }),
-    ...(after !== undefined && { after }),
   });
-  const next = records.length === limit ? (records.at(-1)?.id ?? null) : null;
-  return jsonAnswer(exchange, { jobs: records.map(jobOfRecord), next } satisfies JobPage);
+  const { entries, next } = pageOf(found, asked, ({ id }) => id);
+  return jsonAnswer(exchange, { jobs: entries.map(jobOfRecord), next } satisfies JobPage);
 }
 
 async function jobWhenAsked(
@@ -143,17 +143,14 @@ async function cancelJob(
   context: GatewayContext,
   exchange: Exchange,
 ): Promise<Response> {
-  const { registry, submitter, log } = parts;
+  const { registry, submitter } = parts;
   const id = context.req.param('id') ?? '';
   exchange.jobId = id;
   const outcome = await registry.cancelJob(defaultTenant, id);
   if (outcome === 'over') throw jobEnded();
-  if (outcome === 'cancelling') {
-    // The registry has noted it, and every worker asks it before it begins: without Redis it only takes longer.
-    await submitter.cancel(id).catch((error: unknown) => {
-      log.warn({ err: error, job_id: id }, 'the cancellation did not reach redis; the worker finds it noted');
-    });
-  } else {
+  if (outcome === 'cancelling') await cancelAtWorkers(parts, [id]);
+  else {
+    // In Redis alone, so there the cancellation has to arrive.
     const view = await viewJob(parts, id);
     if (view !== null && hasEnded(view.job)) throw jobEnded();
     // A question that its client waits for is shown nowhere, but it is in the chain.

@@ -61,7 +61,7 @@ export function uploadEndpoints(parts: GatewayParts): Endpoint[] {
         body: { required: true, content: { 'multipart/form-data': { schema: uploadForm } } },
       },
       responses: answers,
-      problems: [400, 404, 409, 413, 415, 422, 503, 507],
+      problems: [400, 409, 413, 415, 422, 503, 507],
       handle: (context, exchange) => upload(parts, context, exchange),
     },
     {
@@ -77,7 +77,7 @@ export function uploadEndpoints(parts: GatewayParts): Endpoint[] {
         ...jsonBody(schemas.documentRequest, { title: 'Warranty', text: 'The warranty lasts two years.' }),
       },
       responses: answers,
-      problems: [400, 404, 409, 413, 415, 422, 503, 507],
+      problems: [400, 409, 413, 415, 422, 503, 507],
       handle: (context, exchange) => handIn(parts, context, exchange),
     },
   ];

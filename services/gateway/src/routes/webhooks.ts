@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import {
   defaultTenant,
   type WebhookDelivery,
+  type WebhookDeliveryPage,
   type WebhookQueued,
   type WebhookResponse,
   webhookEventType,
@@ -10,8 +11,10 @@ import { type DeliveryRecord, newWebhookSecret, type WebhookRecord } from '@vort
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { type GatewayContext, jsonAnswer, noContent } from '../exchange.ts';
-import { fieldsOf, readJson } from '../middleware/json-body.ts';
+import { readJson } from '../middleware/json-body.ts';
+import { readQuery } from '../middleware/query-parameters.ts';
 import { jsonBody, jsonContent, pathId, schemas } from '../openapi-schemas.ts';
+import { pageOf, pageParameters, placeOf } from '../paging.ts';
 import { gatewayProblem } from '../problem.ts';
 import { assertWebhookAddress } from '../webhook-address.ts';
 
@@ -46,7 +49,7 @@ function create(parts: GatewayParts): Endpoint {
       events: ['document.ready', 'document.failed'],
     }),
     responses: { 201: jsonContent(schemas.webhook, 'Made; keep the secret.') },
-    problems: [400, 413, 415, 422],
+    problems: [400, 413, 415, 422, 503],
     async handle(context, exchange) {
       const request = await readJson(context, schemas.createWebhookRequest, parts.settings.max_body_bytes);
       assertWebhookAddress(parts.webhookRules, request.url, '/url');
@@ -70,6 +73,7 @@ function list(parts: GatewayParts): Endpoint {
     tag,
     summary: 'List webhooks',
     responses: { 200: jsonContent(schemas.webhookList, 'All webhooks, without their secrets.') },
+    problems: [503],
     async handle(_context, exchange) {
       const webhooks = (await parts.registry.listWebhooks(defaultTenant)).map(responseOf);
       return jsonAnswer(exchange, { webhooks });
@@ -85,7 +89,7 @@ function show(parts: GatewayParts): Endpoint {
     summary: 'Show a webhook',
     request: pathId(itsId),
     responses: { 200: jsonContent(schemas.webhook, 'The webhook, without its secret.') },
-    problems: [404],
+    problems: [404, 503],
     async handle(context, exchange) {
       return jsonAnswer(exchange, responseOf(await known(parts, context)));
     },
@@ -100,7 +104,7 @@ function remove(parts: GatewayParts): Endpoint {
     summary: 'Stop being told',
     request: pathId(itsId),
     responses: { 204: { description: 'Gone, with what was still to be sent to it.' } },
-    problems: [404],
+    problems: [404, 503],
     async handle(context, exchange) {
       const { id } = await known(parts, context);
       if (!(await parts.registry.deleteWebhook(defaultTenant, id))) throw unknownWebhook();
@@ -109,10 +113,7 @@ function remove(parts: GatewayParts): Endpoint {
   };
 }
 
-const pageQuery = z.object({
-  after: z.string().max(200).optional().openapi({ description: '`next` of the page before.' }),
-  limit: z.coerce.number().int().min(1).max(1000).default(50),
-});
+const pageQuery = z.strictObject(pageParameters);
 
 function deliveries(parts: GatewayParts): Endpoint {
   return {
@@ -122,25 +123,16 @@ function deliveries(parts: GatewayParts): Endpoint {
     summary: 'What was sent to a webhook, and what came of it',
     request: { ...pathId(itsId), query: pageQuery },
     responses: { 200: jsonContent(schemas.webhookDeliveryPage, 'Newest first; kept for 30 days.') },
-    problems: [404, 422],
+    problems: [404, 422, 503],
     async handle(context, exchange) {
       const { id } = await known(parts, context);
-      const query = pageQuery.safeParse(context.req.query());
-      if (!query.success) {
-        throw gatewayProblem('validation', {
-          detail: 'A parameter is not as this route takes it; errors says which.',
-          errors: fieldsOf(query.error),
-        });
-      }
-      const { after, limit } = query.data;
-      // One more than asked for tells whether there is a next page.
-      const page = { limit: limit + 1, ...(after !== undefined && { after }) };
-      const found = await parts.registry.listDeliveries(defaultTenant, id, page);
-      const shown = found.slice(0, limit).map(deliveryOf);
+      const asked = readQuery(context, pageQuery);
+      const found = await parts.registry.listDeliveries(defaultTenant, id, placeOf(asked));
+      const { entries, next } = pageOf(found, asked, (delivery) => delivery.id);
       return jsonAnswer(exchange, {
-        deliveries: shown,
-        next: found.length > limit ? (shown.at(-1)?.id ?? null) : null,
-      });
+        deliveries: entries.map(deliveryOf),
+        next,
+      } satisfies WebhookDeliveryPage);
     },
   };
 }
@@ -153,7 +145,7 @@ function test(parts: GatewayParts): Endpoint {
     summary: 'Send a `webhook.test` event to a webhook',
     request: pathId(itsId),
     responses: { 202: jsonContent(schemas.webhookQueued, 'Will be sent; its deliveries tell how it went.') },
-    problems: [404],
+    problems: [404, 503],
     async handle(context, exchange) {
       const { id } = await known(parts, context);
       const recorded = await parts.registry.recordEvent({
@@ -176,13 +168,13 @@ function replay(parts: GatewayParts): Endpoint {
     summary: 'Send a delivery once more, whatever became of it',
     request: { params: z.object({ id: z.string(), delivery_id: z.string() }) },
     responses: { 202: jsonContent(schemas.webhookQueued, 'Will be sent again, with the same `webhook-id`.') },
-    problems: [404],
+    problems: [404, 503],
     async handle(context, exchange) {
-      await known(parts, context);
+      const { id } = await known(parts, context);
       const deliveryId = context.req.param('delivery_id') ?? '';
-      if (!(await parts.registry.replayDelivery(defaultTenant, deliveryId))) {
+      if (!(await parts.registry.replayDelivery(defaultTenant, id, deliveryId))) {
         throw gatewayProblem('not_found', {
-          detail: 'There is no such delivery, or it is more than 30 days old.',
+          detail: 'This webhook has no such delivery, or it is more than 30 days old.',
         });
       }
       const queued: WebhookQueued = { delivery_ids: [deliveryId] };

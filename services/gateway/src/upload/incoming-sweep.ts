@@ -1,5 +1,6 @@
-import { readdir, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { entriesOf } from '@vortex/documents';
 import type { Logger } from '@vortex/observability';
 
 /**
@@ -16,12 +17,12 @@ export async function startIncomingSweep(
   log: Logger,
   everyMs = sweepEveryMs,
 ): Promise<{ stop(): void }> {
-  await sweepIncoming(folder, log);
-  const timer = setInterval(() => {
+  const sweep = () =>
     sweepIncoming(folder, log).catch((error: unknown) =>
       log.warn({ err: error }, 'files of uploads that were cut off could not be removed'),
     );
-  }, everyMs);
+  await sweep();
+  const timer = setInterval(sweep, everyMs);
   timer.unref();
   return { stop: () => clearInterval(timer) };
 }
@@ -29,7 +30,7 @@ export async function startIncomingSweep(
 /** Removes what killed gateways left in the folder of arriving files. @throws errors of the disk. */
 export async function sweepIncoming(folder: string, log: Logger, now = Date.now()): Promise<number> {
   let removed = 0;
-  for (const name of await readdir(folder).catch(() => [])) {
+  for (const name of await entriesOf(folder)) {
     const file = join(folder, name);
     // Gone in between: its upload has ended.
     const found = await stat(file).catch(() => null);

@@ -14,8 +14,8 @@ import { keepArrived } from './keep-arrived.ts';
 
 /**
  * A multipart body, its files streamed to disk as they come (but for small ones): what the socket brings is parsed,
- * hashed and written before more is read, so that 200 MB cost no memory. Fields may stand before, between or behind the files; nothing
- * is decided before the end.
+ * hashed and written before more is read, so that 200 MB cost no memory. Fields may stand before, between or behind the
+ * files; nothing is decided before the end.
  *
  *   receiving ──► every part written and synced      received, the caller's to dispose of
  *       ├──► too large, too many, not multipart      refused at once, with all its files gone
