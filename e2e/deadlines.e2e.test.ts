@@ -25,7 +25,11 @@ const behave = (behaviour: object) => postJson(`${modelUrl}/mock/behaviour`, beh
 const traffic = async (): Promise<{ total: number; active: number; aborted: number }> =>
   (await getJson(`${modelUrl}/mock/requests`)).body;
 const ask = (more: object = {}, init: RequestInit = {}) =>
-  postJson(`${stack.url}/query`, { query: 'What does Vortex do when a worker dies?', ...more }, init);
+  postJson(
+    `${stack.url}/query`,
+    { query: 'What does Vortex do when a worker dies?', cache: 'bypass', ...more },
+    init,
+  );
 
 async function untilGenerating(count: number): Promise<void> {
   await eventually(

@@ -89,7 +89,7 @@ export function buildProgram(): Command {
     .addArgument(
       program
         .createArgument('<kind>', 'what to measure')
-        .choices(['chain', 'encoder', 'query', 'floor', 'ingest', 'ingest-accept', 'search']),
+        .choices(['cache', 'chain', 'encoder', 'query', 'floor', 'ingest', 'ingest-accept', 'search']),
     )
     .option('--dataset <folder>', 'query, ingest, search: a folder in BEIR format')
     .option('--json', 'figures for programs', false)

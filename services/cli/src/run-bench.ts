@@ -6,7 +6,15 @@ import { CommandProblem } from './problem.ts';
 import { ensureRedis } from './redis/install-redis.ts';
 import type { Terminal } from './terminal.ts';
 
-export type BenchKind = 'chain' | 'encoder' | 'query' | 'floor' | 'ingest-accept' | 'ingest' | 'search';
+export type BenchKind =
+  | 'cache'
+  | 'chain'
+  | 'encoder'
+  | 'query'
+  | 'floor'
+  | 'ingest-accept'
+  | 'ingest'
+  | 'search';
 
 const withDataset: readonly BenchKind[] = ['query', 'ingest', 'search'];
 
@@ -65,6 +73,10 @@ function assertReadable(dataset: string): void {
 
 async function load(kind: BenchKind): Promise<(options: BenchOptions) => Promise<BenchReport>> {
   switch (kind) {
+    case 'cache': {
+      const { runCacheBench } = await import('./bench/cache.ts');
+      return async (options) => ({ ...(await runCacheBench(options)) });
+    }
     case 'chain': {
       const { runChainBench } = await import('./bench/chain.ts');
       return async (options) => ({ ...(await runChainBench(options)) });
