@@ -12,6 +12,15 @@ beforeAll(async () => {
   stack = await startStack({ args: ['--replicas', '1'], set: ['mock_llm.tokens_per_second=20'] });
   redis = new Redis(stack.redisUrl, { maxRetriesPerRequest: null });
   redis.on('error', () => {});
+  // One sentence of 150 words, which the mock quotes as a whole: an answer of 7 s.
+  const words = Array.from({ length: 150 }, (_, number) => `lantern${number}`).join(' ');
+  const text = `The keeper of the harbour lights ${words}.`;
+  const { body } = await postJson(`${stack.url}/api/documents`, {
+    text,
+    collection: 'lights',
+    title: 'Lights',
+  });
+  await getJson(`${stack.url}/api/jobs/${body.job_id}?wait=30s`);
   const { services } = await stack.status();
   modelUrl = services.find(({ name }) => name === 'llm-generator')?.upstream_urls[0] ?? '';
 });
@@ -25,7 +34,14 @@ const behave = (behaviour: object) => postJson(`${modelUrl}/mock/behaviour`, beh
 const traffic = async (): Promise<{ total: number; active: number; aborted: number }> =>
   (await getJson(`${modelUrl}/mock/requests`)).body;
 const ask = (more: object = {}, init: RequestInit = {}) =>
-  postJson(`${stack.url}/query`, { query: 'What does Vortex do when a worker dies?', ...more }, init);
+  postJson(
+    `${stack.url}/query`,
+    {
+      ...{ query: 'Who is the keeper of the harbour lights?', collection: 'lights', cache: 'bypass' },
+      ...more,
+    },
+    init,
+  );
 
 async function untilGenerating(count: number): Promise<void> {
   await eventually(
@@ -48,7 +64,17 @@ async function untilIdleAfter(act: () => Promise<unknown> | unknown): Promise<nu
 
 describe('a deadline', () => {
   it('nearer than the generator’s usual run is told at once, with timings, and the model is not asked', async () => {
-    for (let run = 0; run < 10; run += 1) expect((await ask({ max_tokens: 20 })).status).toBe(200);
+    // Of twenty tokens each; only OpenAI's route lets a client say so.
+    const usual = await Promise.all(
+      Array.from({ length: 10 }, (_, number) =>
+        postJson(`${stack.url}/v1/chat/completions`, {
+          model: 'rag:lights',
+          messages: [{ role: 'user', content: `Who is keeper ${number} of the harbour lights?` }],
+          max_tokens: 20,
+        }),
+      ),
+    );
+    expect(usual.map(({ status }) => status)).toEqual(Array(10).fill(200));
     const before = await traffic();
     const { status, body } = await ask({ deadline_ms: 700 });
     expect([status, body.code]).toEqual([504, 'deadline_exceeded']);
@@ -64,8 +90,8 @@ describe('a deadline', () => {
     const whole = await ask({ deadline_ms: 60_000 });
     expect(whole.body.degraded).toEqual([]);
     // Its tokens take longer than that.
-    expect(whole.body.usage.completion_tokens).toBeGreaterThan(40);
-    const { status, body } = await ask({ deadline_ms: 2000 });
+    expect(whole.body.usage.completion_tokens).toBeGreaterThan(100);
+    const { status, body } = await ask({ deadline_ms: 3000 });
     expect([status, body.degraded]).toEqual([200, ['answer_truncated', 'answer_cut_to_deadline']]);
     expect(whole.body.answer.startsWith(body.answer.slice(0, 20))).toBe(true);
   });
@@ -99,28 +125,18 @@ describe('a cancelled question', () => {
     const tookMs = await untilIdleAfter(() => leave.abort());
     expect(tookMs).toBeLessThan(500);
     await asked;
-    expect(await redis.zcard('job:live')).toBe(0);
+    await eventually(async () => (await redis.zcard('job:live')) === 0, 5_000, 'the job has ended');
   });
 
-  it('is not lost when Redis is frozen as its client leaves', async () => {
+  it('is not lost when Redis is away as its client leaves', async () => {
     await behave({ mode: 'hang_after_headers' });
     const leave = new AbortController();
     const asked = ask({}, { signal: leave.signal }).catch(() => undefined);
     await untilGenerating(1);
-    await stack.freeze('redis');
+    await stack.kill('redis');
     leave.abort();
     await asked;
-    try {
-      // The gateway gives a command up after 0.8 s; it is tried again when that is over.
-      await eventually(
-        async () => (await fetch(`${stack.url}/readyz`)).status === 503,
-        10_000,
-        'the gateway notices',
-      );
-    } finally {
-      await stack.thaw('redis');
-    }
-    await eventually(async () => (await traffic()).active === 0, 15_000, 'the generation is broken off');
+    await eventually(async () => (await traffic()).active === 0, 20_000, 'the generation is broken off');
     await eventually(async () => (await redis.zcard('job:live')) === 0, 5_000, 'the job has ended');
   });
 });

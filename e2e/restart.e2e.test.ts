@@ -39,7 +39,7 @@ async function askUntil(isOver: () => boolean, clients: number): Promise<Tally> 
         // Half of them come anew each time, half keep their connection.
         ...(number % 2 === 0 && { connection: 'close' }),
       },
-      body: JSON.stringify({ query: `What is stage number ${number} for?`, stream: false }),
+      body: JSON.stringify({ query: `What is stage number ${number} for?`, cache: 'bypass' }),
     }).then(async (reply) => ({ status: reply.status, text: await reply.text() }));
   };
   const client = async () => {

@@ -1,6 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { entriesOf } from './folder-entries.ts';
 
 /**
@@ -30,6 +32,14 @@ export interface ContentStore {
    */
   discard(hash: string, isOwned: () => Promise<boolean>): Promise<boolean>;
   list(): AsyncIterable<{ hash: string; modifiedAt: number }>;
+  /**
+   * Clears away what processes that died in `put` or `discard` have left under a hidden name: a whole content that
+   * `isOwned` says somebody needs comes back, anything else goes. What is younger than `leastAgeMs` may be under way.
+   */
+  clearLeftovers(options: {
+    leastAgeMs: number;
+    isOwned: (hash: string) => Promise<boolean>;
+  }): Promise<{ restored: number; removed: number }>;
 }
 
 export class ContentMissing extends Error {
@@ -45,6 +55,8 @@ export class ContentMissing extends Error {
 }
 
 const nameForm = /^[0-9a-f]{64}$/;
+const parentForm = /^[0-9a-f]{2}$/;
+const hiddenForm = /^\.([0-9a-f]{64})\.[0-9a-f]{12}$/;
 
 /** Where files that are still arriving are written: beside the contents, so that taking them over is a rename. */
 export function incomingFolder(folder: string): string {
@@ -120,9 +132,30 @@ export function createContentStore(folder: string): ContentStore {
       return !owned;
     },
 
+    async clearLeftovers({ leastAgeMs, isOwned }) {
+      let [restored, removed] = [0, 0];
+      for (const parent of await entriesOf(folder)) {
+        if (!parentForm.test(parent)) continue;
+        for (const name of await entriesOf(join(folder, parent))) {
+          const hash = hiddenForm.exec(name)?.[1];
+          const hidden = join(folder, parent, name);
+          if (hash === undefined || !(await isOlder(hidden, leastAgeMs))) continue;
+          const isMissed = !(await isFile(fileOf(hash))) && (await isOwned(hash));
+          if (isMissed && (await hashOfFile(hidden)) === hash) {
+            await place(hidden, hash);
+            restored += 1;
+          } else {
+            await rm(hidden, { force: true });
+            removed += 1;
+          }
+        }
+      }
+      return { restored, removed };
+    },
+
     async *list() {
       for (const parent of await entriesOf(folder)) {
-        if (!/^[0-9a-f]{2}$/.test(parent)) continue;
+        if (!parentForm.test(parent)) continue;
         for (const name of await entriesOf(join(folder, parent))) {
           if (!nameForm.test(name)) continue;
           const found = await stat(join(folder, parent, name)).catch(() => null);
@@ -131,6 +164,18 @@ export function createContentStore(folder: string): ContentStore {
       }
     },
   };
+}
+
+async function isOlder(file: string, ageMs: number): Promise<boolean> {
+  const found = await stat(file).catch(() => null);
+  // By the change of its name, not of its bytes: a content that is being discarded may be years old.
+  return found !== null && Date.now() - found.ctimeMs >= ageMs;
+}
+
+async function hashOfFile(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(file), hash);
+  return hash.digest('hex');
 }
 
 async function isFile(file: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -112,6 +112,25 @@ describe('contents that come and go', () => {
     expect(discarded).toBe(true);
     expect(await store.get(hash)).toEqual(bytes);
     expect(await place()).toEqual([hash]);
+  });
+
+  it('clears what dead processes left: an owned content comes back, if it is whole', async () => {
+    const store = createContentStore(folder);
+    const contents = ['owned', 'cut off', 'nobody’s', 'stored again'].map((text) => Buffer.from(text));
+    const hashes = await Promise.all(contents.map((content) => store.put(content)));
+    const fileOf = (hash: string) => store.pathOf(hash);
+    const hiddenOf = (hash: string) => join(folder, hash.slice(0, 2), `.${hash}.0123456789ab`);
+    const [owned = '', cut = '', nobodys = '', again = ''] = hashes;
+    for (const hash of hashes) await rename(fileOf(hash), hiddenOf(hash));
+    await truncate(hiddenOf(cut), 2);
+    await store.put(Buffer.from('stored again'));
+    const isOwned = async (hash: string) => hash !== nobodys;
+    expect(await store.clearLeftovers({ leastAgeMs: 60_000, isOwned })).toEqual({ restored: 0, removed: 0 });
+    expect(await store.clearLeftovers({ leastAgeMs: 0, isOwned })).toEqual({ restored: 1, removed: 3 });
+    expect(await Promise.all(hashes.map((hash) => store.has(hash)))).toEqual([true, false, false, true]);
+    expect(String(await store.get(owned))).toBe('owned');
+    expect(await store.clearLeftovers({ leastAgeMs: 0, isOwned })).toEqual({ restored: 0, removed: 0 });
+    expect(String(await store.get(again))).toBe('stored again');
   });
 
   it('lists contents only: not what is arriving, unfinished or somebody else’s', async () => {

@@ -22,11 +22,10 @@ export function createCancelFeed(options: {
   /** Of each read of the set that is under way: what was told meanwhile. Its reply may be from before that. */
   const toldDuring = new Set<Set<string>>();
   const subscriber = connect(options.redis, 'subscriber', options.log);
-  keepSubscribed(subscriber, keys.cancelChannel);
+  // What was said while this connection was away stands in the set only, and the next beat may be 3 s off.
+  keepSubscribed(subscriber, keys.cancelChannel, () => void refresh().catch(() => undefined));
   // Each message is passed on: a job that was cancelled, opened anew and cancelled again is known already.
   subscriber.on('message', (_channel: string, id: string) => tell(id));
-  // What was said while this connection was away stands in the set only, and the next beat may be 3 s off.
-  subscriber.on('ready', () => void refresh().catch(() => undefined));
 
   function tell(id: string): void {
     ids.add(id);

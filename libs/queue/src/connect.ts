@@ -34,7 +34,7 @@ const reconnectDelay = (times: number) =>
  * After a failover a connection may still be open to what was the primary: nothing but its refusal to write tells
  * (a blocked command hears UNBLOCKED, and its client is thrown away anyway). The address leads elsewhere by now.
  */
-const isNoPrimary = (error: Error) => error.message.startsWith('READONLY');
+const isNoPrimary = (error: Error) => /^(READONLY|MASTERDOWN)/.test(error.message);
 
 const roleOptions: Record<Role, ClientOptions> = {
   'fail-fast': {
@@ -107,9 +107,13 @@ export function connect(redis: RedisOptions, role: Role, log?: QueueLog): Redis 
   return client;
 }
 
-/** Listens to a channel, on every connection anew. */
-export function keepSubscribed(subscriber: Redis, channel: string): void {
-  const subscribe = () => void subscriber.subscribe(channel).catch(() => undefined);
+/** Listens to a channel, on every connection anew; `onListening` when nothing is missed from then on. */
+export function keepSubscribed(
+  subscriber: Redis,
+  channel: string,
+  onListening: () => void = () => undefined,
+): void {
+  const subscribe = () => void subscriber.subscribe(channel).then(onListening, () => undefined);
   subscriber.on('ready', subscribe);
   if (subscriber.status === 'ready') subscribe();
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createMetrics, silentLogger } from '@vortex/observability';
 import { createSubmitter, keys } from '@vortex/queue';
 import {
@@ -28,7 +29,9 @@ let submitter: ReturnType<typeof createSubmitter>;
 const url = 'http://127.0.0.1:9191';
 
 beforeEach(async () => {
-  [first, second] = await Promise.all([startPrivateRedis(), startPrivateRedis()]);
+  // Else a primary waits five seconds for more replicas before it copies.
+  const args = ['--repl-diskless-sync-delay', '0'];
+  [first, second] = await Promise.all([startPrivateRedis({ args }), startPrivateRedis({ args })]);
   [atFirst, atSecond] = [first, second].map((server) => {
     const client = new Redis(server.url, { retryStrategy: () => 100 });
     client.on('error', () => undefined);
@@ -66,7 +69,13 @@ beforeEach(async () => {
           };
         },
       },
-      generate: { slots: 4, handler: async ({ id }) => ({ kind: 'done', result: anAnswer(id) }) },
+      generate: {
+        slots: 4,
+        async handler({ id }, { signal }) {
+          if (id === 'cancelled') await once(signal, 'abort');
+          return { kind: 'done', result: anAnswer(id) };
+        },
+      },
     },
     replica: { url, slots: 4 },
     drainBudgetMs: 500,
@@ -138,6 +147,11 @@ test('roles are swapped while all wait for work: everybody moves, and the next q
     const now = await atSecond.zrange(keys.workers, '0', '-1', 'WITHSCORES');
     return now.length === beaten.length && now.join() !== beaten.join();
   });
+  // Who only listens may stay: what is published at the primary is heard at its replicas.
+  const cancelled = ask('cancelled');
+  await until('it runs', async () => (await atSecond.get(keys.load(url))) === '1');
+  await submitter.cancel('cancelled');
+  expect(await cancelled).toMatchObject({ status: 'cancelled' });
   await nothingLeft();
 });
 

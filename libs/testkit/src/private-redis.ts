@@ -21,7 +21,7 @@ export interface PrivateRedis {
 }
 
 interface PrivateRedisOptions {
-  /** Path of the server program; searched in PATH as redis-server, then valkey-server, when absent. */
+  /** The server program; when absent VORTEX_TEST_REDIS_SERVER, else redis-server or valkey-server in PATH. */
   serverPath?: string;
   /** Further arguments, e.g. `['--appendonly', 'yes']`. */
   args?: string[];
@@ -76,6 +76,8 @@ export async function startPrivateRedis(options: PrivateRedisOptions = {}): Prom
 }
 
 function findServer(): string {
+  const { VORTEX_TEST_REDIS_SERVER: chosen } = process.env;
+  if (chosen !== undefined) return chosen;
   for (const program of ['redis-server', 'valkey-server']) {
     if (spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0) return program;
   }

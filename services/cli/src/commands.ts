@@ -91,7 +91,17 @@ export function buildProgram(): Command {
     .addArgument(
       program
         .createArgument('<kind>', 'what to measure')
-        .choices(['chain', 'encoder', 'query', 'floor', 'ingest', 'ingest-accept', 'overload', 'search']),
+        .choices([
+          'cache',
+          'chain',
+          'encoder',
+          'query',
+          'floor',
+          'ingest',
+          'ingest-accept',
+          'overload',
+          'search',
+        ]),
     )
     .option('--dataset <folder>', 'query, ingest, search: a folder in BEIR format')
     .option('--json', 'figures for programs', false)
@@ -128,7 +138,7 @@ export function buildProgram(): Command {
   });
 
   command('test', 'install what is needed and run every check and test')
-    .option('--only <suites>', 'comma-separated: check, pure, redis, store, e2e')
+    .option('--only <suites>', 'comma-separated: check, pure, redis, valkey, store, e2e')
     .option('-y, --yes', 'install what is missing without asking', false)
     .action(async (options) => {
       const { runTests } = await import('./test/run-tests.ts');

@@ -7,6 +7,7 @@ import { ensureRedis } from './redis/install-redis.ts';
 import type { Terminal } from './terminal.ts';
 
 export type BenchKind =
+  | 'cache'
   | 'chain'
   | 'encoder'
   | 'query'
@@ -73,6 +74,10 @@ function assertReadable(dataset: string): void {
 
 async function load(kind: BenchKind): Promise<(options: BenchOptions) => Promise<BenchReport>> {
   switch (kind) {
+    case 'cache': {
+      const { runCacheBench } = await import('./bench/cache.ts');
+      return async (options) => ({ ...(await runCacheBench(options)) });
+    }
     case 'chain': {
       const { runChainBench } = await import('./bench/chain.ts');
       return async (options) => ({ ...(await runChainBench(options)) });

@@ -1,5 +1,5 @@
 import { type Answer, type CacheMode, type CacheOutcome, type Completed, newId } from '@vortex/contracts';
-import type { SubmitOptions } from '@vortex/queue';
+import { QueueUnavailable, type SubmitOptions } from '@vortex/queue';
 import { awaitResult, type JobTicket, prepare, type Question } from './ask.ts';
 import type { GatewayParts } from './dependencies.ts';
 import type { Exchange } from './exchange.ts';
@@ -14,8 +14,8 @@ import { ClientGone, problemOf } from './problem.ts';
  *   cache: refresh ──► the pipeline, its answer is kept          bypass
  *   cache: bypass ───► the pipeline                              bypass
  *
- * Identical is what has the same key and was asked of the same state of the collection: who asks after a change never
- * waits for an answer from before it.
+ * Identical is what has the same key, was asked of the same state of the collection (who asks after a change never waits
+ * for an answer from before it) and allows the same time (who has long never gets an answer that was cut for who has not).
  */
 export interface GivenAnswer {
   completion: Completed<Answer>;
@@ -59,6 +59,9 @@ export async function beginAnswer(
     const completion = { id, v: 1, attempt: 1, status: 'completed', timings_ms: {}, ...answer } as const;
     return { ticket, given: Promise.resolve({ completion, ticket, cache: outcome }) };
   }
+  // Once a stream has begun its status is out; what is known to fail must fail before that.
+  if (question.stream === true && !parts.submitter.isReady())
+    throw new QueueUnavailable('redis does not answer');
   const prepared = await prepare(parts, exchange, question);
   const { admitMs, timeoutMs } = prepared;
   const { id } = prepared.job;
@@ -72,7 +75,7 @@ export async function beginAnswer(
     }
     const listener = heardOnce(hear);
     for (let mayAskAnew = true; ; mayAskAnew = false) {
-      const seat = parts.sharedJobs.board(`${slot.key} ${slot.collectionVersion}`);
+      const seat = parts.sharedJobs.board(`${slot.key} ${slot.collectionVersion} ${timeoutMs}`);
       try {
         const shown = await awaitResult<Answer>(
           // Who rides along costs nothing, and is let in.

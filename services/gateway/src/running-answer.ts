@@ -1,4 +1,3 @@
-import { QueueUnavailable } from '@vortex/queue';
 import { type AnswerEvent, createAnswerEvents } from './answer-events.ts';
 import { beginAnswer, type GivenAnswer } from './answer-question.ts';
 import type { Question } from './ask.ts';
@@ -51,8 +50,6 @@ export async function startAnswer(
 
   meter.begin();
   try {
-    // Once the stream has begun its status is out; what is known to fail must fail before that.
-    if (!parts.submitter.isReady()) throw new QueueUnavailable('redis does not answer');
     const { ticket, given } = await beginAnswer(
       parts,
       exchange,

@@ -1,6 +1,7 @@
 import type { AnswerFrame } from '@vortex/contracts';
 import type { Logger } from '@vortex/observability';
 import type { SubmitOptions, SubmittedJob, Submitter } from '@vortex/queue';
+import { cancelInBackground } from './cancel-in-background.ts';
 
 /**
  * One job for identical questions that are asked at the same time.
@@ -47,12 +48,7 @@ export function createSharedJobs(deps: {
       riders: new Set(),
       abandon() {
         abandoned.abort();
-        submitter.cancel(job.id).catch((failure: unknown) => {
-          log.warn(
-            { err: failure, job_id: job.id },
-            'cancel did not reach redis; the job ends at its deadline',
-          );
-        });
+        void cancelInBackground(submitter, job, log);
       },
     };
     const { signal } = abandoned;

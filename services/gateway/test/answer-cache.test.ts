@@ -1,5 +1,6 @@
 import { cacheKeys } from '@vortex/cache';
 import { type Answer, problem, queryResponse } from '@vortex/contracts';
+import { QueueUnavailable } from '@vortex/queue';
 import { collectionVersion } from '@vortex/registry';
 import { MemoryCache, until } from '@vortex/testkit';
 import { describe, expect, it } from 'vitest';
@@ -90,6 +91,16 @@ describe('a question asked again', () => {
     expect(done).toMatchObject({ answer: body.answer, citations: body.citations, cache: 'hit' });
     expect(events[0]?.data).toMatchObject({ id: done.id });
     expect(queue.submitted).toHaveLength(1);
+  });
+
+  it('is answered from the cache, in one piece or as a stream, while the queue is away', async () => {
+    const { ask, post, queue } = await withCache();
+    await ask();
+    queue.ready = false;
+    queue.script = () => Promise.reject(new QueueUnavailable('away'));
+    expect((await ask()).body.cache).toBe('hit');
+    const stream = (query: string) => post('/query', { query, collection, stream: true });
+    expect([(await stream('Which list?')).status, (await stream('Another?')).status]).toEqual([200, 503]);
   });
 
   it('is answered from the cache in OpenAI’s words too', async () => {

@@ -8,6 +8,7 @@ import { createReleaseStack, type RunningStages, runStages } from '@vortex/runti
 import { openVectorStore } from '@vortex/vector-store';
 import { createAuditStage } from './audit-stage.ts';
 import { createChunksStage } from './chunks-stage.ts';
+import { startClearingLeftovers } from './clear-leftovers.ts';
 import { promptTemplate } from './prompt.ts';
 import { createPurge } from './purge.ts';
 import { createRetrievalCache } from './retrieval-cache.ts';
@@ -52,6 +53,8 @@ const contents = {
 const purge = createPurge({ registry, store, visibleSearch, gate, contents, log });
 purge.start(300);
 parts.push('purge', () => purge.stop());
+const clearing = startClearingLeftovers({ registry, contents, log });
+parts.push('leftovers', () => clearing.stop());
 
 const {
   top_k: topK,

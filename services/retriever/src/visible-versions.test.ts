@@ -48,3 +48,15 @@ it('looks again in the next search when the registry did not answer', async () =
   await versions.refresh(at(2));
   expect(await excluded()).toEqual([]);
 });
+
+it('does not remember a look that was under way when the revision moved', async () => {
+  const early = Promise.withResolvers<VersionState>();
+  const states: (() => Promise<VersionState>)[] = [() => early.promise, async () => 'superseded'];
+  const { versions } = seen(() => (states.shift() ?? (async () => 'superseded' as const))());
+  await versions.refresh(at(1));
+  const looking = versions.isVisible('default', version);
+  await versions.refresh(at(2));
+  early.resolve('visible');
+  await looking;
+  expect(await versions.isVisible('default', version)).toBe(false);
+});

@@ -104,11 +104,11 @@ export function startMixedLoad(options: MixedLoadOptions): MixedLoad {
     });
     switch (kind) {
       case 'query':
-        return { path: '/query', init: json({ query }) };
+        return { path: '/query', init: json({ query, cache: 'bypass' }) };
       case 'stream':
-        return { path: '/query', init: json({ query, stream: true }) };
+        return { path: '/query', init: json({ query, cache: 'bypass', stream: true }) };
       case 'search':
-        return { path: '/search', init: json({ query }) };
+        return { path: '/search', init: json({ query, cache: 'bypass' }) };
       case 'upload': {
         const form = new FormData();
         form.set('collection', 'chaos');

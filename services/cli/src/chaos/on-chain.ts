@@ -104,7 +104,7 @@ async function onceClean(chain: Chain): Promise<number> {
 }
 
 async function forgetDeadLetters(chain: Chain): Promise<void> {
-  const found = await chain.direct.keys('*:dead');
+  const found = [...(await chain.direct.keys('*:dead')), ...(await chain.direct.keys('dead:size:*'))];
   if (found.length > 0) await chain.direct.del(...found);
 }
 

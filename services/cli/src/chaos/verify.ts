@@ -80,6 +80,7 @@ function ownerOf(key: string, replicas: readonly string[]): Owned | null {
     if (key === keys.leases(url)) return 'leases';
     if (key === keys.replica(url)) return 'known';
   }
+  if ([...lists].some((list) => key === keys.deadSize(list))) return 'known';
   const plain = key.replace(/:(retry|dead)$/, '');
   if (!lists.has(plain) && !plain.startsWith(`${keys.sharedGeneratorList}:`)) return null;
   if (/:proc:/.test(key)) return null;

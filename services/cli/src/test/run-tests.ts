@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -21,7 +21,8 @@ const checks = [
   },
 ];
 const projects = ['pure', 'redis', 'store', 'e2e'] as const;
-const suiteNames = ['check', ...projects];
+/** `valkey`: what speaks to Redis, a second time on a `valkey-server`. */
+const suiteNames = ['check', 'pure', 'redis', 'valkey', 'store', 'e2e'];
 
 /**
  * `./vortex test`: brings what the tests stand on, runs every check and every test, and closes with
@@ -55,6 +56,7 @@ export async function runTests(
   if (wanted.includes('check')) tallies.push(...(await runChecks(environment)));
   for (const project of projects) {
     if (wanted.includes(project)) tallies.push(await runProject(project, environment));
+    if (project === 'redis' && wanted.includes('valkey')) tallies.push(await runOnValkey(environment));
   }
   const total = sumTallies(tallies);
 
@@ -97,19 +99,37 @@ async function runChecks(environment: NodeJS.ProcessEnv): Promise<Tally[]> {
   return tallies;
 }
 
+/** VORTEX_VALKEY_SERVER says where one is, should it not be in the PATH. */
+async function runOnValkey(environment: NodeJS.ProcessEnv): Promise<Tally> {
+  const program = process.env.VORTEX_VALKEY_SERVER ?? 'valkey-server';
+  const { status, stdout } = spawnSync(program, ['--version'], { env: environment, encoding: 'utf8' });
+  if (status !== 0) {
+    const reason = 'there is no valkey-server here (in the PATH, or by VORTEX_VALKEY_SERVER)';
+    return { ...emptyTally, skipped: [{ name: 'tests: redis, on Valkey', reason }] };
+  }
+  const version = /v=(\S+)/.exec(stdout)?.[1] ?? '';
+  const more = { VORTEX_TEST_REDIS_SERVER: program };
+  return runProject('redis', { ...environment, ...more }, `valkey ${version}`, [
+    'libs/queue',
+    'libs/runtime',
+  ]);
+}
+
 async function runProject(
   project: (typeof projects)[number],
   environment: NodeJS.ProcessEnv,
+  title: string = project,
+  folders: readonly string[] = [],
 ): Promise<Tally> {
-  heading(`tests: ${project}`);
+  heading(`tests: ${title}`);
   const folder = mkdtempSync(join(tmpdir(), 'vortex-tally-'));
   const file = join(folder, 'tally.json');
   try {
     const reporter = join(import.meta.dirname, 'tally-reporter.ts');
-    const words = [process.execPath, bin('vitest'), 'run', '--project', project];
+    const words = [process.execPath, bin('vitest'), 'run', '--project', project, ...folders];
     const reporters = ['--reporter=default', `--reporter=${reporter}`];
     const code = await run([...words, ...reporters], { ...environment, VORTEX_TALLY_FILE: file });
-    return judge(project, code, readTally(file));
+    return judge(title, code, readTally(file));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -1,0 +1,114 @@
+import type { DeadLetterSummary } from '@vortex/contracts';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually, getJson, postJson } from './http.ts';
+import { type Stack, startStack } from './stack.ts';
+
+let stack: Stack;
+let redis: Redis;
+
+beforeAll(async () => {
+  // Long enough to be found and killed in the middle of an answer.
+  stack = await startStack({ set: ['mock_llm.latency_ms=2500'] });
+  redis = new Redis(stack.redisUrl, { maxRetriesPerRequest: null });
+  redis.on('error', () => {});
+});
+afterAll(async () => {
+  redis?.disconnect();
+  await stack?.stop();
+});
+
+/** As an operator types it. */
+async function dead(...words: string[]) {
+  const { code, output, errors } = await stack.vortex('dead', ...words, '--json');
+  return { code, errors, body: output === '' ? null : JSON.parse(output) };
+}
+
+const letters = (count: number, ...words: string[]): Promise<DeadLetterSummary[]> =>
+  eventually(
+    async () => {
+      const found: DeadLetterSummary[] = (await dead('list', ...words)).body.dead_letters;
+      return found.length === count ? found : null;
+    },
+    30_000,
+    `${count} dead letters`,
+  );
+
+const ended = (id: string) =>
+  eventually(
+    async () => {
+      const { body } = await getJson(`${stack.url}/api/jobs/${id}`);
+      return body.completed_at === null ? null : body;
+    },
+    30_000,
+    `the end of ${id}`,
+  );
+
+describe('vortex dead', () => {
+  it('lists, shows and drops what was forged', async () => {
+    await redis.rpush('job:encoder_in', '{"id":"cut', '{"id":"v9","v":9,"query":"q"}', 'x'.repeat(100_000));
+    await redis.lpush('job:encoder_in:dead', 'no letter at all');
+    const found = await letters(4, '--queue', 'job:encoder_in');
+    expect(found.map(({ code }) => code).sort()).toEqual([
+      ...['invalid_envelope', 'invalid_envelope', 'invalid_letter', 'unsupported_version'],
+    ]);
+    const id = found.find(({ job_id }) => job_id === 'v9')?.id ?? '';
+    expect((await dead('show', id)).body).toMatchObject({ raw: '{"id":"v9","v":9,"query":"q"}' });
+    const redriven = await dead('redrive', '--queue', 'job:encoder_in');
+    expect([redriven.code, redriven.body.results.length]).toEqual([1, 4]);
+    const table = await stack.vortex('dead', 'list');
+    expect(table.output).toMatch(/unsupported_version/);
+    expect((await dead('drop', id)).body).toEqual({ dropped: 1 });
+    expect((await dead('drop', '--queue', 'job:encoder_in', '--yes')).body).toEqual({ dropped: 3 });
+    expect(await redis.keys('dead:size:*')).toEqual([]);
+  });
+
+  it('redrives what failed, once its cause is mended', async () => {
+    const job = {
+      id: 'mended',
+      query: 'What is a lease?',
+      collection: 'later',
+      deadline_at: Date.now() + 3000,
+    };
+    await redis.rpush('job:encoder_in', JSON.stringify(job));
+    const [letter] = await letters(1, '--code', 'collection_not_found');
+    expect(letter).toMatchObject({ job_id: 'mended', queue: 'job:retriever_in', stage: 'retrieve' });
+    expect((await postJson(`${stack.url}/api/collections`, { name: 'later' })).status).toBe(201);
+    await eventually(async () => Date.now() > job.deadline_at, 10_000, 'the deadline has passed');
+    const dry = await dead('redrive', '--all', '--dry-run');
+    expect([dry.code, dry.body.results]).toMatchObject([0, [{ outcome: 'would_redrive' }]]);
+    const done = await dead('redrive', letter?.id ?? '');
+    expect([done.code, done.body.results]).toMatchObject([
+      0,
+      [{ outcome: 'redriven', job_id: 'mended', deadline_renewed: true }],
+    ]);
+    expect(await ended('mended')).toMatchObject({ status: 'completed', error: null });
+    await letters(0);
+  });
+
+  it('redrives what was poison: killed with its generator three times, alone the last time', async () => {
+    const job = { id: 'deadly', query: 'What is a lease?', deadline_at: Date.now() + 240_000 };
+    await redis.rpush('job:encoder_in', JSON.stringify(job));
+    for (let death = 1; death <= 3; death += 1) {
+      const worker = await eventually(
+        async () => {
+          for (const list of await redis.keys('job:llm_in*:proc:*')) {
+            const [element] = await redis.lrange(list, 0, 0);
+            const redelivered = element === undefined ? null : (JSON.parse(element).redelivered ?? 0);
+            if (redelivered === death - 1) return /^job:llm_in.*:proc:.*-(\d+)-\w+$/.exec(list)?.[1];
+          }
+          return null;
+        },
+        30_000,
+        `delivery ${death}`,
+      );
+      process.kill(Number(worker), 'SIGKILL');
+    }
+    const [letter] = await letters(1, '--code', 'poison');
+    expect(letter).toMatchObject({ job_id: 'deadly', queue: 'job:llm_in', attempts: 3 });
+    await eventually(async () => (await stack.status()).ready, 30_000, 'every service is back');
+    expect((await dead('redrive', letter?.id ?? '')).code).toBe(0);
+    expect(await ended('deadly')).toMatchObject({ status: 'completed' });
+    await letters(0);
+  });
+});
