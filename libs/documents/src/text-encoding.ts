@@ -11,10 +11,14 @@ import { analyse } from 'chardet';
 export function detectEncoding(sample: Uint8Array): string | null {
   const marked = markedEncoding(sample);
   if (marked !== null) return marked;
-  if (sample.includes(0)) return utf16WithoutMark(sample);
+  const zeros = zeroShare(sample);
+  // Every Latin letter of UTF-16 has a zero byte, and what has none is hardly ever valid UTF-8. So these few are
+  // accidents: a log with one of them was read as Chinese.
+  const areStray = zeros <= maxStrayZeroShare && decodes(sample, 'utf-8');
+  if (zeros > 0 && !areStray) return utf16WithoutMark(sample);
   if (decodes(sample, 'utf-8')) {
     if (isIso2022Jp(sample)) return 'iso-2022-jp';
-    return controlShare(sample) <= maxControlShare ? 'utf-8' : null;
+    return controlShare(sample) - zeros <= maxControlShare ? 'utf-8' : null;
   }
   if (controlShare(sample) > maxControlShare) return utf16WithoutMark(sample);
   const words = wordsBeyondAscii(sample);
@@ -64,6 +68,15 @@ function isWestern(words: Uint8Array): boolean {
 
 /** A stray control character is an accident (an old printer file has form feeds and more); one in 200 is not text. */
 const maxControlShare = 0.005;
+
+/** One in a file of twenty bytes. A file format that is all ASCII but for its zeros (tar) has a third of them. */
+const maxStrayZeroShare = 0.05;
+
+function zeroShare(sample: Uint8Array): number {
+  let zeros = 0;
+  for (const byte of sample) if (byte === 0) zeros += 1;
+  return sample.length === 0 ? 0 : zeros / sample.length;
+}
 
 function markedEncoding(sample: Uint8Array): string | null {
   const [first, second, third, fourth] = sample;

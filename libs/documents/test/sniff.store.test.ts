@@ -7,6 +7,7 @@ import { zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentMediaTypes, mediaTypes } from '../src/document-media-types.ts';
 import { sniffDocument } from '../src/sniff.ts';
+import { detectEncoding } from '../src/text-encoding.ts';
 import { encodeText } from './encode-text.ts';
 
 let folder: string;
@@ -122,6 +123,14 @@ describe('text in any common encoding', () => {
       expect(await sniffed(encodeText(label, '\ufeffab'), 'a.txt')).toBe('text/plain');
     }
     expect(await sniffed('\ufeffab', 'a.txt')).toBe('text/plain');
+  });
+
+  it.each([
+    ['a CSV', `id,name\n1,ab\n2,cd\n\0\n${'3,ef\n'.repeat(30)}`],
+    ['a log', `${'one\ntwo\n'.repeat(100)}\0\n`],
+    ['Czech', `${'Zpráva o stavu\n'.repeat(60)}\0\n`],
+  ])('with a stray zero: %s, and not Chinese', (_, text) => {
+    expect(detectEncoding(Buffer.from(text))).toBe('utf-8');
   });
 
   it('cut inside of a character where the look ends', async () => {
