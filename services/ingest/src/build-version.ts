@@ -45,7 +45,14 @@ export async function buildVersion(
     const read = await readOriginal(
       { ...named, payload },
       folder,
-      { signal, onProgress: (read) => reporter.say(progress.reading(read)) },
+      {
+        signal,
+        onProgress(read) {
+          reporter.say(progress.reading(read));
+          // It has lost a child by now, and no worker.
+          if (read.stage === 'wait') deps.onRead();
+        },
+      },
       deps,
     );
     signal.throwIfAborted();

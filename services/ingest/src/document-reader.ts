@@ -53,6 +53,17 @@ export interface ReadProgress {
   unit: 'bytes' | 'pages' | 'characters' | 'entries';
 }
 
+/**
+ * The document takes long, and as many that do are waiting as may: it is to be asked for again later. It keeps no place
+ * meanwhile, for whoever has a place and waits here takes it from those that are read in a millisecond.
+ */
+export class ReaderBusy extends Error {
+  constructor() {
+    super('other documents that take long to read come first');
+    this.name = 'ReaderBusy';
+  }
+}
+
 /** What is known of a document once it has been read. */
 export interface ReadFacts {
   /** SHA-256 of the text's bytes, its name in the text store. */

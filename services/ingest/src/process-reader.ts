@@ -9,6 +9,7 @@ import type {
   ReadRequest,
   ShortDocument,
 } from './document-reader.ts';
+import { ReaderBusy } from './document-reader.ts';
 import { asReadDocument, finishedRead } from './finished-read.ts';
 import { type ReaderChild, startReaderChild } from './reader-child.ts';
 import { memoryPassed, type ReaderLimits, timePassed } from './reader-limits.ts';
@@ -26,6 +27,7 @@ import { residentMemory } from './resident-memory.ts';
  *
  *   waits → read in the quick lane ──────────────────────────────────────────────→ answered
  *               └ read for `quickMs`, and another waits → waits (slow) → read in the slow lane ─┘
+ *                                   └ four wait there → ReaderBusy; asked for again, it goes to the slow lane at once
  *
  * What changes lanes loses its child and begins again; it goes only when it is in somebody's way, once, and has the
  * whole `timeoutMs` there. The slow lane has one child, so slow documents wait for each other, first come, first
@@ -75,8 +77,8 @@ interface Place {
   lane: Lane;
   child: ReaderChild;
   reading: Reading | null;
-  /** What it reads has taken `quickMs`. */
-  isLong: boolean;
+  /** `performance.now()` when it began with what it reads; null while the child starts. */
+  begunAt: number | null;
   /** It was killed for what it reads to go to the slow lane. */
   makesRoom: boolean;
   timers: NodeJS.Timeout[];
@@ -87,12 +89,19 @@ const watchMs = 100;
 const usualPatienceMs = 1000;
 /** An honest book or spreadsheet of a few hundred pages is read in under ten seconds on a busy machine. */
 const usualQuickMs = 20_000;
+/** What everything gets, however many wait: most that is a page or two. */
+const leastQuickMs = 2000;
+/** In the slow lane, beside the one that is read. */
+const mostSlowWaiting = 4;
+const mostRemembered = 10_000;
 
 export function createProcessReader(options: ProcessReaderOptions): DocumentReader {
   const { limits, quickMs = usualQuickMs, patienceMs = usualPatienceMs, idleMs = 30_000 } = options;
   const quickProcesses = Math.max(1, options.processes - 1);
   const waiting: Record<Lane, Reading[]> = { quick: [], slow: [] };
   const places = new Set<Place>();
+  /** Originals whose reading took long; bounded, and each only until it has been read. */
+  const slow = new Set<string>();
   let nextId = 1;
   let closed = false;
   let later: NodeJS.Timeout | undefined;
@@ -105,7 +114,7 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
       maxHeapMegabytes: limits.memoryMegabytes,
       onReply: (reply) => settle(place, reply),
     });
-    const place: Place = { lane, child, reading: null, isLong: false, makesRoom: false, timers: [] };
+    const place: Place = { lane, child, reading: null, begunAt: null, makesRoom: false, timers: [] };
     places.add(place);
     void child.ended.then(({ reason, outOfMemory }) => {
       places.delete(place);
@@ -113,9 +122,9 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
       const { reading } = place;
       place.reading = null;
       if (reading !== null && reading.killedFor === null && place.makesRoom) {
-        waiting.slow.push(reading);
-        reading.onProgress({ stage: 'wait', done: 0, total: null, unit: 'bytes' });
+        waitSlowly(reading);
       } else {
+        if (reading !== null) slow.delete(reading.request.file);
         const crash = new Error(`the reading process ended: ${reason}`);
         reading?.reject(reading.killedFor ?? (outOfMemory ? memoryPassed(limits) : crash));
       }
@@ -135,6 +144,7 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
     }
     place.reading = null;
     stopTimers(place);
+    slow.delete(reading.request.file);
     if (reply.kind === 'read' || reply.kind === 'short') reading.resolve(reply);
     else if (reply.code === null) reading.reject(new Error(reply.message));
     else reading.reject(new StageFailure(reply.code, reply.message));
@@ -173,26 +183,51 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
   /** One at a time: the child's end dispatches again, and by then another may have become free. */
   function makeRoom(quick: Place[]): void {
     if (quick.some((place) => place.makesRoom)) return;
-    const place = quick.find(({ isLong, reading }) => isLong && reading?.killedFor === null);
-    if (place === undefined) return;
-    stopTimers(place);
-    place.makesRoom = true;
-    place.child.kill();
+    // Twenty spinners of a kilobyte must not cost those behind them twenty times `quickMs`.
+    const allowedMs = Math.max(Math.min(leastQuickMs, quickMs), quickMs / (1 + waiting.quick.length));
+    const leftMs = ({ begunAt }: Place) => (begunAt ?? performance.now()) + allowedMs - performance.now();
+    const [longest] = quick
+      .filter(({ reading }) => reading?.killedFor === null)
+      .sort((one, other) => leftMs(one) - leftMs(other));
+    if (longest === undefined) return;
+    if (leftMs(longest) > 0) {
+      dispatchIn(leftMs(longest));
+      return;
+    }
+    stopTimers(longest);
+    longest.makesRoom = true;
+    longest.child.kill();
+  }
+
+  /** Into the slow lane's queue, if there is room; whoever asks again for one that took long goes there at once. */
+  function waitSlowly(reading: Reading): void {
+    slow.add(reading.request.file);
+    if (slow.size > mostRemembered) for (const oldest of slow) if (slow.delete(oldest)) break;
+    if (waiting.slow.length >= mostSlowWaiting) {
+      reading.reject(new ReaderBusy());
+      return;
+    }
+    waiting.slow.push(reading);
+    reading.onProgress({ stage: 'wait', done: 0, total: null, unit: 'bytes' });
+  }
+
+  function dispatchIn(ms: number): void {
+    clearTimeout(later);
+    later = setTimeout(dispatch, ms + 1);
   }
 
   /** A child more, or a document begun again, is worth its cost only when those there have long documents in hand. */
   function waitsBriefly(first: Reading | undefined): boolean {
     const leftMs = first === undefined ? 0 : first.since + patienceMs - performance.now();
     if (leftMs <= 0) return false;
-    clearTimeout(later);
-    later = setTimeout(dispatch, leftMs + 1);
+    dispatchIn(leftMs);
     return true;
   }
 
   function begin(place: Place, reading: Reading): void {
     stopTimers(place);
     place.reading = reading;
-    place.isLong = false;
+    place.begunAt = null;
     const { request, id } = reading;
     const { memoryMegabytes, timeoutMs, ...parseLimits } = limits;
     // A child's start is no fault of the document.
@@ -200,14 +235,9 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
       () => {
         if (place.reading !== reading) return;
         reading.onProgress({ stage: 'parse', done: 0, total: null, unit: 'bytes' });
+        place.begunAt = performance.now();
         place.timers.push(setTimeout(() => end(place, reading, timePassed(timeoutMs)), timeoutMs));
-        if (place.lane === 'slow') return;
-        place.timers.push(
-          setTimeout(() => {
-            place.isLong = true;
-            dispatch();
-          }, quickMs),
-        );
+        dispatch();
       },
       () => undefined,
     );
@@ -268,7 +298,10 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
         for (const place of places) end(place, reading, error);
       }
       signal.addEventListener('abort', abort, { once: true });
-      waiting.quick.push(reading);
+      if (slow.has(request.file)) waitSlowly(reading);
+      else if ('outDir' in request) waiting.quick.push(reading);
+      // A short one is read in a millisecond, so it may go before those that may take seconds.
+      else waiting.quick.splice(shortOnes(waiting.quick), 0, reading);
       dispatch();
     });
   }
@@ -310,6 +343,12 @@ export function createProcessReader(options: ProcessReaderOptions): DocumentRead
       );
     },
   };
+}
+
+/** How many short documents wait; they are the first. */
+function shortOnes(queue: readonly Reading[]): number {
+  const first = queue.findIndex(({ request }) => 'outDir' in request);
+  return first === -1 ? queue.length : first;
 }
 
 function stopTimers(place: Place): void {

@@ -9,6 +9,7 @@ import type { JobRecord } from '@vortex/registry';
 import type { StageContext, StageHandler } from '@vortex/runtime';
 import { assertModel } from './assert-model.ts';
 import { type BuiltVersion, buildVersion } from './build-version.ts';
+import { ReaderBusy } from './document-reader.ts';
 import { countEnd, typeLabel } from './ingest-ends.ts';
 import { isShort } from './short-document.ts';
 import type { UploadDeps } from './upload-deps.ts';
@@ -38,18 +39,20 @@ export interface UploadStage {
 
 export function createUploadStage(deps: UploadDeps): UploadStage {
   const runs = new Map<string, Promise<Outcome<'upload'>>>();
-  let suspect: string | undefined;
+  let suspect: { id: string; since: number } | undefined;
 
   const handler: StageHandler<'upload'> = (_input, context) => {
     const { id, redelivered } = context.job;
     const present = runs.get(id);
     if (present !== undefined) return present;
     if (redelivered > 0) {
-      if (suspect !== undefined) return Promise.resolve(afterSuspect);
-      suspect = id;
+      if (suspect !== undefined && performance.now() - suspect.since < longestSuspicionMs) {
+        return Promise.resolve(afterSuspect);
+      }
+      suspect = { id, since: performance.now() };
     }
     const clear = () => {
-      if (suspect === id) suspect = undefined;
+      if (suspect?.id === id) suspect = undefined;
     };
     const run = ingest(context, deps, clear).finally(() => {
       clear();
@@ -60,6 +63,9 @@ export function createUploadStage(deps: UploadDeps): UploadStage {
   };
   return { handler, running: () => new Set(runs.keys()) };
 }
+
+/** What kills a worker does so in less; a document that is read for minutes must not keep all others back. */
+const longestSuspicionMs = 20_000;
 
 /**
  * A job whose worker has died over it may be what killed it, or may only have been beside it. So in one worker such
@@ -101,6 +107,7 @@ async function attempt(
   } catch (error) {
     // An abort has been settled by whoever aborted.
     if (context.signal.aborted) throw error;
+    if (error instanceof ReaderBusy) return afterSlowOnes(error.message);
     if (error instanceof StageFailure && !error.mayRetry) {
       return { kind: 'reject', code: error.code, reason: error.message };
     }
@@ -109,6 +116,11 @@ async function attempt(
     const reason = `gave up after ${job.retryCount + 1} tries: ${message}`;
     return { kind: 'reject', code: 'attempts_exhausted', reason };
   }
+}
+
+/** Spread, so that a hundred of them do not come back at once. */
+function afterSlowOnes(reason: string): Outcome<'upload'> {
+  return { kind: 'later', afterMs: 10_000 * (0.5 + Math.random()), reason };
 }
 
 const cancelled: Outcome<'upload'> = {

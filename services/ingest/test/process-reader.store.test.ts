@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { StageFailure } from '@vortex/contracts';
@@ -218,6 +218,32 @@ describe('a document that takes long', () => {
     controller.abort();
     await Promise.all(reads.map(({ read }) => read));
     expect(answered).toEqual(['AbortError', 'AbortError']);
+  });
+
+  it('is sent away while many of its like wait, and keeps no small one waiting', async () => {
+    const reader = readerWith({ processes: 3, quickMs: 100, patienceMs: 50 });
+    const controller = new AbortController();
+    const spinning = await requestFor(spinningPdf(), 'application/pdf');
+    const ends: string[] = [];
+    const reads = Array.from({ length: 12 }, async (_, number) => {
+      // As many originals, each asked for once.
+      const file = `${spinning.file}-${number}`;
+      await copyFile(spinning.file, file);
+      const request = { ...spinning, file, outDir: `${spinning.outDir}-${number}` };
+      const again = () => reader.read(request, { signal: controller.signal, onProgress: () => undefined });
+      await again().catch((error: Error) => ends.push(error.name));
+      return again;
+    });
+    const small = await requestFor('A sentence.');
+    expect(await reader.readShort(small, silent)).toMatchObject({ pieces: 1 });
+    // One is read in the slow lane, four wait there; two may still be in the quick one, where nobody wants their place.
+    await until('the others are sent away', () => ends.length >= 5);
+    expect(new Set(ends)).toEqual(new Set(['ReaderBusy']));
+    const sentAway = await Promise.race(reads);
+    await expect(sentAway()).rejects.toMatchObject({ name: 'ReaderBusy' });
+    expect(await reader.readShort(small, silent)).toMatchObject({ pieces: 1 });
+    controller.abort();
+    await Promise.all(reads);
   });
 
   it('waits for its like, has all its time again in the slow lane, and is answered as ever', async () => {

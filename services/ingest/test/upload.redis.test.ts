@@ -1,6 +1,8 @@
+import { stages } from '@vortex/contracts';
 import { keys } from '@vortex/queue';
 import { until } from '@vortex/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ReaderBusy } from '../src/document-reader.ts';
 import { gate, groupSize, type IngestBench, openIngestBench, sentences, tenant } from './ingest-bench.ts';
 
 /** The life of an upload's job: what it says on the way, how it is ended, what a fault costs. */
@@ -190,6 +192,21 @@ describe('tries', () => {
     }
     expect(said[retried - 1]?.progress).toBeGreaterThan(15);
   }, 30_000);
+
+  it('a reader that is busy with long documents costs no try, and the job keeps no slot meanwhile', async () => {
+    await bench.startWorker();
+    let busy = true;
+    bench.hooks.beforeRead = async () => {
+      if (busy) throw new ReaderBusy();
+    };
+    const id = await bench.upload({ name: 'a.txt', content: sentences(60) });
+    const retry = keys.retry(stages.upload.list);
+    await until('it is put off', async () => (await bench.redis.client.zcard(retry)) === 1);
+    expect((await bench.redis.client.keys('*:proc:*')).length).toBe(0);
+    busy = false;
+    await bench.redis.client.zadd(retry, 'XX', 1, id);
+    expect(await bench.ended(id)).toMatchObject({ status: 'completed', retryCount: 0, errorCode: null });
+  });
 
   it('one that fails on every try ends the job: as many tries as it has', async () => {
     await bench.startWorker();
