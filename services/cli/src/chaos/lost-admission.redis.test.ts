@@ -53,8 +53,12 @@ test('an admission whose reply is lost is sent again, and its job, over by then,
       expect(JSON.parse(ended)).toMatchObject({ id, status: 'completed' });
       expect(proxy.counts().swallowed).toBe(before + 1);
       // It is sent again on the new connection, before anything that is asked there after it.
-      await until('it was sent again', () => submitter.isReady());
-      await submitter.areLive('interactive', [id]);
+      const answers = () =>
+        submitter.areLive('interactive', [id]).then(
+          () => true,
+          () => false,
+        );
+      await until('it was sent again', answers);
     }
     await until('nothing runs', async () =>
       (await submitter.areLive('interactive', runs)).every((live) => !live),
