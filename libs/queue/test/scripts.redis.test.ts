@@ -2,6 +2,7 @@ import { openTestRedis, startPrivateRedis, type TestRedis } from '@vortex/testki
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { keys, type Reply, runScript, texts, word, words } from '../src/index.ts';
 
+/** Every script by itself. One piece, because all of them work on the same few jobs and lists. */
 let redis: TestRedis;
 beforeAll(async () => {
   redis = await openTestRedis();

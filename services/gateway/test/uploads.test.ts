@@ -21,7 +21,7 @@ const send = (
 
 const hashOf = (text: string) => createHash('sha256').update(text).digest('hex');
 
-/** Nothing of a refused request is kept: no file, no document, no job, nothing in the queue. */
+/** One piece, because all of it is one route's word. Nothing of a refused request is kept: no file, no document, no job, nothing in the queue. */
 async function expectNothingKept({
   registry,
   originals,

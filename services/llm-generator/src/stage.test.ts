@@ -16,7 +16,7 @@ import { createOllamaClient } from './ollama-client.ts';
 import { createOpenaiClient } from './openai-client.ts';
 import { createGenerateStage } from './stage.ts';
 
-// The stage against the real mock-llm on the loopback interface, over both protocols.
+// The stage against the real mock-llm on the loopback interface, over both protocols. One piece: one mock, one stage.
 const mock = createMockLlm({ model: 'mock', law: { latencyMs: 0, tokensPerSecond: 0 } });
 let listener: Listener;
 const clients: ModelClient[] = [];

@@ -23,7 +23,8 @@ import {
 /**
  * Who acts on the queue, each as the code of src/ and libs/runtime does: submitters, workers, caretakers, time and
  * outsiders. Each looks at the model where the real one looks at Redis or remembers what it has in hand, and says
- * what it sends. Empty: there is nothing for it to do now.
+ * what it sends. Empty: there is nothing for it to do now. One piece, over 300 lines: each act is one method, and all
+ * draw from one dice, so that a seed stays one game.
  */
 export class Actors {
   readonly #model: QueueModel;

@@ -21,7 +21,8 @@ import { freePort } from './private-stack.ts';
  * median of the ratios of turns that followed each other: neighbours weigh on both of a pair, and a few lucky turns
  * decide nothing. The figures of each system are the quartile on the good side of its turns, as in chain.ts, with their
  * ratio beside the judged one. The queue is emptied between turns; an answer that is no 202 ends the bench. CPU is
- * user + system time of the server's process.
+ * user + system time of the server's process. One piece: the turns of both systems, and what they start and stop, share
+ * one Redis and one order.
  */
 export interface AcceptFigures {
   accepts_per_s: number;
