@@ -54,6 +54,13 @@ export interface GenerateContext {
   timing(name: string, ms: number): void;
 }
 
+/** What is no word of the server (a deadline, a caller that left, silence) does not tell that it is there. */
+const serverSpoke = new Set<ModelFailure['kind']>([
+  'client_error',
+  'rate_limited',
+  'server_error',
+  'malformed',
+]);
 /** Left of the deadline for the answer's way back. */
 const deliveryMs = 200;
 /** Of the time that is left: a pace varies, and an answer that is cut and late all the same serves nobody. */
@@ -122,7 +129,7 @@ export function createGenerateStage(deps: GenerateDeps) {
       if (!(error instanceof ModelFailure)) throw error;
       metrics.add('rag_llm_requests_total', { provider: model.provider, outcome: error.kind });
       const hasOthers = deps.health?.hasOthers() === true;
-      if (error.kind !== 'connect') absence.over();
+      if (serverSpoke.has(error.kind)) absence.over();
       const waitMs = error.kind === 'connect' ? absence.waitMs(context.now()) : null;
       // On the last try too: the others may be at the same server, and not have noticed yet.
       const mayWait = !deltas.started && (!hasOthers || input.attempt >= stages.generate.maxAttempts);
