@@ -13,6 +13,8 @@ export interface AugmentedPrompt {
   messages: ChatMessage[];
   /** In the prompt's order: the passage numbered n is `sources[n - 1]`; those left out for space follow. */
   sources: Source[];
+  /** Of the passages that went in, with what surrounds them. */
+  tokens: number;
 }
 
 const instructions = [
@@ -59,6 +61,7 @@ export function buildPrompt(
       { role: 'user', content: `${blocks.join('\n')}\n\nQuestion: ${question}` },
     ],
     sources: [...used, ...leftOut],
+    tokens: budgetTokens - left,
   };
 }
 

@@ -83,6 +83,7 @@ export function createRetrieveStage({
 
     const { hits, bestCosine: best } = found;
     const { degraded } = input;
+    countCandidates(metrics, hits);
     if (best !== null) metrics.observe('rag_retrieval_top_score', { index: mode }, Math.max(0, best));
     if (input.want === 'hits') {
       const about = { collection: collection.name, mode, degraded };
@@ -97,7 +98,12 @@ export function createRetrieveStage({
       const result = refusalResult(hits, { floor, best }, collection.name, degraded);
       return { kind: 'done', result: { ...result, made_from: { ...madeFrom, generation: null } } };
     }
-    const { messages, sources } = buildPrompt(input.query, hits.map(toPassage), settings.promptTokens);
+    const { messages, sources, tokens } = buildPrompt(
+      input.query,
+      hits.map(toPassage),
+      settings.promptTokens,
+    );
+    metrics.observe('rag_context_tokens', {}, tokens);
     const { query, want, stream, top_k, max_tokens } = input;
     return {
       kind: 'forward',
@@ -152,6 +158,18 @@ export function createRetrieveStage({
       neighboursOf: ({ chunk }) => around?.get(chunk.id),
     });
   }
+}
+
+/** Hits of the cache are counted like those of a search: it is the question that is measured. */
+function countCandidates(metrics: Metrics, hits: readonly FoundHit[]): void {
+  const found = {
+    dense: hits.filter(({ dense }) => dense !== null).length,
+    sparse: hits.filter(({ sparse }) => sparse !== null).length,
+    fused: hits.length,
+  };
+  metrics.observe('rag_retrieval_candidates', { index: 'dense' }, found.dense);
+  metrics.observe('rag_retrieval_candidates', { index: 'sparse' }, found.sparse);
+  metrics.observe('rag_retrieval_candidates', { index: 'fused' }, found.fused);
 }
 
 type Rejection = Extract<Outcome<'retrieve'>, { kind: 'reject' }>;

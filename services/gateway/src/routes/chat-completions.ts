@@ -71,7 +71,7 @@ async function completeAtOnce(
   const { answer } = await metered(parts.meter, exchange, 'sync', async () => {
     const { completion, ticket, cache } = await answerQuestion(parts, exchange, question);
     const outcome = completion.answered ? ('ok' as const) : ('refused' as const);
-    return { outcome, answer: queryAnswer(completion, exchange, ticket, cache) };
+    return { outcome, cache, answer: queryAnswer(completion, exchange, ticket, cache) };
   });
   const completed = chatCompletionOf(model, exchange.receivedAt, answer, detailsOf(answer));
   return jsonAnswer(exchange, completed, 200, { 'X-Vortex-Cache': answer.cache ?? 'bypass' });
