@@ -4,7 +4,8 @@ import { join, relative } from 'node:path';
 /**
  * Who may import whom. npm hoists, so an undeclared import still resolves; this reads every import and
  * holds it against the table below and against the room's own package.json. Run by `npm run check`.
- * Tests, benches and the chaos suite are free to import any room, and packages of the root's devDependencies.
+ * Tests, benches, the chaos suite and the source of the dashboards (`monitoring`, which no service loads) are free to import
+ * any room, and packages of the root's devDependencies.
  */
 const anyLib = 'any lib but testkit';
 const roomTable: Record<string, readonly string[] | typeof anyLib> = {
@@ -78,7 +79,9 @@ for (const kind of ['libs', 'services'] as const) {
       // The test kit is imported by tests alone, so it may use what they may.
       const forTestsOnly =
         room === 'testkit' ||
-        /\.test\.ts$|[/](test|bench|chaos|chapters|fixtures|__fixtures__)[/]|conformance\.ts$/.test(place);
+        /\.test\.ts$|[/](test|bench|chaos|chapters|fixtures|__fixtures__|monitoring)[/]|conformance\.ts$/.test(
+          place,
+        );
       for (const match of readFileSync(file, 'utf8').matchAll(importPattern)) {
         const specifier = match[1] ?? match[2] ?? match[3] ?? '';
         if (specifier.startsWith('.')) {

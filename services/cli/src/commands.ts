@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
-import { collect, commandOf, instanceCommandOf, wholeNumber } from './command-options.ts';
+import { collect, commandOf, decimal, instanceCommandOf, wholeNumber } from './command-options.ts';
 import { addDeadCommands } from './dead-commands.ts';
 import { addDocumentCommands } from './document-commands.ts';
 import { repositoryRoot } from './folders.ts';
@@ -36,6 +36,15 @@ export function buildProgram(): Command {
     .option('--no-demo', "leave Vortex's own documentation out")
     .option('-y, --yes', 'install what is missing without asking', false)
     .option('--set <section.key=value>', 'a setting (docs/03-configuration.md); repeatable', collect, [])
+    .option('--observe', 'watch it with Prometheus, Alertmanager and the Redis exporter', false)
+    .addOption(
+      new Option(
+        '--observe-speed <factor>',
+        'for drills: windows and waits of the rules so many times shorter',
+      )
+        .argParser(decimal(1, 60))
+        .default(1),
+    )
     .action(async (options) => {
       const { up } = await import('./up.ts');
       await up(options, createTerminal());
