@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
-import { collect, commandOf, instanceCommandOf, wholeNumber } from './command-options.ts';
+import { collect, commandOf, decimal, instanceCommandOf, wholeNumber } from './command-options.ts';
 import { addDeadCommands } from './dead-commands.ts';
 import { addDocumentCommands } from './document-commands.ts';
 import { repositoryRoot } from './folders.ts';
@@ -63,6 +63,12 @@ export function buildProgram(): Command {
       const { showStatus } = await import('./status-command.ts');
       if (!(await showStatus(options))) process.exitCode = 1;
     });
+
+  instanceCommand('top', 'the same as a live view: stages, depths, ages, replicas, breakers, rates')
+    .option('--interval <seconds>', 'between two looks', decimal(0.2, 3600), 1)
+    .option('--once', 'one plain snapshot, with rates, and out', false)
+    .option('--json', 'a line of JSON for each look', false)
+    .action(async (options) => (await import('./top/top-command.ts')).top(options));
 
   instanceCommand('ask', 'ask a question')
     .argument('<question>', 'in words')
