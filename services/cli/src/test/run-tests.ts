@@ -9,6 +9,7 @@ import { CommandProblem } from '../problem.ts';
 import { ensureRedis } from '../redis/install-redis.ts';
 import type { Terminal } from '../terminal.ts';
 import { ensurePostgres } from './ensure-postgres.ts';
+import { ensurePrograms } from './ensure-programs.ts';
 import { closingLine, emptyTally, parseTally, sumTallies, type Tally } from './tally.ts';
 
 /** In this order: what is quick and finds most comes first. */
@@ -43,6 +44,7 @@ export async function runTests(
   }
   const started = performance.now();
   const environment = testEnvironment();
+  await ensurePrograms(wanted, terminal, { yes: options.yes ?? false });
   if (wanted.some((name) => name !== 'check' && name !== 'pure')) {
     await ensureRedis(terminal, { yes: options.yes ?? false });
     if (wanted.includes('store') || wanted.includes('e2e')) {
