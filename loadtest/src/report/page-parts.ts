@@ -21,7 +21,7 @@ export function figure(options: {
   const { title, sub, room, draw, legend = [], under = null } = options;
   return markup`<figure class="card">
 <figcaption><h2>${title}</h2><p class="sub">${sub}</p></figcaption>
-<div class="wide">${draw(widths[room])}</div><div class="narrow">${draw(widths.narrow)}</div>
+<div class="wide ${room}">${draw(widths[room])}</div>${room === 'full' && markup`<div class="medium">${draw(widths.medium)}</div>`}<div class="narrow">${draw(widths.narrow)}</div>
 ${legend.length > 0 && markup`<ul class="legend">${legend.map(legendEntry)}</ul>`}${under}
 </figure>`;
 }

@@ -51,11 +51,12 @@ button { font: inherit; color: var(--soft); background: none; border: 1px solid 
 .pair > * { margin: 0 0 16px; }
 .sub { color: var(--soft); font-size: 13px; margin-bottom: 10px; }
 figure svg { display: block; width: 100%; height: auto; }
-.narrow { display: none; }
+.narrow, .medium { display: none; }
 .legend { display: flex; flex-wrap: wrap; gap: 3px 16px; list-style: none; margin: 10px 0 0; padding: 0; font-size: 12.5px; color: var(--soft); }
 .legend li { display: flex; align-items: center; gap: 6px; }
 .legend svg { width: 22px; height: 12px; flex: none; }
 .scroll { overflow-x: auto; }
+.legend + .scroll { margin-top: 14px; }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 550; color: var(--soft); font-size: 12.5px; }
 th, td { padding: 5px 14px 5px 0; border-bottom: 1px solid var(--rule); vertical-align: top; }
@@ -83,7 +84,7 @@ text.row-total { fill: var(--ink); font-weight: 550; }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
 .line.p50 { stroke: var(--ink); stroke-width: 1.8; } .line.p95 { stroke: var(--other); stroke-width: 1.8; }
 .line.main, .line.ok { stroke: var(--main); } .line.other, .line.sent { stroke: var(--other); }
-.line.misses { stroke: var(--misses); stroke-dasharray: 5 4; } .line.offered { stroke: var(--offered); stroke-dasharray: 2 4; stroke-width: 2.5; }
+.line.misses { stroke: var(--misses); stroke-dasharray: 5 4; } .line.offered { stroke: var(--offered); stroke-width: 7; stroke-opacity: .38; }
 .line.flight { stroke: var(--misses); }
 .dot { stroke: none; fill: var(--main); } .dot.p95, .dot.other, .dot.sent { fill: var(--other); } .dot.p50 { fill: var(--ink); } .dot.misses, .dot.flight { fill: var(--misses); } .dot.offered { fill: var(--offered); }
 .limit { stroke: var(--bad); stroke-dasharray: 6 4; fill: none; }
@@ -102,12 +103,12 @@ text.row-total { fill: var(--ink); font-weight: 550; }
 #tip { position: fixed; z-index: 2; left: 0; top: 0; max-width: min(340px, calc(100vw - 24px)); background: var(--ink); color: var(--card); font-size: 12.5px; line-height: 1.4; padding: 5px 9px; border-radius: 6px; pointer-events: none; overflow-wrap: anywhere; }
 #tip[hidden] { display: none; }
 
-@media (max-width: 940px) { .pair { grid-template-columns: 1fr; } .tiles { grid-template-columns: repeat(4, 1fr); } }
+@media (max-width: 940px) { .wide.full { display: none; } .medium { display: block; } .pair { grid-template-columns: 1fr; } .tiles { grid-template-columns: repeat(4, 1fr); } }
 @media (max-width: 700px) {
   main { padding: 16px 10px 32px; } h1 { font-size: 22px; }
   .card { padding: 13px 12px; } .tile { padding: 9px 11px; } .tile .value { font-size: 18px; }
   .tiles { grid-template-columns: repeat(2, 1fr); }
-  .wide { display: none; } .narrow { display: block; }
+  .wide, .medium { display: none; } .narrow { display: block; }
   .spare { display: none; } th, td { padding-right: 9px; } table { font-size: 12.5px; }
   dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: 7px; }
 }

@@ -2,11 +2,12 @@ import { Markup, markup } from './markup.ts';
 import type { Scale } from './scale.ts';
 
 /**
- * Each plot is drawn twice, for a wide page and for a telephone; the style sheet shows the one that fits. Scaling
+ * Each plot is drawn for a wide page, for a telephone and, where it takes the whole width, for what is between; the
+ * style sheet shows the one that fits. Scaling
  * one drawing down would take its letters below what can be read, and drawing in the browser would leave a page
  * without script blank.
  */
-export const widths = { full: 1060, half: 510, narrow: 340 } as const;
+export const widths = { full: 1060, medium: 720, half: 510, narrow: 340 } as const;
 
 export interface Frame {
   width: number;
@@ -73,7 +74,7 @@ export function polyline(points: readonly (readonly [number, number] | null)[], 
 }
 
 /**
- * Sorted values as a line that has at most two points a pixel: thousands of samples make no finer one. Before a leap
+ * Sorted values as a line with about one point a pixel: thousands of samples make no finer one. Before a leap
  * the point left of it is kept, or a step would become a slope.
  */
 export function onceAPixel(
@@ -90,7 +91,7 @@ export function onceAPixel(
       skipped = point;
       return;
     }
-    if (skipped !== undefined) points.push(skipped);
+    if (skipped !== undefined && point[0] - skipped[0] > 1.5) points.push(skipped);
     skipped = undefined;
     points.push(point);
   });

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Group, Quantile, SloCheck, Summary } from '../summary-schema.ts';
 import { count, duration, percent, rate } from './figures.ts';
-import { headlineOf, intervalText, quantileText } from './headline.ts';
+import { headlineOf, intervalText } from './headline.ts';
 import { Markup, markup } from './markup.ts';
 import { card, facts, figure, type LegendEntry, stageLegend, table } from './page-parts.ts';
 import { pageScript } from './page-script.ts';
@@ -55,12 +55,7 @@ function head({ run, config, slo, totals, latency }: Summary): Markup {
   const isEmpty = totals.requests === 0;
   const badges: [string, string][] = [
     run.invalid.length > 0 ? ['bad', 'invalid run'] : isEmpty ? ['warn', 'empty run'] : ['good', 'valid run'],
-    ...(isEmpty
-      ? []
-      : slo.checks.map(({ met, text }): [string, string] => [
-          met ? 'good' : 'bad',
-          `${text} ${met ? 'met' : 'missed'}`,
-        ])),
+    ...(isEmpty ? [] : slo.checks.map(verdictOf)),
     ...(run.state === 'interrupted' ? [['warn', 'interrupted'] as [string, string]] : []),
     ['', `${config.mode}${load(config)}`],
     [
@@ -76,6 +71,12 @@ function head({ run, config, slo, totals, latency }: Summary): Markup {
 ${run.invalid.length > 0 && markup`<div class="alarm"><strong>These figures do not mean what was asked for.</strong><ul>${run.invalid.map((why) => markup`<li>${why}</li>`)}</ul></div>`}`;
 }
 
+/** No verdict on a percentile is sure without an upper end of its interval. */
+function verdictOf({ met, text, unit, high }: SloCheck): [string, string] {
+  if (met && unit === 'ms' && high === null) return ['warn', `${text} met, by too few samples`];
+  return [met ? 'good' : 'bad', `${text} ${met ? 'met' : 'missed'}`];
+}
+
 function load({ mode, concurrency, rate: perSecond, steps }: Summary['config']): string {
   if (mode === 'closed') return `, ${count(concurrency)} in flight`;
   if (steps !== null && steps.length > 0) return `, ${steps.map((one) => rate(one)).join(', ')}/s`;
@@ -85,10 +86,7 @@ function load({ mode, concurrency, rate: perSecond, steps }: Summary['config']):
 function tiles({ totals, latency }: Summary): Markup {
   const headline = latency[latency.headline];
   const ofQuantile = (quantile: Quantile) => ({
-    value:
-      quantile.value_ms === null || quantile.resolved
-        ? duration(quantile.value_ms)
-        : `(${duration(quantile.value_ms)})`,
+    value: bracketed(quantile),
     under: intervalText(quantile),
   });
   const offered = totals.offered_per_second;
@@ -129,6 +127,13 @@ function tiles({ totals, latency }: Summary): Markup {
   )}</div>`;
 }
 
+/** In a table: what too few samples cannot resolve stands in brackets. */
+function bracketed({ value_ms, resolved }: Quantile): string {
+  return value_ms === null || resolved ? duration(value_ms) : `(${duration(value_ms)})`;
+}
+
+const bracketNote = 'In brackets: a percentile that so few samples do not resolve.';
+
 function plots(run: RunData): Markup {
   const { summary } = run;
   const { totals, stages, config } = summary;
@@ -146,7 +151,7 @@ function plots(run: RunData): Markup {
   return markup`
 ${figure({
   title: 'Latency over time',
-  sub: `Each column is a slice of time, each cell the queries due in it that took so long; darker is more. ${isOpen ? 'Queries are placed by when they were due, so a stall shows all who came into it.' : 'A closed loop waits for its answers: during a stall it asks nothing, and few queries show it.'}`,
+  sub: `Each column is a slice of time, each cell the queries due in it that took so long; the stronger its colour, the more. ${isOpen ? 'Queries are placed by when they were due, so a stall shows all who came into it.' : 'A closed loop waits for its answers: during a stall it asks nothing, and few queries show it.'}`,
   room: 'full',
   draw: (width) => heatBand(run, width),
   legend: [
@@ -160,7 +165,7 @@ ${figure({
 <div class="pair">
 ${figure({
   title: 'Distribution',
-  sub: `${count(summary.latency[summary.latency.headline].count)} latencies of what ended well; failures and the warm-up are not among them.`,
+  sub: `${count(summary.latency[summary.latency.headline].count)} ended well; failures and the warm-up are not among them.`,
   room: 'half',
   draw: (width) => distribution(run, width),
   legend: curves,
@@ -262,8 +267,8 @@ function stepRows({ steps }: Summary): Markup {
     [
       { title: 'rate', cell: (step) => `${rate(step.rate)}/s`, isNumber: true },
       { title: 'for', cell: ({ purpose }) => purpose, isSpare: true },
-      { title: 'P50', cell: ({ response }) => quantileText(response.p50), isNumber: true, isSpare: true },
-      { title: 'P99', cell: ({ response }) => quantileText(response.p99), isNumber: true },
+      { title: 'P50', cell: ({ response }) => bracketed(response.p50), isNumber: true, isSpare: true },
+      { title: 'P99', cell: ({ response }) => bracketed(response.p99), isNumber: true },
       {
         title: 'goodput',
         cell: (step) => `${rate(step.goodput_per_second)}/s`,
@@ -299,8 +304,8 @@ ${card(
         errors,
       ),
 )}
-${replicas.length > 0 && card('By replica', null, groupRows('replica', replicas))}
-${cache.length > 0 && card('By cache', 'Hits and misses are two populations: their percentiles are not to be pooled.', groupRows('cache', cache))}
+${replicas.length > 0 && card('By replica', bracketNote, groupRows('replica', replicas))}
+${cache.length > 0 && card('By cache', 'Hits and misses are two populations, whose percentiles are not to be pooled.', groupRows('cache', cache))}
 ${tenants.length > 0 && card('By tenant', fairness === null ? null : `Jain’s fairness of their throughput: ${fairness.toFixed(3)} of 1.`, groupRows('tenant', tenants))}
 ${
   stream !== null &&
@@ -311,9 +316,9 @@ ${
       [
         { title: '', cell: ({ name }) => name },
         { title: 'samples', cell: ({ latency }) => count(latency.count), isNumber: true },
-        { title: 'P50', cell: ({ latency }) => quantileText(latency.p50), isNumber: true },
-        { title: 'P95', cell: ({ latency }) => quantileText(latency.p95), isNumber: true, isSpare: true },
-        { title: 'P99', cell: ({ latency }) => quantileText(latency.p99), isNumber: true },
+        { title: 'P50', cell: ({ latency }) => bracketed(latency.p50), isNumber: true },
+        { title: 'P95', cell: ({ latency }) => bracketed(latency.p95), isNumber: true, isSpare: true },
+        { title: 'P99', cell: ({ latency }) => bracketed(latency.p99), isNumber: true },
       ],
       [
         { name: 'first token', latency: stream.first_token },
@@ -331,8 +336,8 @@ ${
       [
         { title: '', cell: ({ name }) => name },
         { title: 'samples', cell: ({ latency }) => count(latency.count), isNumber: true },
-        { title: 'P50', cell: ({ latency }) => quantileText(latency.p50), isNumber: true },
-        { title: 'P99', cell: ({ latency }) => quantileText(latency.p99), isNumber: true },
+        { title: 'P50', cell: ({ latency }) => bracketed(latency.p50), isNumber: true },
+        { title: 'P99', cell: ({ latency }) => bracketed(latency.p99), isNumber: true },
       ],
       [
         { name: 'until accepted', latency: ingest.accept },
@@ -375,7 +380,7 @@ function groupRows(title: string, groups: readonly Group[]): Markup {
         isNumber: true,
         isSpare: true,
       },
-      { title: 'P99', cell: ({ response }) => quantileText(response.p99), isNumber: true },
+      { title: 'P99', cell: ({ response }) => bracketed(response.p99), isNumber: true },
     ],
     groups,
   );

@@ -13,7 +13,7 @@ export function waterfallPlot(rows: readonly Waterfall[], width: number): Markup
   const isNarrow = width < 500;
   const rowHeight = isNarrow ? 46 : 24;
   const frame = frameOf(width, rows.length * rowHeight + 36, {
-    left: isNarrow ? 4 : 330,
+    left: isNarrow ? 4 : width < 900 ? 305 : 330,
     right: isNarrow ? 8 : 74,
     top: 6,
   });
@@ -43,7 +43,7 @@ function nameOf({ sample }: Waterfall, isNarrow: boolean): string {
   const { n, planned_ms, replica, trace_id, attempt, cache } = sample;
   const again = attempt !== null && attempt > 1 ? `  try ${attempt}` : '';
   const hit = cache === 'hit' || cache === 'shared' ? `  cache ${cache}` : '';
-  const who = clipped(replica ?? '–', isNarrow ? 18 : 20);
+  const who = clipped(replica ?? '–', isNarrow ? 18 : 17);
   return `#${n}  ${(planned_ms / 1000).toFixed(1)} s  ${who}  ${trace_id.slice(0, isNarrow ? 6 : 8)}${again}${hit}`;
 }
 

@@ -22,7 +22,7 @@ export const testPrograms: readonly TestProgram[] = [
   {
     names: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'],
     tests: 'of pages in a real browser',
-    suites: ['store'],
+    suites: ['e2e'],
     packages: { 'apt-get': 'chromium', dnf: 'chromium', apk: 'chromium', brew: 'chromium' },
   },
 ];
