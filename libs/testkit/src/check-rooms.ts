@@ -19,6 +19,7 @@ const roomTable: Record<string, readonly string[] | typeof anyLib> = {
   'vector-store': ['contracts', 'observability'],
   documents: ['contracts', 'observability'],
   routing: ['contracts'],
+  terminal: [],
   client: ['contracts'],
   testkit: anyLib,
   'mock-llm': ['config', 'observability'],

@@ -73,6 +73,12 @@ export function buildProgram(): Command {
       if (!(await showStatus(options))) process.exitCode = 1;
     });
 
+  instanceCommand('top', 'the same as a live view: stages, depths, ages, replicas, breakers, rates')
+    .option('--interval <seconds>', 'between two looks', decimal(0.2, 3600), 1)
+    .option('--once', 'one plain snapshot, with rates, and out', false)
+    .option('--json', 'a line of JSON for each look', false)
+    .action(async (options) => (await import('./top/top-command.ts')).top(options));
+
   instanceCommand('ask', 'ask a question')
     .argument('<question>', 'in words')
     .option('--collection <name>', 'documents to answer from')

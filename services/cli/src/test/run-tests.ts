@@ -10,6 +10,7 @@ import { ensureRedis } from '../redis/install-redis.ts';
 import type { Terminal } from '../terminal.ts';
 import { ensurePostgres } from './ensure-postgres.ts';
 import { ensurePrometheus } from './ensure-prometheus.ts';
+import { ensurePrograms } from './ensure-programs.ts';
 import { closingLine, emptyTally, parseTally, sumTallies, type Tally } from './tally.ts';
 
 /** In this order: what is quick and finds most comes first. */
@@ -47,6 +48,7 @@ export async function runTests(
   if (wanted.includes('pure') || wanted.includes('e2e')) {
     await ensurePrometheus(terminal, { yes: options.yes ?? false });
   }
+  await ensurePrograms(wanted, terminal, { yes: options.yes ?? false });
   if (wanted.some((name) => name !== 'check' && name !== 'pure')) {
     await ensureRedis(terminal, { yes: options.yes ?? false });
     if (wanted.includes('store') || wanted.includes('e2e')) {
