@@ -19,4 +19,5 @@ export * from './query/1-encode.ts';
 export * from './query/2-retrieve.ts';
 export * from './query/3-generate.ts';
 export * from './query/4-chunks.ts';
+export * from './timings.ts';
 export * from './vector-codec.ts';

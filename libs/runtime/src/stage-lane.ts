@@ -350,6 +350,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       deadline_at: job.deadline_at,
       enqueued_at: now() + delayMs,
       first_at: job.first_at ?? job.enqueued_at,
+      timings_ms: withTry(run, now() + delayMs),
       ...(isGenerator && { replica: undefined, exclude: failedAt(job, blame) }),
     });
     const fields = {
@@ -379,6 +380,13 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
         if (blame !== undefined) countBroke(settled, blame.code);
       },
     );
+  }
+
+  /** From the list it was put on until it is due again: the next try's wait is counted from there. */
+  function withTry({ job, claimedAt }: Run, dueAt: number): TimingsMs {
+    const name = `retry_${stage}`;
+    const before = job.timings_ms[name] ?? 0;
+    return { ...job.timings_ms, [name]: before + dueAt - (job.enqueued_at ?? claimedAt) };
   }
 
   /** The replicas that have failed at the job, this one with them. */

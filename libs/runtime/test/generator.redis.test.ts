@@ -83,7 +83,13 @@ test('a failed try gives up the lease and its replica, so that another may take 
   await until('the second has it', () => second.runs.length === 1);
   expect(await load(1)).toBe('0');
   second.runs[0]?.end();
-  expect(JSON.parse(await answer)).toMatchObject({ status: 'completed', attempt: 2 });
+  const completion = JSON.parse(await answer);
+  expect(completion).toMatchObject({ status: 'completed', attempt: 2 });
+  // The failed try and its wait are a duration of their own, not left out of the account.
+  expect(completion.timings_ms).toMatchObject({
+    retry_generate: expect.any(Number),
+    generate: expect.any(Number),
+  });
   expect(await load(2)).toBe('0');
 });
 

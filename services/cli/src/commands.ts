@@ -101,6 +101,7 @@ export function buildProgram(): Command {
           'ingest-accept',
           'overload',
           'search',
+          'timings',
         ]),
     )
     .option('--dataset <folder>', 'query, ingest, search: a folder in BEIR format')

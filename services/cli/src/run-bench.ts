@@ -15,7 +15,8 @@ export type BenchKind =
   | 'ingest-accept'
   | 'ingest'
   | 'overload'
-  | 'search';
+  | 'search'
+  | 'timings';
 
 const withDataset: readonly BenchKind[] = ['query', 'ingest', 'search'];
 
@@ -107,6 +108,10 @@ async function load(kind: BenchKind): Promise<(options: BenchOptions) => Promise
     case 'search': {
       const { runSearchBench } = await import('./bench/search.ts');
       return async (options) => ({ ...(await runSearchBench(options)) });
+    }
+    case 'timings': {
+      const { runTimingsBench } = await import('./bench/timings.ts');
+      return async (options) => ({ ...(await runTimingsBench(options)) });
     }
     case 'query': {
       const { runQueryBench } = await import('./bench/query.ts');

@@ -51,11 +51,13 @@ export async function beginAnswer(
   if (mode !== 'default') metrics.add('rag_cache_lookups_total', { cache: 'answer', result: 'bypass' });
   const isAsked = mode === 'default' && slot !== null;
   const { outcome, answer } = isAsked ? await answers.read(slot) : { outcome: 'bypass' as const };
+  if (mode === 'default') exchange.lap('cache_lookup');
   if (answer !== undefined) {
     const id = newId('qry');
     exchange.jobId = id;
     const timeoutMs = question.deadline_ms ?? settings.query_timeout_ms;
-    const ticket = { id, admitMs: exchange.elapsedMs(), timeoutMs };
+    const ticket = { id, timeoutMs };
+    exchange.lap('admit');
     const completion = { id, v: 1, attempt: 1, status: 'completed', timings_ms: {}, ...answer } as const;
     return { ticket, given: Promise.resolve({ completion, ticket, cache: outcome }) };
   }
@@ -63,9 +65,9 @@ export async function beginAnswer(
   if (question.stream === true && !parts.submitter.isReady())
     throw new QueueUnavailable('redis does not answer');
   const prepared = await prepare(parts, exchange, question);
-  const { admitMs, timeoutMs } = prepared;
+  const { timeoutMs } = prepared;
   const { id } = prepared.job;
-  const ticket = { id, admitMs, timeoutMs };
+  const ticket = { id, timeoutMs };
 
   async function run(): Promise<GivenAnswer> {
     if (!isAsked) {
@@ -90,7 +92,7 @@ export async function beginAnswer(
         }
         metrics.add('api_gateway_shared_queries_total', {});
         // Its times are those of another question's way; this one only waited.
-        const completion = { ...shown, id, timings_ms: { shared: exchange.elapsedMs() - admitMs } };
+        const completion = { ...shown, id, timings_ms: { shared: exchange.sinceLapMs() } };
         return { completion, ticket, cache: 'shared' };
       } catch (error) {
         // What failed was another question's job, with that one's deadline; this one has a try of its own.

@@ -41,6 +41,7 @@ export function queryEndpoint(parts: GatewayParts): Endpoint {
     problems: [400, 404, 409, 413, 415, 422, 502, 503, 504],
     async handle(context, exchange) {
       const request = await readJson(context, schemas.queryRequest, parts.settings.max_body_bytes);
+      exchange.lap('receive');
       if (request.stream === true && request.async === true) {
         throw gatewayProblem('validation', {
           detail: 'An answer can be streamed or fetched later, not both.',
@@ -69,8 +70,8 @@ async function answerAtOnce(
   request: QueryRequest,
 ): Promise<Response> {
   const { response } = await metered(parts.meter, exchange, 'sync', async () => {
-    const { completion, ticket, cache } = await answerQuestion(parts, exchange, request);
-    const answer = queryAnswer(completion, exchange, ticket, cache);
+    const { completion, cache } = await answerQuestion(parts, exchange, request);
+    const answer = queryAnswer(completion, exchange, cache);
     const headers = { 'Server-Timing': serverTiming(answer.timings_ms), 'X-Vortex-Cache': cache };
     return {
       outcome: answer.answered ? ('ok' as const) : ('refused' as const),
@@ -114,10 +115,10 @@ async function streamAnswer(
     async (send) => {
       send(JSON.stringify({ id: running.id, request_id: exchange.requestId }), 'start');
       try {
-        const { completion, ticket, cache } = await running.tell(({ event, data }) =>
+        const { completion, cache } = await running.tell(({ event, data }) =>
           send(JSON.stringify(data), event),
         );
-        send(JSON.stringify(queryAnswer(completion, exchange, ticket, cache)), 'done');
+        send(JSON.stringify(queryAnswer(completion, exchange, cache)), 'done');
       } catch (error) {
         const failure = problemOf(error) ?? internalProblem();
         send(JSON.stringify(problemFor(failure, exchange)), 'error');

@@ -19,10 +19,11 @@ export function searchEndpoint(parts: GatewayParts): Endpoint {
     problems: [400, 404, 409, 413, 415, 422, 502, 503, 504],
     async handle(context, exchange) {
       const request = await readJson(context, schemas.searchRequest, parts.settings.max_body_bytes);
+      exchange.lap('receive');
       const { response } = await metered(parts.meter, exchange, 'sync', async () => {
         const prepared = await prepare(parts, exchange, { ...request, want: 'hits' });
         const completion = await awaitResult<Hits>(parts, exchange, prepared);
-        const timings = timingsOf(completion.timings_ms, exchange, prepared);
+        const timings = timingsOf(completion.timings_ms, exchange);
         const found = {
           hits: completion.hits,
           collection: completion.collection,
