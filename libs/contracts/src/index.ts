@@ -6,6 +6,7 @@ export * from './http.ts';
 export * from './http-collections.ts';
 export * from './http-dead-letters.ts';
 export * from './http-documents.ts';
+export * from './http-explain.ts';
 export * from './http-jobs.ts';
 export * from './http-replicas.ts';
 export * from './http-webhooks.ts';

@@ -10,6 +10,7 @@ export type BenchKind =
   | 'cache'
   | 'chain'
   | 'encoder'
+  | 'explain'
   | 'query'
   | 'floor'
   | 'ingest-accept'
@@ -86,6 +87,10 @@ async function load(kind: BenchKind): Promise<(options: BenchOptions) => Promise
     case 'encoder': {
       const { runEncoderBench } = await import('./bench/encoder.ts');
       return async (options) => ({ ...(await runEncoderBench(options)) });
+    }
+    case 'explain': {
+      const { runExplainBench } = await import('./bench/explain.ts');
+      return async (options) => ({ ...(await runExplainBench(options)) });
     }
     case 'floor': {
       const { runFloorBench } = await import('./bench/floor.ts');

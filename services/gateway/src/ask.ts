@@ -19,7 +19,7 @@ import {
 } from '@vortex/contracts';
 import type { SubmitOptions, SubmittedJob, Submitter } from '@vortex/queue';
 import { cancelInBackground } from './cancel-in-background.ts';
-import type { GatewayDependencies } from './dependencies.ts';
+import type { GatewayDependencies, GatewayParts } from './dependencies.ts';
 import type { Exchange } from './exchange.ts';
 import { jobHeaderOf } from './job-header.ts';
 import { ClientGone, deadlineProblem, failureProblem, type HttpProblem } from './problem.ts';
@@ -63,8 +63,18 @@ export interface JobTicket {
   generates?: boolean;
 }
 
+export interface GivenAnswer {
+  completion: Completed<Answer>;
+  question: Question;
+  cache: CacheOutcome;
+  /** The id of the identical question whose answer it is. */
+  sharedWith?: string;
+}
+
 export interface PreparedJob extends Omit<JobTicket, 'id'> {
   job: SubmittedJob;
+  /** What it was made of: its end is written down with it. Absent where nobody will ask how it came about. */
+  question?: Question;
 }
 
 /** @throws HttpProblem 404 `collection_not_found`, before anything is queued. */
@@ -109,7 +119,7 @@ export async function prepare(
     job.candidates = deps.replicas.candidates((Math.random() * 2 ** 32) >>> 0);
   if (question.track === true) job.track = { type: 'query' };
   exchange.lap('admit');
-  return { job, timeoutMs, generates: question.want !== 'hits' };
+  return { job, timeoutMs, generates: question.want !== 'hits', question };
 }
 
 export async function assertCollection(deps: GatewayDependencies, name: string | undefined): Promise<void> {
@@ -130,7 +140,7 @@ export async function assertCollection(deps: GatewayDependencies, name: string |
  */
 export async function awaitResult<Result extends object>(
   deps: Pick<GatewayDependencies, 'log'> &
-    Partial<Pick<GatewayDependencies, 'door'>> & {
+    Partial<Pick<GatewayParts, 'door' | 'notes'>> & {
       submitter: Pick<Submitter, 'submit' | 'cancel'>;
     },
   exchange: Exchange,
@@ -154,14 +164,18 @@ export async function awaitResult<Result extends object>(
     answered = resultOf<Result>(completion, job.id, exchange);
     return answered;
   } catch (error) {
-    if (!waiting.signal.aborted) throw error;
-    void cancelInBackground(submitter, job, log);
-    if (gone.aborted) throw new ClientGone();
-    throw timedOut(exchange, prepared.timeoutMs);
+    const failure = waiting.signal.aborted ? gaveUp() : error;
+    if (prepared.question !== undefined) deps.notes?.failed(exchange, prepared.question, failure);
+    throw failure;
   } finally {
     visit?.leave({ answered: answered !== undefined, generationMs: answered?.timings_ms.generate });
     clearTimeout(timer);
     gone.removeEventListener('abort', giveUp);
+  }
+
+  function gaveUp(): Error {
+    void cancelInBackground(submitter, job, log);
+    return gone.aborted ? new ClientGone() : timedOut(exchange, timeoutMs);
   }
 }
 
@@ -215,16 +229,14 @@ export function serverTiming(timings: TimingsMs): string {
     .join(', ');
 }
 
+/** The answer as its client reads it; its part of the story is written down with the same durations. */
 export function queryAnswer(
-  completion: Completed<Answer>,
+  { notes }: Pick<GatewayParts, 'notes'>,
   exchange: Exchange,
-  cache: CacheOutcome,
+  { completion, cache, question, sharedWith }: GivenAnswer,
 ): QueryResponse {
   const { status: _status, v: _v, made_from: _madeFrom, ...answer } = completion;
-  return {
-    ...answer,
-    cache,
-    timings_ms: timingsOf(completion.timings_ms, exchange),
-    request_id: exchange.requestId,
-  };
+  const timings = timingsOf(completion.timings_ms, exchange);
+  notes.answered(exchange, question, { ...answer, timings_ms: timings, cache, sharedWith });
+  return { ...answer, cache, timings_ms: timings, request_id: exchange.requestId };
 }

@@ -1,6 +1,6 @@
 import { maxAnswerTokens, type QueryResponse } from '@vortex/contracts';
-import { answerQuestion, type GivenAnswer } from '../answer-question.ts';
-import { type Question, queryAnswer, serverTiming } from '../ask.ts';
+import { answerQuestion } from '../answer-question.ts';
+import { type GivenAnswer, type Question, queryAnswer, serverTiming } from '../ask.ts';
 import {
   annotationsOf,
   chatCompletion,
@@ -70,9 +70,9 @@ async function completeAtOnce(
   question: Question,
 ): Promise<Response> {
   const { answer } = await metered(parts.meter, exchange, 'sync', async () => {
-    const { completion, cache } = await answerQuestion(parts, exchange, question);
-    const outcome = completion.answered ? ('ok' as const) : ('refused' as const);
-    return { outcome, answer: queryAnswer(completion, exchange, cache) };
+    const given = await answerQuestion(parts, exchange, question);
+    const outcome = given.completion.answered ? ('ok' as const) : ('refused' as const);
+    return { outcome, answer: queryAnswer(parts, exchange, given) };
   });
   const completed = chatCompletionOf(model, exchange.receivedAt, answer, detailsOf(answer));
   return jsonAnswer(exchange, completed, 200, {
@@ -111,7 +111,7 @@ async function streamCompletion(
       try {
         const { given, complete } = await tellText(running, (content) => chunk({ content }));
         if (!complete) throw textWasTakenBack();
-        const answer = queryAnswer(given.completion, exchange, given.cache);
+        const answer = queryAnswer(parts, exchange, given);
         chunk({ annotations: annotationsOf(answer) }, null, { x_rag: detailsOf(answer) });
         chunk({}, finishReasonOf(answer));
         if (withUsage) send(JSON.stringify({ ...head, choices: [], usage: usageOf(answer) }));
