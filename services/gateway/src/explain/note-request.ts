@@ -77,8 +77,7 @@ export function createRequestNotes(deps: {
         stage = null,
         timings_ms = { ...exchange.laps },
       } = problem ?? {};
-      const status =
-        code === 'deadline_exceeded' || code === 'cancelled' ? (code as 'cancelled') : ('failed' as const);
+      const status = code === 'deadline_exceeded' || code === 'cancelled' ? code : 'failed';
       note(exchange, question, { status, error: { code, message: detail, stage }, timings_ms });
     },
     queued(exchange, question) {
