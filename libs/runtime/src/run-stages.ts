@@ -32,7 +32,7 @@ import { createIsolation } from './isolation.ts';
 import type { JobSource } from './job-source.ts';
 import { beginCounting, createJobTally } from './job-tally.ts';
 import type { ReplicaHealth } from './replica-health.ts';
-import type { LaneOf } from './stage-handler.ts';
+import type { LaneOf, NoteExplained } from './stage-handler.ts';
 import { createStageLane, type StageLane } from './stage-lane.ts';
 
 export interface RunStagesOptions {
@@ -46,6 +46,8 @@ export interface RunStagesOptions {
   lanes: { [Stage in StageName]?: LaneOf<Stage> };
   /** Generators only: the replica's own address (where /healthz answers) and how much it takes at once. */
   replica?: { url: string; slots: number; health?: ReplicaHealth };
+  /** Where queries' stages and ends are written down, for who asks later. */
+  explain?: NoteExplained;
   /** On stop: how long running jobs may take before they are given back. Below the orchestrator's grace period. */
   drainBudgetMs: number;
   leaseMs?: number;
@@ -197,6 +199,8 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
       handler: entry.handler,
       consumer,
       isolation,
+      workerName: options.workerName,
+      ...(options.explain && { explain: options.explain }),
       isCancelled: (id) => cancelFeed.has(id),
       publishFrame: (name, text) => {
         commands.publish(keys.framesChannel(name), text).catch(() => undefined);

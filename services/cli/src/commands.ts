@@ -89,6 +89,17 @@ export function buildProgram(): Command {
       await ask(question, options);
     });
 
+  instanceCommand(
+    'explain',
+    'how the answer to a past query came about: time, tries, ranks, prompt, citations',
+  )
+    .argument('<id>', 'of the answer (its field id), or of an asynchronous query')
+    .option('--json', 'for programs', false)
+    .action(async (id, options) => {
+      const { explain } = await import('./explain-command.ts');
+      await explain(id, options);
+    });
+
   addDocumentCommands(program);
   addReplicaCommands(program);
   addDeadCommands(program);
@@ -111,11 +122,13 @@ export function buildProgram(): Command {
           'chain',
           'encoder',
           'query',
+          'explain',
           'floor',
           'ingest',
           'ingest-accept',
           'overload',
           'search',
+          'timings',
         ]),
     )
     .option('--dataset <folder>', 'query, ingest, search: a folder in BEIR format')

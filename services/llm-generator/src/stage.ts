@@ -1,7 +1,9 @@
 import {
   type Answer,
   type AnswerFrameBody,
+  type ExplainedGeneration,
   type GenerateInput,
+  maxExplained,
   type Outcome,
   StageFailure,
   stages,
@@ -52,6 +54,7 @@ export interface GenerateContext {
   now(): number;
   emit(frame: AnswerFrameBody): void;
   timing(name: string, ms: number): void;
+  explain(tell: () => object): void;
 }
 
 /** What is no word of the server (a deadline, a caller that left, silence) does not tell that it is there. */
@@ -153,6 +156,27 @@ export function createGenerateStage(deps: GenerateDeps) {
     if (filter.invented > 0) degraded.push('invented_citation_removed');
     if (end.finish === 'length') degraded.push('answer_truncated');
     if (end.finish === 'length' && maxTokens < wanted) degraded.push('answer_cut_to_deadline');
+    context.explain(
+      (): ExplainedGeneration => ({
+        ...{
+          worker: deps.workerName,
+          replica: deps.replicaUrl,
+          provider: model.provider,
+          model: model.model,
+        },
+        tokens: { prompt: end.promptTokens, answer: { allowed: maxTokens, used: end.completionTokens } },
+        finish: end.finish,
+        citations: {
+          kept: citations.slice(0, maxExplained.citations).map(({ marker, chunk_id, answer_span }) => ({
+            ...{ marker, chunk_id, answer_span },
+          })),
+          removed: filter.removed,
+          kept_count: citations.length,
+          removed_count: filter.invented,
+        },
+        degraded,
+      }),
+    );
     return {
       kind: 'done',
       result: {
