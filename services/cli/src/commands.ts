@@ -170,6 +170,24 @@ export function buildProgram(): Command {
       await evaluate(options, createTerminal());
     });
 
+  command('model', 'put the embedding model into a folder: for an image, or a machine without network')
+    .requiredOption('--to <folder>', 'the models folder')
+    .addOption(new Option('--model <model>', 'encoder').choices(['all-minilm-l6-v2', 'bge-small-en-v1.5']))
+    .action(async (options) => {
+      const { fetchModel } = await import('./model-command.ts');
+      await fetchModel(options, createTerminal());
+    });
+
+  command('image', 'the container image; needs Linux, root and buildah')
+    .addArgument(program.createArgument('<what>', 'build it and run its containers here').choices(['check']))
+    .option('--make-base', 'make a stand-in for the base image when it is not here', false)
+    .option('--no-build', 'take the image of the last check')
+    .option('--json', 'the report, for programs', false)
+    .action(async (_what, options) => {
+      const { checkImage } = await import('./image/image-command.ts');
+      if (!(await checkImage(options, createTerminal()))) process.exitCode = 1;
+    });
+
   instanceCommand('doctor', 'what is wrong here, and what to type next').action(async (options) => {
     const { doctor } = await import('./doctor.ts');
     if (!(await doctor(options))) process.exitCode = 1;

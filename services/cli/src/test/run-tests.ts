@@ -26,6 +26,11 @@ const projects = ['pure', 'redis', 'store', 'e2e'] as const;
 /** `valkey`: what speaks to Redis, a second time on a `valkey-server`. */
 const suiteNames = ['check', 'pure', 'redis', 'valkey', 'store', 'e2e'];
 
+const imageNotChecked: Tally = {
+  ...emptyTally,
+  skipped: [{ name: 'container image', reason: 'it takes root and minutes: ./vortex image check' }],
+};
+
 /**
  * `./vortex test`: brings what the tests stand on, runs every check and every test, and closes with
  * `N passed, N failed`. False when anything failed or could not run.
@@ -64,6 +69,7 @@ export async function runTests(
     if (wanted.includes(project)) tallies.push(await runProject(project, environment));
     if (project === 'redis' && wanted.includes('valkey')) tallies.push(await runOnValkey(environment));
   }
+  if (options.only === undefined) tallies.push(imageNotChecked);
   const total = sumTallies(tallies);
 
   console.log(`\nDone in ${Math.round((performance.now() - started) / 1000)} s.`);
