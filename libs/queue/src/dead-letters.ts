@@ -17,6 +17,8 @@ export interface FoundLetter {
 }
 
 export interface RedriveOrder {
+  /** Where it is pushed: the letter's stage has a list per class. */
+  list: string;
   /** What is pushed: tries and deliveries from the beginning. */
   element: string;
   id: string;
@@ -90,8 +92,8 @@ export function createDeadLetters(redis: RedisOptions, log?: QueueLog): DeadLett
       for await (const found of newestFirst(stage)) if (found.id === id) return found;
       return null;
     },
-    async redrive({ stage, text }, { element, id, deadlineAt, cap, track }) {
-      const { list, lane } = stages[stage];
+    async redrive({ stage, text }, { list, element, id, deadlineAt, cap, track }) {
+      const { lane } = stages[stage];
       const reply: Reply = await asked(() =>
         runScript(
           client,

@@ -62,7 +62,7 @@ const bytesInList = async () =>
   (await redis.client.lrangeBuffer(keys.dead(list), 0, -1)).reduce((sum, { length }) => sum + length, 0);
 
 const order = (id: string, element = `{"id":"${id}","again":true}`) => ({
-  ...{ id, element, deadlineAt: Date.now() + 60_000, cap: 10 },
+  ...{ list, id, element, deadlineAt: Date.now() + 60_000, cap: 10 },
   track: { first: `{"id":"${id}","type":"query"}`, fields: '{"status":"queued","error":null}' },
 });
 

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
-  batchCeiling,
   batchGeneratorList,
+  batchPart,
   generatorList,
   type StageName,
   stageNames,
@@ -168,7 +168,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     { slots, health: known }: { slots: number; health?: ReplicaHealth },
   ) {
     const allowed = known?.allowance() ?? { slots, mayTake: () => true };
-    const batchSlots = Math.max(1, Math.floor(batchCeiling * allowed.slots));
+    const batchSlots = batchPart(allowed.slots);
     return {
       slots: allowed.slots,
       mayTake: (list: string) =>
