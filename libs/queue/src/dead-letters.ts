@@ -68,19 +68,27 @@ export function createDeadLetters(redis: RedisOptions, log?: QueueLog): DeadLett
 
   async function* newestFirst(stage: StageName): AsyncGenerator<FoundLetter> {
     const { list } = stages[stage];
-    // A letter that is added meanwhile moves all others away from the end, so that some are read twice.
     const seen = new Set<string>();
-    for (let read = 0; ; read += lettersPerRead) {
+    // Pieces overlap by a letter. One that is added meanwhile moves all others away from the end: what stands before
+    // a letter that was read was read too, or is new. One that goes moves them towards it: a piece without any known
+    // letter may have others before it that nobody has read yet.
+    for (let offset = 0; ; ) {
       const texts = await asked(() =>
-        client.lrangeBuffer(keys.dead(list), -read - lettersPerRead, -read - 1),
+        client.lrangeBuffer(keys.dead(list), -offset - lettersPerRead, -offset - 1),
       );
-      for (const text of texts.reverse()) {
-        const id = deadLetterId(list, text);
+      const piece = texts.reverse().map((text) => ({ id: deadLetterId(list, text), text }));
+      const known = piece.findIndex(({ id }) => seen.has(id));
+      if (known === -1 && offset > 0) {
+        offset = Math.max(0, offset - lettersPerRead + 1);
+        continue;
+      }
+      for (const { id, text } of piece.slice(known + 1)) {
         if (seen.has(id)) continue;
         seen.add(id);
         yield { id, stage, text, letter: readDeadLetter(text) };
       }
-      if (texts.length < lettersPerRead) return;
+      if (piece.length < lettersPerRead) return;
+      offset += lettersPerRead - 1;
     }
   }
 

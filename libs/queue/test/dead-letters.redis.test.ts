@@ -131,6 +131,31 @@ test('every element has an id of its own, also the same job dead twice and what 
   }
 });
 
+test.each([
+  ['all that were read', 20],
+  ['the newest', 7],
+])('%s are dropped while others are read: none of those is missed', async (_what, dropped) => {
+  for (let number = 0; number < 60; number += 1) await bury(`${number}`);
+  const read: FoundLetter[] = [];
+  for await (const one of letters.newestFirst('encode')) {
+    read.push(one);
+    if (read.length !== 20) continue;
+    for (const found of read.slice(0, dropped)) expect(await letters.drop(found)).toBe(true);
+  }
+  const numbers = Array.from({ length: 60 }, (_, place) => String(59 - place));
+  expect(read.map(({ letter }) => letter?.raw)).toEqual(numbers);
+});
+
+test('letters that come while others are read are not among them, and those are read once', async () => {
+  for (let number = 0; number < 40; number += 1) await bury(`${number}`);
+  const read: (string | undefined)[] = [];
+  for await (const { letter } of letters.newestFirst('encode')) {
+    read.push(letter?.raw);
+    if (read.length % 10 === 0) await bury(`new ${read.length}`);
+  }
+  expect(read).toEqual(Array.from({ length: 40 }, (_, place) => String(39 - place)));
+});
+
 test('redrive: the letter goes, the element stands on its list, the old end is forgotten', async () => {
   const id = await bury('{"id":"a"}', 'a');
   await redis.client.hset(keys.job('a'), { id: 'a', status: 'failed', error: 'old', payload: '{}' });
