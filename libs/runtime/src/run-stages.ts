@@ -70,8 +70,9 @@ export interface RunningStages {
 const reportMs = 1000;
 
 /**
- * How long each step of a stop may wait for a Redis that does not answer. There are five beside the drain itself,
- * and all of them end within the 6 s that the launcher allows above the drain budget.
+ * How long each step of a stop may wait for a Redis that does not answer. There are five beside the drain itself and
+ * the end of the beat thread (half a second), and all of them end within the 6 s that the launcher allows above the
+ * drain budget.
  */
 const stepMs = 1000;
 
@@ -348,7 +349,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     clearInterval(reportTimer);
     isolation.stop();
     // Beats go on to the end of the drain, and stop before the goodbye that must have the last word.
-    await beat.stop();
+    await patiently(beat.stop());
     await patiently(caretaker.stop());
     await patiently(goodbye());
     for (const { lane, consumer } of lanes.values()) {
