@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
-  batchCeiling,
   batchGeneratorList,
+  batchPart,
   generatorList,
   type StageName,
   stageNames,
@@ -72,8 +72,9 @@ export interface RunningStages {
 const reportMs = 1000;
 
 /**
- * How long each step of a stop may wait for a Redis that does not answer. There are five beside the drain itself,
- * and all of them end within the 6 s that the launcher allows above the drain budget.
+ * How long each step of a stop may wait for a Redis that does not answer. There are five beside the drain itself and
+ * the end of the beat thread (half a second), and all of them end within the 6 s that the launcher allows above the
+ * drain budget.
  */
 const stepMs = 1000;
 
@@ -167,7 +168,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     { slots, health: known }: { slots: number; health?: ReplicaHealth },
   ) {
     const allowed = known?.allowance() ?? { slots, mayTake: () => true };
-    const batchSlots = Math.max(1, Math.floor(batchCeiling * allowed.slots));
+    const batchSlots = batchPart(allowed.slots);
     return {
       slots: allowed.slots,
       mayTake: (list: string) =>
@@ -354,7 +355,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     clearInterval(reportTimer);
     isolation.stop();
     // Beats go on to the end of the drain, and stop before the goodbye that must have the last word.
-    await beat.stop();
+    await patiently(beat.stop());
     await patiently(caretaker.stop());
     await patiently(goodbye());
     for (const { lane, consumer } of lanes.values()) {
