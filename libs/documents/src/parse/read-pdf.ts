@@ -4,6 +4,7 @@ import { getDocumentProxy } from 'unpdf';
 import { PageWriter } from './page-writer.ts';
 import { assertWithin, corrupt, type ParsedText, type ParseRequest } from './parsed-text.ts';
 import { type PdfItem, textOfPage } from './pdf-lines.ts';
+import { plainLetters, withWholeLigatures } from './pdf-right-to-left.ts';
 
 /** What may stand behind the end mark: transports append a little, a cut-off file has no mark there at all. */
 const tailBytes = 4096;
@@ -69,9 +70,9 @@ async function openPdf(bytes: Buffer): Promise<Pdf> {
 async function pageText(pdf: Pdf, number: number): Promise<string> {
   try {
     const page = await pdf.getPage(number);
-    const { items } = await page.getTextContent();
+    const { items } = await withWholeLigatures(() => page.getTextContent({ disableNormalization: true }));
     page.cleanup();
-    return textOfPage(items.filter((item): item is typeof item & PdfItem => 'str' in item));
+    return plainLetters(textOfPage(items.filter((item): item is typeof item & PdfItem => 'str' in item)));
   } catch (error) {
     if (error instanceof RangeError) throw error;
     throw corrupt(`Page ${number} of the PDF cannot be read`, error);
