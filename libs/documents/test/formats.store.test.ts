@@ -52,6 +52,24 @@ describe('files that other programs made', () => {
     expect(pages).toEqual([{ start: 0 }]);
   });
 
+  it.each(['openpyxl-hidden.xlsx', 'libreoffice-hidden.ods'])('%s: sheets that are shown', async (name) => {
+    const { text, pages } = await readFileAs(await fixture(name), name);
+    expect(text).toMatch(/^# Prices\n[^#]*\n# Notes\n[^#]*fog \|$/);
+    expect(pages).toHaveLength(2);
+  });
+
+  it.each(['libreoffice-notes.odt', 'libreoffice-notes.docx', 'libreoffice-notes.rtf'])(
+    '%s: notes are kept; comments, hidden text and page headers are not',
+    async (name) => {
+      const { text } = await readFileAs(await fixture(name), name);
+      expect(text).toMatch(/^# Pond rules for newts\n\nThe newt sleeps under the stone\.(?: \(The|\[1\] It)/);
+      expect(text).toContain('The crested newt is protected since 1979.');
+      expect(text).toContain('\n\nMind this line of reeds.\n\nFeed at dawn. Clean at dusk.\n\n');
+      expect(text).toContain('An endnote on Öland.');
+      expect(text).not.toMatch(/frogs|bob|heron|circular/);
+    },
+  );
+
   it.each([
     ['scan.pdf', /^no_text_layer: .*OCR/],
     ['locked.pdf', /^encrypted_pdf: .*password/],
