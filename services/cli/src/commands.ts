@@ -99,6 +99,7 @@ export function buildProgram(): Command {
           'floor',
           'ingest',
           'ingest-accept',
+          'observe',
           'overload',
           'search',
         ]),

@@ -14,6 +14,7 @@ export type BenchKind =
   | 'floor'
   | 'ingest-accept'
   | 'ingest'
+  | 'observe'
   | 'overload'
   | 'search';
 
@@ -99,6 +100,10 @@ async function load(kind: BenchKind): Promise<(options: BenchOptions) => Promise
     case 'ingest': {
       const { runIngestBench } = await import('./bench/ingest.ts');
       return async (options) => ({ ...(await runIngestBench(options)) });
+    }
+    case 'observe': {
+      const { runObserveBench } = await import('./bench/observe.ts');
+      return async (options) => ({ ...(await runObserveBench(options)) });
     }
     case 'overload': {
       const { runOverloadBench } = await import('./bench/overload.ts');

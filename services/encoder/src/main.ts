@@ -2,7 +2,14 @@ import { join, resolve } from 'node:path';
 import { openCache } from '@vortex/cache';
 import { maskSecrets, readServiceConfig } from '@vortex/config';
 import { chooseThreads, createThreadEmbedder, ensureModel } from '@vortex/embedding';
-import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
+import {
+  createLogger,
+  createMetrics,
+  followLevelSignal,
+  openTracing,
+  type Readiness,
+  startProbes,
+} from '@vortex/observability';
 import { createReleaseStack, type RunningStages, runStages } from '@vortex/runtime';
 import { createEmbedStage } from './embed-stage.ts';
 import { createEmbeddingCache } from './embedding-cache.ts';
@@ -11,10 +18,13 @@ import { createEncodeStage } from './encode-stage.ts';
 const config = readServiceConfig('encoder', { env: process.env, confDir: 'conf' });
 const { name: workerName, drain_budget_ms: drainBudgetMs } = config.worker;
 const log = createLogger({ service: 'encoder', workerName, ...config.log });
+followLevelSignal(log);
 log.info({ config: maskSecrets(config) }, 'starting with this configuration');
-const metrics = createMetrics('encoder');
+const metrics = createMetrics('encoder', config.metrics);
 const parts = createReleaseStack(log);
 parts.releaseOnSignals();
+const tracing = await openTracing(config.tracing, { service: 'encoder', workerName: workerName, log });
+parts.push('tracing', () => tracing.close());
 
 let running: RunningStages | undefined;
 const readiness = (): Readiness => {
@@ -53,6 +63,7 @@ running = await runStages({
   redis: config.redis,
   log,
   metrics,
+  tracing,
   lanes: {
     // A thread holds three questions; some more are on their way from and to Redis.
     encode: { handler: createEncodeStage({ embeddings, model, metrics }), slots: 4 * choice.threads + 2 },

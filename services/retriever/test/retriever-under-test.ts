@@ -189,6 +189,8 @@ function contextOf(job: { id: string; tenant: string }): StageContext {
     },
     signal: new AbortController().signal,
     log: silentLogger,
+    span: null,
+    trace: {},
     now: () => 0,
     emit: () => {},
     timing: () => {},
