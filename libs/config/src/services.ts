@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { sections } from './sections.ts';
 
-const { redis, cache, http, worker, log, metrics, tracing, data, registry, embedding, store, retrieval } =
+const { redis, cache, explain, http, worker, log, metrics, tracing, data, registry, embedding, store } =
   sections;
-const { llm, mock_llm, gateway, ingest, webhooks } = sections;
+const { retrieval, llm, mock_llm, gateway, ingest, webhooks } = sections;
 
 /** Which sections a service reads. The launcher validates all of them before it starts anything. */
 export const serviceConfigs = {
@@ -11,6 +11,7 @@ export const serviceConfigs = {
     ...{
       redis,
       cache,
+      explain,
       http,
       worker,
       log,
@@ -24,10 +25,11 @@ export const serviceConfigs = {
       webhooks,
     },
   }),
-  encoder: z.strictObject({ redis, cache, http, worker, log, metrics, tracing, data, embedding }),
+  encoder: z.strictObject({ redis, cache, explain, http, worker, log, metrics, tracing, data, embedding }),
   retriever: z.strictObject({
     redis,
     cache,
+    explain,
     http,
     worker,
     log,
@@ -38,7 +40,7 @@ export const serviceConfigs = {
     store,
     retrieval,
   }),
-  'llm-generator': z.strictObject({ redis, cache, http, worker, log, metrics, tracing, llm }),
+  'llm-generator': z.strictObject({ redis, cache, explain, http, worker, log, metrics, tracing, llm }),
   ingest: z.strictObject({
     redis,
     http,

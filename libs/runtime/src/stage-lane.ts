@@ -1,6 +1,8 @@
 import {
   type AnswerFrameBody,
   defaultDeadlineMs,
+  type ExplainedEnd,
+  type FailedTry,
   type FailureCode,
   type InputOf,
   type JobHeader,
@@ -22,6 +24,7 @@ import {
   traceIdOf,
 } from '@vortex/observability';
 import {
+  addTry,
   type BuryOrder,
   type Consumer,
   changeHeader,
@@ -44,7 +47,7 @@ import { readEnvelope } from './read-envelope.ts';
 import type { ReplicaHealth } from './replica-health.ts';
 import { beginRunSpan } from './run-span.ts';
 import { createRunTimes } from './run-times.ts';
-import type { StageContext, StageHandler } from './stage-handler.ts';
+import type { NoteExplained, StageContext, StageHandler } from './stage-handler.ts';
 
 /**
  * Lives one stage: takes a delivery, lets the handler decide, carries the decision out.
@@ -85,6 +88,9 @@ export interface StageLaneOptions<Stage extends StageName> {
   isolation: Isolation;
   isCancelled: (id: string) => boolean;
   publishFrame: (name: string, text: string) => void;
+  workerName: string;
+  /** Where stages and ends of queries are written down; absent: nowhere. */
+  explain?: NoteExplained;
   /** A tracked job begins: `first` where nothing stands yet; `enter`: nobody may have admitted it. */
   noteBegin: (
     delivery: Delivery,
@@ -125,6 +131,8 @@ interface Run {
   /** Why the run was ended from outside. */
   interruption: DOMException | undefined;
 }
+
+const queryStages: ReadonlySet<StageName> = new Set(['encode', 'retrieve', 'generate']);
 
 /** How often deadlines and budgets of running jobs are looked at; one timer for all is cheaper than one each. */
 const watchMs = 50;
@@ -305,6 +313,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
         measure(run, 'completed');
         const value = completedText(job.id, attemptsOf(job), run.timingsMs, outcome.result);
         finish(run, value, job.track ? completedFields(value) : undefined, 'completed');
+        explainEnd(run, 'completed', null);
         return;
       }
       case 'reject':
@@ -369,6 +378,8 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       deadline_at: job.deadline_at,
       enqueued_at: now() + delayMs,
       first_at: job.first_at ?? job.enqueued_at,
+      timings_ms: withRetry(run, now() + delayMs),
+      tries: triesOf(run, reason, blame),
       ...(isGenerator && { replica: undefined, exclude: failedAt(job, blame) }),
     });
     const fields = {
@@ -395,9 +406,28 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
           ...(isGenerator && blame !== undefined && { whenBroke: () => brokeOrder(run, blame) }),
         });
         settle(run, settled, 'retried');
-        if (blame !== undefined) countBroke(settled, blame.code);
+        if (blame !== undefined) countBroke(run, settled, blame);
       },
     );
+  }
+
+  /** From the list it was put on until it is due again: the next try's wait is counted from there. */
+  function withRetry({ job, claimedAt }: Run, dueAt: number): TimingsMs {
+    const name = `retry_${stage}`;
+    const before = job.timings_ms[name] ?? 0;
+    return { ...job.timings_ms, [name]: before + dueAt - (job.enqueued_at ?? claimedAt) };
+  }
+
+  function triesOf({ job, claimedAt }: Run, reason: string, blame: JobError | undefined): FailedTry[] {
+    const { workerName: worker, replicaUrl } = options;
+    return addTry(job.tries, {
+      kind: blame === undefined ? 'later' : 'failed',
+      ...{ stage, worker },
+      ...(replicaUrl !== undefined && { replica: replicaUrl }),
+      ...(blame !== undefined && { code: blame.code }),
+      reason: reason.slice(0, 200),
+      ms: now() - claimedAt,
+    });
   }
 
   /** The replicas that have failed at the job, this one with them. */
@@ -464,6 +494,26 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     const fields = run.job.track ? failureFields(failure) : undefined;
     const event = code === 'cancelled' ? 'cancelled' : 'expired';
     toldEnd(run, { code, message }, () => finish(run, failureText(failure), fields, event));
+    explainEnd(run, code, { code, message: message.slice(0, 500), stage });
+  }
+
+  /** Of queries; one that went straight on to a gateway that waits has its end written down there. */
+  function explainEnd(run: Run, status: ExplainedEnd['status'], error: ExplainedEnd['error']): void {
+    const { job, timingsMs } = run;
+    if (options.explain === undefined || !queryStages.has(stage)) return;
+    const isUsual = status === 'completed' && job.tries === undefined && job.redelivered === 0;
+    if (isUsual && job.reply_to !== undefined) return;
+    options.explain(
+      job,
+      'end',
+      (): ExplainedEnd => ({
+        ...{ status, stage, error },
+        attempt: attemptsOf(job),
+        redelivered: job.redelivered,
+        tries: job.tries ?? [],
+        timings_ms: timingsMs,
+      }),
+    );
   }
 
   function finish(run: Run, value: string, trackFields: string | undefined, event: JobEvent): void {
@@ -486,6 +536,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       settle(run, settled, 'dead');
       countDead(settled, code);
     });
+    explainEnd(run, 'failed', { code, message: reason.slice(0, 500), stage });
   }
 
   function buryOrder(run: Run, code: FailureCode, reason: string): BuryOrder {
@@ -538,9 +589,13 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
   }
 
   /** A retry that could not be paid for has become a letter. */
-  function countBroke(settled: Promise<SettleWord>, code: FailureCode): void {
+  function countBroke(run: Run, settled: Promise<SettleWord>, { code, message }: JobError): void {
     settled.then(
-      (answer) => answer === 'BROKE' && metrics.add('rag_dead_letters_total', { queue, code }, 1),
+      (answer) => {
+        if (answer !== 'BROKE') return;
+        metrics.add('rag_dead_letters_total', { queue, code }, 1);
+        explainEnd(run, 'failed', { code, message: message.slice(0, 500), stage });
+      },
       () => undefined,
     );
   }
@@ -678,18 +733,16 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
   };
 }
 
+type RunOptions = Pick<StageLaneOptions<StageName>, 'log' | 'publishFrame' | 'now' | 'explain'>;
+
 /** A class, because one is made per job. */
 class RunContext implements StageContext {
   readonly #run: Run;
   readonly #stage: StageName;
-  readonly #options: Pick<StageLaneOptions<StageName>, 'log' | 'publishFrame' | 'now'>;
+  readonly #options: RunOptions;
   #log: Logger | undefined;
 
-  constructor(
-    run: Run,
-    stage: StageName,
-    options: Pick<StageLaneOptions<StageName>, 'log' | 'publishFrame' | 'now'>,
-  ) {
+  constructor(run: Run, stage: StageName, options: RunOptions) {
     this.#run = run;
     this.#stage = stage;
     this.#options = options;
@@ -735,6 +788,10 @@ class RunContext implements StageContext {
     if (concluded || job.reply_to === undefined) return;
     const { id, attempt, redelivered } = job;
     this.#options.publishFrame(job.reply_to, JSON.stringify({ id, attempt, redelivered, ...frame }));
+  };
+
+  readonly explain = (tell: () => object): void => {
+    this.#options.explain?.(this.#run.job, this.#stage, tell);
   };
 
   readonly timing = (name: string, ms: number): void => {

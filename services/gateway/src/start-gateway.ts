@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { openCache } from '@vortex/cache';
+import { createExplainStore, openCache } from '@vortex/cache';
 import type { ServiceConfig } from '@vortex/config';
+import { explainParts } from '@vortex/contracts';
 import { createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel } from '@vortex/embedding';
 import { countCare, createMetrics, type Logger, noTracing, openTracing } from '@vortex/observability';
@@ -47,6 +48,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     file: join(data.dir, 'registry.db'),
   });
   const cache = openCache(config.cache, { metrics, log });
+  const explain = createExplainStore({ cache, settings: config.explain, parts: explainParts, log });
   const originalsDir = join(data.dir, 'originals');
   const incomingDir = incomingFolder(originalsDir);
   const watch = createJobWatch({ registry, inspector, log });
@@ -60,6 +62,8 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     settings: config.gateway,
     cache,
     answerTtlMs: config.cache.answer_ttl_ms,
+    explain,
+    explainQuestion: config.explain.question,
     submitter,
     inspector,
     deadLetters,
@@ -123,6 +127,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     await submitter.close();
     inspector.close();
     deadLetters.close();
+    explain.close();
     cache.close();
     await registry.close();
     await probes?.close();

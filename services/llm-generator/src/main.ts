@@ -1,5 +1,6 @@
-import { announceSettings, openCache, settingsFingerprint } from '@vortex/cache';
+import { announceSettings, createExplainStore, openCache, settingsFingerprint } from '@vortex/cache';
 import { maskSecrets, readServiceConfig } from '@vortex/config';
+import { explainParts } from '@vortex/contracts';
 import {
   createLogger,
   createMetrics,
@@ -40,6 +41,8 @@ const { provider, model: modelName } = model;
 const fingerprint = settingsFingerprint({ provider, modelName, maxTokens, temperature });
 const cache = openCache(config.cache, { metrics, log });
 parts.push('cache', () => cache.close());
+const explain = createExplainStore({ cache, settings: config.explain, parts: explainParts, log });
+parts.push('stories', () => explain.close());
 const announced = announceSettings(cache, 'generate', fingerprint);
 parts.push('settings in the cache', () => announced.stop());
 running = await runStages({
@@ -49,6 +52,7 @@ running = await runStages({
   log,
   metrics,
   tracing,
+  explain: explain.note,
   lanes: {
     generate: {
       handler: createGenerateStage({

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
-import { announceSettings, openCache, settingsFingerprint } from '@vortex/cache';
+import { announceSettings, createExplainStore, openCache, settingsFingerprint } from '@vortex/cache';
 import { maskSecrets, readServiceConfig } from '@vortex/config';
+import { explainParts } from '@vortex/contracts';
 import { createContentStore } from '@vortex/documents';
 import {
   createLogger,
@@ -81,6 +82,8 @@ const settings = { topK, relevanceFloor, promptTokens, mode };
 const fingerprint = settingsFingerprint({ ...settings, promptTemplate: promptTemplate() });
 const cache = openCache(config.cache, { metrics, log });
 parts.push('cache', () => cache.close());
+const explain = createExplainStore({ cache, settings: config.explain, parts: explainParts, log });
+parts.push('stories', () => explain.close());
 const announced = announceSettings(cache, 'retrieve', fingerprint);
 parts.push('settings in the cache', () => announced.stop());
 running = await runStages({
@@ -90,6 +93,7 @@ running = await runStages({
   log,
   metrics,
   tracing,
+  explain: explain.note,
   lanes: {
     retrieve: {
       handler: createRetrieveStage({
