@@ -48,6 +48,8 @@ export function planObservers(plan: InstancePlan, options: ObserverOptions): Pla
       logFile: join(options.logs, `${name}.log`),
       niceness: 0,
       stopBudgetMs,
+      // Nobody waits for what is only watched.
+      niceness: 5,
       upstreamUrls: [],
     };
   };
