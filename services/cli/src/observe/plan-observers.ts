@@ -46,7 +46,6 @@ export function planObservers(plan: InstancePlan, options: ObserverOptions): Pla
       url: `http://${address}`,
       probe: { kind: 'http', url: `http://${address}${more.readyPath}` },
       logFile: join(options.logs, `${name}.log`),
-      niceness: 0,
       stopBudgetMs,
       // Nobody waits for what is only watched.
       niceness: 5,
