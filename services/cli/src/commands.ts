@@ -126,6 +126,7 @@ export function buildProgram(): Command {
           'floor',
           'ingest',
           'ingest-accept',
+          'observe',
           'overload',
           'search',
           'timings',
