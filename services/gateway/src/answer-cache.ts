@@ -26,7 +26,7 @@ import type { Question } from './ask.ts';
  * that an outdated answer is overwritten where it stands and can be counted.
  */
 export interface AnswerCache {
-  /** Null: such a question is not kept (unknown or empty collection), or no cache is configured. */
+  /** Null: such a question is not kept (unknown or empty collection). Sharing goes by the slot too, also without a cache. */
   slotFor(question: Question): Promise<AnswerSlot | null>;
   read(slot: AnswerSlot): Promise<{ outcome: Exclude<CacheOutcome, 'shared'>; answer?: Answer }>;
   /** Keeps an answer if it is whole and says what it was made from. Not waited for. */

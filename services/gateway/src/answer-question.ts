@@ -94,7 +94,8 @@ export async function beginAnswer(
         return { completion, ticket, cache: 'shared' };
       } catch (error) {
         // What failed was another question's job, with that one's deadline; this one has a try of its own.
-        if (seat.isFirst || !mayAskAnew || !mayGoOtherwise(error)) throw error;
+        const isLate = exchange.elapsedMs() >= timeoutMs;
+        if (seat.isFirst || !mayAskAnew || isLate || !mayGoOtherwise(error)) throw error;
         listener.silence();
       }
     }
@@ -105,7 +106,7 @@ export async function beginAnswer(
 function mayGoOtherwise(error: unknown): boolean {
   if (error instanceof ClientGone) return false;
   const status = problemOf(error)?.problem.status ?? 500;
-  return status >= 500 || status === 499 || status === 429;
+  return status >= 500 || status === 499;
 }
 
 /** A second job's frames must not follow those of a first that failed; its completion tells all of it. */

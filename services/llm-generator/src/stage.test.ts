@@ -228,6 +228,24 @@ describe.each(['ollama', 'openai'] as const)('over %s', (protocol) => {
     expect(await start(client(protocol), input()).outcome).toMatchObject(outcome);
   });
 
+  test('a server that is not there is waited for, unless another replica can be asked', async () => {
+    const nobody = 'http://127.0.0.1:1';
+    const alone = besideFastOnes({ others: 0 });
+    const others = besideFastOnes();
+    const run = (attempt: number, health: ReplicaHealth) =>
+      start(client(protocol, nobody), input({ attempt }), { health }).outcome;
+    expect(await run(1, alone.health)).toMatchObject({
+      kind: 'later',
+      reason: expect.stringContaining('could not be reached'),
+    });
+    await expect(run(1, others.health)).rejects.toMatchObject({ code: 'generator_failed', mayRetry: true });
+    expect(await run(3, others.health)).toMatchObject({ kind: 'later' });
+    const { outcome, warnings } = start(client(protocol, nobody), input());
+    expect(await outcome).toMatchObject({ kind: 'later' });
+    expect(warnings).toHaveLength(1);
+    expect([alone.ends, others.ends]).toEqual([['failed'], ['failed', 'failed']]);
+  });
+
   test.each(['hang', 'hang_after_headers', 'slow'])('%s ends with the deadline', async (mode) => {
     await behave({ mode });
     const { outcome } = start(client(protocol), input(), { deadlineMs: 240 });
@@ -321,14 +339,6 @@ describe.each(['ollama', 'openai'] as const)('over %s', (protocol) => {
       await server.close();
     }
   });
-});
-
-test('a model that is not there does not stop the stage; the job is tried again', async () => {
-  const server = await startReplay(() => {});
-  await server.close();
-  const { outcome, warnings } = start(client('ollama', server.url), input());
-  await expect(outcome).rejects.toMatchObject({ code: 'generator_failed', mayRetry: true });
-  expect(warnings).toHaveLength(1);
 });
 
 test('an empty answer is none', async () => {

@@ -4,9 +4,11 @@ import {
   type GenerateInput,
   type Outcome,
   StageFailure,
+  stages,
 } from '@vortex/contracts';
 import { type Logger, type Metrics, traceIdOf } from '@vortex/observability';
 import type { ReplicaHealth } from '@vortex/runtime';
+import { createAbsence } from './absent-server.ts';
 import { CitationFilter } from './citations.ts';
 import { DeltaBuffer } from './delta-buffer.ts';
 import { type ModelClient, type ModelEnd, ModelFailure } from './model-client.ts';
@@ -19,6 +21,9 @@ import { callWatched, isOfReplica } from './watched-call.ts';
  *
  * When the pace this replica has been seen at will not bring the whole answer in time, it asks for as many
  * tokens as will come: half an answer that says so (`answer_cut_to_deadline`) serves more than none.
+ *
+ * A model server that is not there is waited for, when nobody else can be asked, as long as a restart takes
+ * (absent-server.ts): no try is used up.
  *
  * It refuses for good what the model server refuses for good (unknown model, wrong key), and a run that
  * breaks after a reader has seen a part of it: a second answer must not follow half of a first. Any
@@ -49,6 +54,13 @@ export interface GenerateContext {
   timing(name: string, ms: number): void;
 }
 
+/** What is no word of the server (a deadline, a caller that left, silence) does not tell that it is there. */
+const serverSpoke = new Set<ModelFailure['kind']>([
+  'client_error',
+  'rate_limited',
+  'server_error',
+  'malformed',
+]);
 /** Left of the deadline for the answer's way back. */
 const deliveryMs = 200;
 /** Of the time that is left: a pace varies, and an answer that is cut and late all the same serves nobody. */
@@ -61,6 +73,7 @@ const maxRetryAfterMs = 30_000;
 export function createGenerateStage(deps: GenerateDeps) {
   const { model, metrics } = deps;
   const pace = createPace();
+  const absence = createAbsence();
 
   return async function generate(
     input: GenerateInput,
@@ -115,8 +128,18 @@ export function createGenerateStage(deps: GenerateDeps) {
       deltas.discard();
       if (!(error instanceof ModelFailure)) throw error;
       metrics.add('rag_llm_requests_total', { provider: model.provider, outcome: error.kind });
-      return settleFailure(error, deltas.started, context, deps.health?.hasOthers() === true);
+      const hasOthers = deps.health?.hasOthers() === true;
+      if (serverSpoke.has(error.kind)) absence.over();
+      const waitMs = error.kind === 'connect' ? absence.waitMs(context.now()) : null;
+      // On the last try too: the others may be at the same server, and not have noticed yet.
+      const mayWait = !deltas.started && (!hasOthers || input.attempt >= stages.generate.maxAttempts);
+      if (waitMs !== null && mayWait) {
+        context.log.warn({ kind: error.kind, cause: error.cause }, `${error.message} Waiting for it`);
+        return { kind: 'later', afterMs: waitMs, reason: error.message };
+      }
+      return settleFailure(error, deltas.started, context, hasOthers);
     }
+    absence.over();
 
     const tokens = end.completionTokens ?? pieces;
     measurePace(
