@@ -47,6 +47,7 @@ export function planObservers(plan: InstancePlan, options: ObserverOptions): Pla
       probe: { kind: 'http', url: `http://${address}${more.readyPath}` },
       logFile: join(options.logs, `${name}.log`),
       stopBudgetMs,
+      niceness: 0,
       upstreamUrls: [],
     };
   };
