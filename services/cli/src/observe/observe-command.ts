@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../bench/private-stack.ts';
 import { dataFolder, instancePaths, launcherName } from '../folders.ts';
 import { CommandProblem } from '../problem.ts';
@@ -14,6 +15,8 @@ import { startWatchedStack } from './watched-stack.ts';
 /** At a speed of ten the slowest rules are recorded every six seconds, and a scrape comes every second. */
 const checkSpeed = 10;
 const checkWithinMs = 40_000;
+/** Two at that speed. */
+const scrapesMs = 2500;
 
 /** False when a query brought nothing. @throws CommandProblem when there is nothing to ask */
 export async function observeCheck(
@@ -43,12 +46,15 @@ async function checkInstance(data: string): Promise<DashboardReport> {
 export async function checkOwnStack(terminal: Terminal): Promise<DashboardReport> {
   await ensureWatchPrograms(terminal, { yes: true });
   const step = terminal.step('A short run of a watched stack');
-  const settings = ['mock_llm.latency_ms=20'];
+  // Long enough for a scrape to find questions under way.
+  const settings = ['mock_llm.latency_ms=250'];
   const stack = await startWatchedStack({ port: await freePort(), speed: checkSpeed, settings });
   try {
     const { gateway_url: url, redis_url: redisUrl } = stack.run();
-    // Twice, and both times scraped: a rate needs something that has grown between two scrapes.
-    await exercise({ url, redisUrl });
+    // A series that is new has not grown yet: the first round makes them, the second lets them grow.
+    await exercise({ url, redisUrl, round: 1 });
+    await delay(scrapesMs);
+    await exercise({ url, redisUrl, round: 2 });
     step.update('its dashboards');
     const report = await checkDashboards(stack.process('prometheus').url, {
       rateWindow: '20s',
