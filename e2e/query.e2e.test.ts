@@ -3,20 +3,32 @@ import { Redis } from 'ioredis';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually, getJson, postJson, streamEvents } from './http.ts';
+import { type CollectedSpan, type Collector, startCollector } from './otlp.ts';
 import { type Stack, startStack } from './stack.ts';
 
 /** One piece: starting a stack takes longer than all of these tests, and none of them breaks it for the next. */
 const latencyMs = 250;
 let stack: Stack;
 let redis: Redis;
+let collector: Collector;
 
 beforeAll(async () => {
-  stack = await startStack({ set: [`mock_llm.latency_ms=${latencyMs}`, 'mock_llm.tokens_per_second=60'] });
+  collector = await startCollector();
+  stack = await startStack({
+    set: [`mock_llm.latency_ms=${latencyMs}`, 'mock_llm.tokens_per_second=60'],
+    // Only what a caller wants to see traced is.
+    env: {
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+      OTEL_TRACES_SAMPLER: 'parentbased_always_off',
+      OTEL_BSP_SCHEDULE_DELAY: '200',
+    },
+  });
   redis = new Redis(stack.redisUrl);
 });
 afterAll(async () => {
   redis?.disconnect();
   await stack?.stop();
+  await collector?.close();
 });
 
 const ask = (query: string, more: Record<string, unknown> = {}) =>
@@ -246,6 +258,127 @@ describe('a stream', () => {
   });
 });
 
+describe('a traced question', () => {
+  const traceOf = (seed: string) => seed.repeat(32).slice(0, 32);
+  const callerSpan = 'c0ffee0000000001';
+  const traced = (traceId: string) => ({
+    headers: { traceparent: `00-${traceId}-${callerSpan}-01`, tracestate: 'vendor=7' },
+  });
+  const spansOf = (traceId: string, fits: (spans: readonly CollectedSpan[]) => boolean) =>
+    eventually(
+      async () => {
+        const spans = collector.ofTrace(traceId);
+        return fits(spans) ? spans : null;
+      },
+      15_000,
+      `the spans of ${traceId}`,
+    );
+  const has = (spans: readonly CollectedSpan[], name: string) => spans.some((span) => span.name === name);
+
+  it('is one trace: the caller’s, with every wait, every stage and the call of the model', async () => {
+    const traceId = traceOf('a1');
+    const secret = 'aubergine';
+    const { body } = await postJson(
+      `${stack.url}/query`,
+      {
+        query: `Which list does the retriever read from, ${secret}?`,
+        collection: 'vortex-docs',
+        cache: 'bypass',
+      },
+      traced(traceId),
+    );
+    const spans = await spansOf(traceId, (known) => known.length >= 8);
+    const root = spans.find(({ name }) => name === 'POST /query');
+    if (root === undefined) throw new Error('the gateway has no span');
+    expect(root).toMatchObject({ service: 'vortex-gateway', kind: 2, parentSpanId: callerSpan });
+    expect(root.attributes).toMatchObject({ 'http.route': '/query', 'http.response.status_code': 200 });
+
+    const places = {
+      encode: ['vortex-encoder', 'job:encoder_in'],
+      retrieve: ['vortex-retriever', 'job:retriever_in'],
+      generate: ['vortex-llm-generator', 'job:llm_in'],
+    } as const;
+    for (const [stage, [service, list]] of Object.entries(places)) {
+      const run = spans.find(({ name }) => name === stage);
+      const wait = spans.find(({ name }) => name === `wait ${list}`);
+      if (run === undefined || wait === undefined) throw new Error(`${stage} is missing`);
+      expect([run.service, wait.service]).toEqual([service, service]);
+      expect([run.parentSpanId, wait.parentSpanId]).toEqual([root.spanId, root.spanId]);
+      expect(run.attributes).toMatchObject({ 'vortex.job.id': body.id, 'vortex.outcome': expect.anything() });
+      expect(run.traceState).toBe('vendor=7');
+      // The trace tells the same times as the answer.
+      expect(Math.abs(run.endMs - run.startMs - body.timings_ms[stage])).toBeLessThan(2);
+      expect(Math.abs(wait.endMs - wait.startMs - body.timings_ms[`queue_${stage}`])).toBeLessThan(2);
+    }
+    const generate = spans.find(({ name }) => name === 'generate');
+    const call = spans.find(({ name }) => name.startsWith('chat '));
+    expect(call).toMatchObject({ kind: 3, parentSpanId: generate?.spanId, failed: false });
+    expect(call?.attributes).toMatchObject({
+      'gen_ai.operation.name': 'chat',
+      'gen_ai.usage.input_tokens': body.usage.prompt_tokens,
+      'gen_ai.usage.output_tokens': body.usage.completion_tokens,
+    });
+    expect(spans).toHaveLength(8);
+    // Neither what was asked nor what was answered.
+    expect(JSON.stringify(spans)).not.toContain(secret);
+    expect(JSON.stringify(spans)).not.toContain(body.answer.slice(0, 20));
+  });
+
+  it('that is tried again shows that in a trace of its own, linked to the first', async () => {
+    const traceId = traceOf('b2');
+    const traceparent = `00-${traceId}-${callerSpan}-01`;
+    const id = `traced-${Date.now()}`;
+    const again = { id, query: 'What is a lease?', traceparent, attempt: 2, enqueued_at: Date.now() };
+    await redis.rpush('job:encoder_in', JSON.stringify(again));
+    const spans = await spansOf(traceId, (known) => has(known, 'generate'));
+    // Its later stages are first tries, and stand in the query's own trace.
+    expect(has(spans, 'encode')).toBe(false);
+    const retried = collector.spans().filter((span) => span.attributes['vortex.job.id'] === id);
+    const encode = retried.find(({ name }) => name === 'encode');
+    expect(encode).toMatchObject({ parentSpanId: '', links: [{ traceId, spanId: callerSpan }] });
+    expect(encode?.attributes).toMatchObject({ 'vortex.attempt': 2 });
+    const wait = collector.ofTrace(encode?.traceId ?? '').find(({ name }) => name === 'wait job:encoder_in');
+    expect(wait?.parentSpanId).toBe(encode?.spanId);
+  });
+
+  it('is followed into documents by links: the upload to its request, each group to the upload', async () => {
+    const traceId = traceOf('c3');
+    const { status } = await postJson(
+      `${stack.url}/ingest`,
+      { user_id: 'u1', document_id: 'traced', collection: 'traced', content: 'The mast is 12 metres tall.' },
+      traced(traceId),
+    );
+    expect(status).toBe(202);
+    const linkedTo = (name: string, spanId: string) =>
+      eventually(
+        async () =>
+          collector
+            .spans()
+            .find((span) => span.name === name && span.links.some((link) => link.spanId === spanId)),
+        30_000,
+        `${name} with a link to ${spanId}`,
+      );
+    const [request] = await spansOf(traceId, (known) => has(known, 'POST /ingest'));
+    const upload = await linkedTo('upload', request?.spanId ?? '');
+    expect(upload.parentSpanId).toBe('');
+    expect(upload.traceId).not.toBe(traceId);
+    for (const name of ['embed', 'store']) {
+      const group = await linkedTo(name, upload.spanId);
+      expect(group.parentSpanId).toBe('');
+      expect(group.traceId).not.toBe(upload.traceId);
+    }
+  });
+
+  it('is the only one that is traced', async () => {
+    await ask('Where do dead letters go?');
+    const traces = new Set(collector.spans().map(({ traceId }) => traceId));
+    const followed = collector
+      .spans()
+      .filter(({ links, parentSpanId }) => links.length > 0 && parentSpanId === '');
+    expect(traces.size).toBe(3 + followed.length);
+  });
+});
+
 describe('bad requests', () => {
   const cases: [string, number, string, () => Promise<Response>][] = [
     ['invalid JSON', 400, 'invalid_json', () => send('{"query":')],
@@ -340,5 +473,79 @@ describe('the pages', () => {
     const page = await (await fetch(`${stack.url}/docs`)).text();
     expect(page).not.toMatch(/(src|href)="https?:/);
     expect((await fetch(`${stack.url}/`)).status).toBe(200);
+  });
+});
+
+describe('the story of a past query', () => {
+  const explained = async (id: string) => (await getJson(`${stack.url}/api/queries/${id}/explain`)).body;
+  const question = 'Which Redis list does the retriever read from?';
+
+  /** Every duration that the client was told, and no other; to 2 ms. */
+  function expectSameTimings(told: Record<string, number>, shown: Record<string, number>) {
+    expect(Object.keys(shown).sort()).toEqual(Object.keys(told).sort());
+    for (const [name, ms] of Object.entries(told)) expect(Math.abs((shown[name] ?? 0) - ms)).toBeLessThan(2);
+  }
+
+  it('tells of time, ranks, prompt and citations what the answer told, and what it did not', async () => {
+    const { body } = await ask(question, { top_k: 3 });
+    const story = await explained(body.id);
+    expect(story).toMatchObject({
+      ...{ status: 'completed', missing: [], tries: [], error: null },
+      request: { question, mode: 'sync', request_id: body.request_id, worker: body.worker, cache: 'bypass' },
+      retrieval: { mode: 'hybrid', top_k: 3, outcome: 'prompt', cache: { embedding: 'bypass' } },
+      generation: {
+        worker: body.worker,
+        replica: body.replica,
+        tokens: { prompt: body.usage.prompt_tokens },
+      },
+    });
+    expectSameTimings(body.timings_ms, story.timings_ms);
+    const shown = story.retrieval.candidates.filter(
+      ({ chunk_id }: { chunk_id: unknown }) => chunk_id !== null,
+    );
+    expect(shown.map(({ chunk_id }: { chunk_id: string }) => chunk_id).sort()).toEqual(
+      body.sources.map(({ chunk_id }: { chunk_id: string }) => chunk_id).sort(),
+    );
+    expect(story.retrieval.candidates.at(-1)).toMatchObject({ rank: 13, dropped: 'top_k' });
+    expect(story.generation.citations.kept_count).toBe(body.citations.length);
+    const { output } = await stack.vortex('explain', body.id);
+    expect(output).toContain('Where the time went');
+    expect(output).toContain('dropped: top k');
+  });
+
+  it('of a stream and of an asynchronous query', async () => {
+    const done = (await streamEvents(`${stack.url}/query`, { query: question, stream: true })).at(-1);
+    const streamed = JSON.parse(done?.data ?? '{}');
+    const story = await explained(streamed.id);
+    expect(story).toMatchObject({ request: { mode: 'stream' }, missing: [] });
+    expectSameTimings(streamed.timings_ms, story.timings_ms);
+
+    const { body } = await ask(question, { async: true });
+    const { body: job } = await getJson(`${stack.url}/api/jobs/${body.job_id}?wait=20s`);
+    const later = await eventually(
+      async () => {
+        const found = await explained(body.job_id);
+        return found.status === 'completed' && found;
+      },
+      5000,
+      'the end of the asynchronous query is written down',
+    );
+    expect(later).toMatchObject({ request: { mode: 'async' }, missing: [], generation: { finish: 'stop' } });
+    expect(later.timings_ms).toMatchObject(job.result.timings_ms);
+  });
+
+  it('of an answer from the cache, which had no stages, and of none that is kept', async () => {
+    await postJson(`${stack.url}/query`, { query: question, collection: 'vortex-docs' });
+    const { body } = await postJson(`${stack.url}/query`, { query: question, collection: 'vortex-docs' });
+    expect(body.cache).toBe('hit');
+    expect(await explained(body.id)).toMatchObject({
+      request: { cache: 'hit' },
+      retrieval: null,
+      missing: [],
+    });
+    expect(await getJson(`${stack.url}/api/queries/qry_unknown/explain`)).toMatchObject({
+      status: 404,
+      body: { code: 'not_found' },
+    });
   });
 });

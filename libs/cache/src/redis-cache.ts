@@ -1,6 +1,7 @@
 import type { Metrics } from '@vortex/observability';
 import { Redis } from 'ioredis';
 import type { Cache } from './cache.ts';
+import { runCacheScript } from './cache-scripts.ts';
 
 /** The part of a logger this room uses. */
 export interface CacheLog {
@@ -133,6 +134,11 @@ export function createRedisCache(options: RedisCacheOptions): Cache {
         return;
       }
       void ask(() => client.set(key, value, 'PX', ttlMs));
+    },
+    isConfigured: true,
+    async run(script, keys, args) {
+      if (!isAvailable()) return null;
+      return ask(() => runCacheScript(client, script, keys, args));
     },
     onAvailable: (tell) => void tellAvailable.push(tell),
     close() {

@@ -67,6 +67,26 @@ export const sections = {
       'Larger answers and results are not kept. All together are bounded by the cache Redis’ `maxmemory`.',
     ),
   }),
+  explain: z.strictObject({
+    share: field(
+      z.coerce.number().min(0).max(1).default(1),
+      'Of all queries, the share whose story is kept in the cache Redis for `GET /api/queries/{id}/explain`; 0 keeps none.',
+    ),
+    keep_ms: field(milliseconds.default(86_400_000), 'How long a query’s story is kept.'),
+    max_queries: field(count.default(20_000), 'Stories kept; the oldest goes.'),
+    max_bytes: field(
+      count.default(16 * 1024 * 1024),
+      'What all stories together may take of the cache Redis; the oldest goes.',
+    ),
+    max_part_bytes: field(
+      count.default(16 * 1024),
+      'Of the four parts of a story; a larger one is not kept.',
+    ),
+    question: field(
+      onOrOff.default(true),
+      'Keep the beginning of the question with its story. Passages, answers and prompts are never kept there.',
+    ),
+  }),
   http: z.strictObject({
     host: field(z.string().min(1).default('127.0.0.1'), 'Address the service listens on.'),
     port: field(
@@ -100,13 +120,64 @@ export const sections = {
   }),
   log: z.strictObject({
     level: field(
-      z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
-      'Least level that is written.',
+      z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+      'Least level that is written. SIGUSR2 switches a running process to `debug`, and back.',
       {
         env: ['LOG_LEVEL'],
       },
     ),
     format: field(z.enum(['json', 'pretty']).default('json'), 'One JSON line per event, or text for people.'),
+  }),
+  metrics: z.strictObject({
+    enabled: field(onOrOff.default(true), 'Count and measure; without, `/metrics` is empty.'),
+  }),
+  tracing: z.strictObject({
+    otlp_endpoint: field(
+      optionalText.default(null),
+      'Base address of an OTLP/HTTP collector; with neither address no trace is made, and no SDK loaded.',
+      { env: ['OTEL_EXPORTER_OTLP_ENDPOINT'] },
+    ),
+    otlp_traces_endpoint: field(
+      optionalText.default(null),
+      'The same for traces alone, with its path (`…/v1/traces`).',
+      { env: ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] },
+    ),
+    exporter: field(z.string().default('otlp'), 'Anything else than `otlp` (`none`) exports nothing.', {
+      env: ['OTEL_TRACES_EXPORTER'],
+    }),
+    disabled: field(onOrOff.default(false), 'Off, whatever the addresses say.', {
+      env: ['OTEL_SDK_DISABLED'],
+    }),
+    sampler: field(
+      z
+        .enum([
+          'always_on',
+          'always_off',
+          'traceidratio',
+          'parentbased_always_on',
+          'parentbased_always_off',
+          'parentbased_traceidratio',
+        ])
+        .default('parentbased_always_on'),
+      'Which queries are traced. `parentbased_…`: a caller’s `traceparent` decides where there is one.',
+      { env: ['OTEL_TRACES_SAMPLER'] },
+    ),
+    sampler_arg: field(
+      z.coerce.number().min(0).max(1).default(1),
+      'Share of the traces that the ratio samplers record.',
+      { env: ['OTEL_TRACES_SAMPLER_ARG'] },
+    ),
+    service_name: field(
+      optionalText.default(null),
+      '`service.name` of the spans; by default `vortex-` and the service.',
+      { env: ['OTEL_SERVICE_NAME'] },
+    ),
+    max_queue_size: field(count.default(2048), 'Ended spans that wait for the export; more are dropped.', {
+      env: ['OTEL_BSP_MAX_QUEUE_SIZE'],
+    }),
+    schedule_delay_ms: field(count.default(5000), 'Time between two exports.', {
+      env: ['OTEL_BSP_SCHEDULE_DELAY'],
+    }),
   }),
   data: z.strictObject({
     dir: field(z.string().min(1).default('./data'), 'Folder of registry, vectors, texts, models and logs.'),

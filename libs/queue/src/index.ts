@@ -25,6 +25,7 @@ export {
   type RedriveWord,
 } from './dead-letters.ts';
 export {
+  addTry,
   bareId,
   changeHeader,
   derivedId,

@@ -28,10 +28,12 @@ export function nextElement(
     enqueued_at: now,
     timings_ms: timingsMs,
     traceparent: job.traceparent,
+    tracestate: job.tracestate,
     reply_to: job.reply_to,
     track: job.track || undefined,
     replica: job.replica,
     class: job.class,
+    tries: job.tries,
     ...payload,
   });
 }

@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
-  batchCeiling,
   batchGeneratorList,
+  batchPart,
   generatorList,
   type StageName,
   stageNames,
   stages,
 } from '@vortex/contracts';
-import { countCare, type Logger, type Metrics } from '@vortex/observability';
+import { countCare, type Logger, type Metrics, noTracing, type Tracing } from '@vortex/observability';
 import {
   type Consumer,
   checkRedis,
@@ -32,7 +32,7 @@ import { createIsolation } from './isolation.ts';
 import type { JobSource } from './job-source.ts';
 import { beginCounting, createJobTally } from './job-tally.ts';
 import type { ReplicaHealth } from './replica-health.ts';
-import type { LaneOf } from './stage-handler.ts';
+import type { LaneOf, NoteExplained } from './stage-handler.ts';
 import { createStageLane, type StageLane } from './stage-lane.ts';
 
 export interface RunStagesOptions {
@@ -42,10 +42,14 @@ export interface RunStagesOptions {
   redis: RedisOptions;
   log: Logger;
   metrics: Metrics;
+  /** Off when absent. */
+  tracing?: Tracing;
   /** A handler and its number of slots per stage; slots of one lane are never taken by another. */
   lanes: { [Stage in StageName]?: LaneOf<Stage> };
   /** Generators only: the replica's own address (where /healthz answers) and how much it takes at once. */
   replica?: { url: string; slots: number; health?: ReplicaHealth };
+  /** Where queries' stages and ends are written down, for who asks later. */
+  explain?: NoteExplained;
   /** On stop: how long running jobs may take before they are given back. Below the orchestrator's grace period. */
   drainBudgetMs: number;
   leaseMs?: number;
@@ -70,8 +74,9 @@ export interface RunningStages {
 const reportMs = 1000;
 
 /**
- * How long each step of a stop may wait for a Redis that does not answer. There are five beside the drain itself,
- * and all of them end within the 6 s that the launcher allows above the drain budget.
+ * How long each step of a stop may wait for a Redis that does not answer. There are five beside the drain itself and
+ * the end of the beat thread (half a second), and all of them end within the 6 s that the launcher allows above the
+ * drain budget.
  */
 const stepMs = 1000;
 
@@ -165,7 +170,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     { slots, health: known }: { slots: number; health?: ReplicaHealth },
   ) {
     const allowed = known?.allowance() ?? { slots, mayTake: () => true };
-    const batchSlots = Math.max(1, Math.floor(batchCeiling * allowed.slots));
+    const batchSlots = batchPart(allowed.slots);
     return {
       slots: allowed.slots,
       mayTake: (list: string) =>
@@ -197,6 +202,8 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
       handler: entry.handler,
       consumer,
       isolation,
+      workerName: options.workerName,
+      ...(options.explain && { explain: options.explain }),
       isCancelled: (id) => cancelFeed.has(id),
       publishFrame: (name, text) => {
         commands.publish(keys.framesChannel(name), text).catch(() => undefined);
@@ -215,6 +222,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
       tally,
       log,
       metrics,
+      tracing: options.tracing ?? noTracing,
       now: () => beat.nowMs(),
     });
     lanes.set(stage, { lane, consumer, lists });
@@ -350,7 +358,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     clearInterval(reportTimer);
     isolation.stop();
     // Beats go on to the end of the drain, and stop before the goodbye that must have the last word.
-    await beat.stop();
+    await patiently(beat.stop());
     await patiently(caretaker.stop());
     await patiently(goodbye());
     for (const { lane, consumer } of lanes.values()) {

@@ -1,6 +1,8 @@
 import {
   type AnswerFrameBody,
   defaultDeadlineMs,
+  type ExplainedEnd,
+  type FailedTry,
   type FailureCode,
   type InputOf,
   type JobHeader,
@@ -12,8 +14,17 @@ import {
   stages,
   type TimingsMs,
 } from '@vortex/contracts';
-import { type LabelsOf, type Logger, type Metrics, type QueueName, traceIdOf } from '@vortex/observability';
 import {
+  type LabelsOf,
+  type Logger,
+  type Metrics,
+  type QueueName,
+  type TraceSpan,
+  type Tracing,
+  traceIdOf,
+} from '@vortex/observability';
+import {
+  addTry,
   type BuryOrder,
   type Consumer,
   changeHeader,
@@ -34,8 +45,9 @@ import type { JobEvent, JobTally } from './job-tally.ts';
 import { listOf, nextElement } from './next-element.ts';
 import { readEnvelope } from './read-envelope.ts';
 import type { ReplicaHealth } from './replica-health.ts';
+import { beginRunSpan } from './run-span.ts';
 import { createRunTimes } from './run-times.ts';
-import type { StageContext, StageHandler } from './stage-handler.ts';
+import type { NoteExplained, StageContext, StageHandler } from './stage-handler.ts';
 
 /**
  * Lives one stage: takes a delivery, lets the handler decide, carries the decision out.
@@ -76,6 +88,9 @@ export interface StageLaneOptions<Stage extends StageName> {
   isolation: Isolation;
   isCancelled: (id: string) => boolean;
   publishFrame: (name: string, text: string) => void;
+  workerName: string;
+  /** Where stages and ends of queries are written down; absent: nowhere. */
+  explain?: NoteExplained;
   /** A tracked job begins: `first` where nothing stands yet; `enter`: nobody may have admitted it. */
   noteBegin: (
     delivery: Delivery,
@@ -95,6 +110,7 @@ export interface StageLaneOptions<Stage extends StageName> {
   tally: JobTally;
   log: Logger;
   metrics: Metrics;
+  tracing: Tracing;
   /** Epoch milliseconds by the clock that deadlines are judged by: Redis', whatever this host's says. */
   now: () => number;
 }
@@ -106,12 +122,17 @@ interface Run {
   controller: AbortController | undefined;
   timingsMs: TimingsMs;
   claimedAt: number;
+  /** Undefined: an envelope pushed by hand does not say since when it waits. */
+  waitedMs: number | undefined;
+  span: TraceSpan | null;
   startedAt: number;
   concluded: boolean;
   releaseSlot: (() => void) | undefined;
   /** Why the run was ended from outside. */
   interruption: DOMException | undefined;
 }
+
+const queryStages: ReadonlySet<StageName> = new Set(['encode', 'retrieve', 'generate']);
 
 /** How often deadlines and budgets of running jobs are looked at; one timer for all is cheaper than one each. */
 const watchMs = 50;
@@ -167,8 +188,9 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     const header: JobHeader = input;
     const job = { ...header, deadline_at: header.deadline_at ?? claimedAt + defaultDeadlineMs[row.lane] };
     const timingsMs: TimingsMs = { ...job.timings_ms };
+    let waitedMs: number | undefined;
     if (job.enqueued_at !== undefined) {
-      const waitedMs = Math.max(0, claimedAt - job.enqueued_at);
+      waitedMs = Math.max(0, claimedAt - job.enqueued_at);
       timingsMs[`queue_${stage}`] = waitedMs;
       metrics.observe('rag_queue_wait_seconds', { queue }, waitedMs / 1000);
     }
@@ -178,6 +200,8 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       controller: undefined,
       timingsMs,
       claimedAt,
+      waitedMs,
+      span: null,
       startedAt: performance.now(),
       concluded: false,
       releaseSlot: undefined,
@@ -247,6 +271,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     const { job } = run;
     runs.add(run);
     watch ??= setInterval(lookAtClocks, watchMs);
+    run.span = beginRunSpan(options.tracing, { stage, ...run, begunAt: now() });
     options.startLease?.(job.id, job.replica?.url);
     if (job.track) {
       const at = new Date().toISOString();
@@ -288,9 +313,11 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
         measure(run, 'completed');
         const value = completedText(job.id, attemptsOf(job), run.timingsMs, outcome.result);
         finish(run, value, job.track ? completedFields(value) : undefined, 'completed');
+        explainEnd(run, 'completed', null);
         return;
       }
       case 'reject':
+        run.span?.fail(outcome.code);
         measure(run, 'rejected');
         if (outcome.code === 'cancelled') end(run, 'cancelled', outcome.reason);
         else bury(run, outcome.code, outcome.reason);
@@ -310,6 +337,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
 
   function failed(run: Run, error: unknown): void {
     const { job } = run;
+    if (run.span !== null) run.span.fail(error instanceof StageFailure ? error.code : 'internal');
     measure(run, 'failed');
     const message = error instanceof Error ? error.message : String(error);
     if (error instanceof StageFailure && !error.mayRetry) {
@@ -350,6 +378,8 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       deadline_at: job.deadline_at,
       enqueued_at: now() + delayMs,
       first_at: job.first_at ?? job.enqueued_at,
+      timings_ms: withRetry(run, now() + delayMs),
+      tries: triesOf(run, reason, blame),
       ...(isGenerator && { replica: undefined, exclude: failedAt(job, blame) }),
     });
     const fields = {
@@ -376,9 +406,28 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
           ...(isGenerator && blame !== undefined && { whenBroke: () => brokeOrder(run, blame) }),
         });
         settle(run, settled, 'retried');
-        if (blame !== undefined) countBroke(settled, blame.code);
+        if (blame !== undefined) countBroke(run, settled, blame);
       },
     );
+  }
+
+  /** From the list it was put on until it is due again: the next try's wait is counted from there. */
+  function withRetry({ job, claimedAt }: Run, dueAt: number): TimingsMs {
+    const name = `retry_${stage}`;
+    const before = job.timings_ms[name] ?? 0;
+    return { ...job.timings_ms, [name]: before + dueAt - (job.enqueued_at ?? claimedAt) };
+  }
+
+  function triesOf({ job, claimedAt }: Run, reason: string, blame: JobError | undefined): FailedTry[] {
+    const { workerName: worker, replicaUrl } = options;
+    return addTry(job.tries, {
+      kind: blame === undefined ? 'later' : 'failed',
+      ...{ stage, worker },
+      ...(replicaUrl !== undefined && { replica: replicaUrl }),
+      ...(blame !== undefined && { code: blame.code }),
+      reason: reason.slice(0, 200),
+      ms: now() - claimedAt,
+    });
   }
 
   /** The replicas that have failed at the job, this one with them. */
@@ -445,6 +494,26 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     const fields = run.job.track ? failureFields(failure) : undefined;
     const event = code === 'cancelled' ? 'cancelled' : 'expired';
     toldEnd(run, { code, message }, () => finish(run, failureText(failure), fields, event));
+    explainEnd(run, code, { code, message: message.slice(0, 500), stage });
+  }
+
+  /** Of queries; one that went straight on to a gateway that waits has its end written down there. */
+  function explainEnd(run: Run, status: ExplainedEnd['status'], error: ExplainedEnd['error']): void {
+    const { job, timingsMs } = run;
+    if (options.explain === undefined || !queryStages.has(stage)) return;
+    const isUsual = status === 'completed' && job.tries === undefined && job.redelivered === 0;
+    if (isUsual && job.reply_to !== undefined) return;
+    options.explain(
+      job,
+      'end',
+      (): ExplainedEnd => ({
+        ...{ status, stage, error },
+        attempt: attemptsOf(job),
+        redelivered: job.redelivered,
+        tries: job.tries ?? [],
+        timings_ms: timingsMs,
+      }),
+    );
   }
 
   function finish(run: Run, value: string, trackFields: string | undefined, event: JobEvent): void {
@@ -467,6 +536,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       settle(run, settled, 'dead');
       countDead(settled, code);
     });
+    explainEnd(run, 'failed', { code, message: reason.slice(0, 500), stage });
   }
 
   function buryOrder(run: Run, code: FailureCode, reason: string): BuryOrder {
@@ -519,9 +589,13 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
   }
 
   /** A retry that could not be paid for has become a letter. */
-  function countBroke(settled: Promise<SettleWord>, code: FailureCode): void {
+  function countBroke(run: Run, settled: Promise<SettleWord>, { code, message }: JobError): void {
     settled.then(
-      (answer) => answer === 'BROKE' && metrics.add('rag_dead_letters_total', { queue, code }, 1),
+      (answer) => {
+        if (answer !== 'BROKE') return;
+        metrics.add('rag_dead_letters_total', { queue, code }, 1);
+        explainEnd(run, 'failed', { code, message: message.slice(0, 500), stage });
+      },
       () => undefined,
     );
   }
@@ -579,6 +653,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
   function measure(run: Run, outcome: LabelsOf<'rag_stage_duration_seconds'>['outcome']): void {
     const serviceMs = performance.now() - run.startedAt;
     run.timingsMs[stage] = Math.round(serviceMs * 1000) / 1000;
+    if (run.span !== null) endSpan(run.span, outcome);
     if (outcome === 'forwarded' || outcome === 'completed') runTimes.note(serviceMs, now());
     metrics.observe(
       'rag_stage_duration_seconds',
@@ -658,18 +733,16 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
   };
 }
 
+type RunOptions = Pick<StageLaneOptions<StageName>, 'log' | 'publishFrame' | 'now' | 'explain'>;
+
 /** A class, because one is made per job. */
 class RunContext implements StageContext {
   readonly #run: Run;
   readonly #stage: StageName;
-  readonly #options: Pick<StageLaneOptions<StageName>, 'log' | 'publishFrame' | 'now'>;
+  readonly #options: RunOptions;
   #log: Logger | undefined;
 
-  constructor(
-    run: Run,
-    stage: StageName,
-    options: Pick<StageLaneOptions<StageName>, 'log' | 'publishFrame' | 'now'>,
-  ) {
+  constructor(run: Run, stage: StageName, options: RunOptions) {
     this.#run = run;
     this.#stage = stage;
     this.#options = options;
@@ -690,8 +763,21 @@ class RunContext implements StageContext {
 
   /** Most runs log nothing, and a child logger is not free. */
   get log() {
-    this.#log ??= this.#options.log.child({ job_id: this.#run.job.id, stage: this.#stage });
+    this.#log ??= this.#options.log.child({
+      job_id: this.#run.job.id,
+      trace_id: traceIdOf(this.#run.job.traceparent),
+      stage: this.#stage,
+    });
     return this.#log;
+  }
+
+  get span() {
+    return this.#run.span;
+  }
+
+  get trace() {
+    const { span, job } = this.#run;
+    return span ?? job;
   }
 
   // Arrow functions: handlers pass them on without the object.
@@ -704,9 +790,20 @@ class RunContext implements StageContext {
     this.#options.publishFrame(job.reply_to, JSON.stringify({ id, attempt, redelivered, ...frame }));
   };
 
+  readonly explain = (tell: () => object): void => {
+    this.#options.explain?.(this.#run.job, this.#stage, tell);
+  };
+
   readonly timing = (name: string, ms: number): void => {
     this.#run.timingsMs[name] = ms;
   };
+}
+
+/** Only a run's own end: that it was given back, or another shall try, is no error. */
+function endSpan(span: TraceSpan, outcome: LabelsOf<'rag_stage_duration_seconds'>['outcome']): void {
+  span.set({ 'vortex.outcome': outcome });
+  if (outcome === 'expired') span.fail('deadline_exceeded');
+  span.end();
 }
 
 /** Deliveries so far: tries after failures of our own, and those that came back from the dead. */

@@ -1,8 +1,16 @@
 import { join, resolve } from 'node:path';
-import { openCache } from '@vortex/cache';
+import { createExplainStore, openCache } from '@vortex/cache';
 import { maskSecrets, readServiceConfig } from '@vortex/config';
+import { explainParts } from '@vortex/contracts';
 import { chooseThreads, createThreadEmbedder, ensureModel } from '@vortex/embedding';
-import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
+import {
+  createLogger,
+  createMetrics,
+  followLevelSignal,
+  openTracing,
+  type Readiness,
+  startProbes,
+} from '@vortex/observability';
 import { createReleaseStack, type RunningStages, runStages } from '@vortex/runtime';
 import { createEmbedStage } from './embed-stage.ts';
 import { createEmbeddingCache } from './embedding-cache.ts';
@@ -11,10 +19,13 @@ import { createEncodeStage } from './encode-stage.ts';
 const config = readServiceConfig('encoder', { env: process.env, confDir: 'conf' });
 const { name: workerName, drain_budget_ms: drainBudgetMs } = config.worker;
 const log = createLogger({ service: 'encoder', workerName, ...config.log });
+followLevelSignal(log);
 log.info({ config: maskSecrets(config) }, 'starting with this configuration');
-const metrics = createMetrics('encoder');
+const metrics = createMetrics('encoder', config.metrics);
 const parts = createReleaseStack(log);
 parts.releaseOnSignals();
+const tracing = await openTracing(config.tracing, { service: 'encoder', workerName: workerName, log });
+parts.push('tracing', () => tracing.close());
 
 let running: RunningStages | undefined;
 const readiness = (): Readiness => {
@@ -41,6 +52,8 @@ parts.push('inference threads', () => embedder.close());
 
 const cache = openCache(config.cache, { metrics, log });
 parts.push('cache', () => cache.close());
+const explain = createExplainStore({ cache, settings: config.explain, parts: explainParts, log });
+parts.push('stories', () => explain.close());
 const embeddings = createEmbeddingCache({
   ...{ embedder, cache, metrics },
   ttlMs: config.cache.embedding_ttl_ms,
@@ -53,6 +66,8 @@ running = await runStages({
   redis: config.redis,
   log,
   metrics,
+  tracing,
+  explain: explain.note,
   lanes: {
     // A thread holds three questions; some more are on their way from and to Redis.
     encode: { handler: createEncodeStage({ embeddings, model, metrics }), slots: 4 * choice.threads + 2 },

@@ -23,9 +23,12 @@ const context = (signal = new AbortController().signal): StageContext => ({
   job: { ...header, v: 1, attempt: 1, redelivered: 0, track: false, timings_ms: {} },
   signal,
   log: silentLogger,
+  span: null,
+  trace: {},
   now: Date.now,
   emit: () => {},
   timing: () => {},
+  explain: () => {},
 });
 const parsed = <Stage extends StageName>(stage: Stage, fields: object): InputOf<Stage> =>
   stages[stage].input.parse({ ...header, ...fields }) as InputOf<Stage>;

@@ -1,6 +1,6 @@
 import { type AnswerEvent, createAnswerEvents } from './answer-events.ts';
-import { beginAnswer, type GivenAnswer } from './answer-question.ts';
-import type { Question } from './ask.ts';
+import { beginAnswer } from './answer-question.ts';
+import type { GivenAnswer, Question } from './ask.ts';
 import type { GatewayParts } from './dependencies.ts';
 import type { Exchange } from './exchange.ts';
 import { ClientGone } from './problem.ts';

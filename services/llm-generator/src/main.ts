@@ -1,6 +1,14 @@
-import { announceSettings, openCache, settingsFingerprint } from '@vortex/cache';
+import { announceSettings, createExplainStore, openCache, settingsFingerprint } from '@vortex/cache';
 import { maskSecrets, readServiceConfig } from '@vortex/config';
-import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
+import { explainParts } from '@vortex/contracts';
+import {
+  createLogger,
+  createMetrics,
+  followLevelSignal,
+  openTracing,
+  type Readiness,
+  startProbes,
+} from '@vortex/observability';
 import { createReleaseStack, createReplicaHealth, type RunningStages, runStages } from '@vortex/runtime';
 import { createModelClient, slotsOf } from './backend.ts';
 import { createGenerateStage } from './stage.ts';
@@ -8,10 +16,13 @@ import { createGenerateStage } from './stage.ts';
 const config = readServiceConfig('llm-generator', { env: process.env, confDir: 'conf' });
 const { name: workerName, drain_budget_ms: drainBudgetMs } = config.worker;
 const log = createLogger({ service: 'llm-generator', workerName, ...config.log });
+followLevelSignal(log);
 log.info({ config: maskSecrets(config) }, 'starting with this configuration');
-const metrics = createMetrics('llm-generator');
+const metrics = createMetrics('llm-generator', config.metrics);
 const parts = createReleaseStack(log);
 parts.releaseOnSignals();
+const tracing = await openTracing(config.tracing, { service: 'llm-generator', workerName: workerName, log });
+parts.push('tracing', () => tracing.close());
 const model = createModelClient(config.llm);
 parts.push('model client', () => model.close());
 const slots = slotsOf(config.llm);
@@ -30,6 +41,8 @@ const { provider, model: modelName } = model;
 const fingerprint = settingsFingerprint({ provider, modelName, maxTokens, temperature });
 const cache = openCache(config.cache, { metrics, log });
 parts.push('cache', () => cache.close());
+const explain = createExplainStore({ cache, settings: config.explain, parts: explainParts, log });
+parts.push('stories', () => explain.close());
 const announced = announceSettings(cache, 'generate', fingerprint);
 parts.push('settings in the cache', () => announced.stop());
 running = await runStages({
@@ -38,6 +51,8 @@ running = await runStages({
   redis: config.redis,
   log,
   metrics,
+  tracing,
+  explain: explain.note,
   lanes: {
     generate: {
       handler: createGenerateStage({

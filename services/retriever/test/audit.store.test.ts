@@ -53,9 +53,12 @@ async function audit(
     job: { ...envelope, deadline_at: Number.MAX_SAFE_INTEGER },
     signal: new AbortController().signal,
     log: silentLogger,
+    span: null,
+    trace: {},
     now: Date.now,
     emit: () => undefined,
     timing: () => undefined,
+    explain: () => undefined,
   });
   if (outcome.kind !== 'done') throw new Error(`not done: ${JSON.stringify(outcome)}`);
   return outcome.result;
