@@ -54,6 +54,7 @@ describe('what is asked for', () => {
     const search = settingsOf(['--mode', 'steps', '--steps', '1,2'], environment);
     expect(search).toMatchObject({ durationMs: null, requests: null, rate: null, warmupMs: 5_000 });
     expect(settingsOf([], { LT_RATE: '40' })).toMatchObject({ mode: 'closed', rate: null });
+    expect(problemOf(['--rate', '20'], { LT_RATE: '40' })).toContain('--rate means nothing in mode closed');
   });
 
   test.each([
