@@ -11,6 +11,9 @@ import {
   runScript,
   word,
 } from '../src/index.ts';
+import { beatReplica } from './beat-replica.ts';
+
+/** Over 300 lines: every door of the breaker's states is opened from the same pool of replicas. */
 
 let redis: TestRedis;
 beforeAll(async () => {
@@ -40,13 +43,7 @@ const succeed = (number: number, times = 1, rules = never) => report(number, { o
 
 async function startReplicas(count: number): Promise<void> {
   for (let number = 0; number < count; number += 1) {
-    const url = urlOf(number);
-    await runScript(
-      redis.client,
-      'beat',
-      [keys.workers, keys.replicas, keys.replica(url), keys.leases(url), keys.load(url)],
-      [10_000, '[]', url, `llm_${number}`, slots, 'up', listOf(number)],
-    );
+    await beatReplica(redis.client, { url: urlOf(number), workerName: `llm_${number}`, slots });
     await report(number);
   }
 }
