@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import { defaultLeaseMs } from './beat.ts';
 import type { QueueLog } from './connect.ts';
 import { deadLetterText } from './dead-letter.ts';
-import { changeHeader, type ElementHeader, headerOnList } from './element.ts';
+import { addTry, changeHeader, type ElementHeader, headerOnList } from './element.ts';
 import { type Failure, failureFields, failureText } from './failure-text.ts';
 import {
   inFlightPattern,
@@ -151,7 +151,11 @@ export function startCaretaker(options: CaretakerOptions): Caretaker {
     const target = returnList(list);
     const moved = target !== list || list === keys.sharedGeneratorList;
     const track = header?.track === true ? { track: true } : {};
-    const changes = { id: header?.id, ...track, redelivered, ...(moved && { replica: undefined }) };
+    const tries = addTry(header?.tries, {
+      ...{ kind: 'lost' as const, stage: stageOfList(list) },
+      worker: readWorkerMember(member)?.wid ?? member,
+    });
+    const changes = { id: header?.id, ...track, redelivered, tries, ...(moved && { replica: undefined }) };
     const answer = await runScript(
       commands,
       'reap-one',

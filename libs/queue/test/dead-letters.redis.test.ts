@@ -195,6 +195,18 @@ test('a full chain and a live id leave the letter where it is', async () => {
   expect([await redis.client.zcard(keys.live('interactive')), (await all()).length]).toEqual([1, 1]);
 });
 
+test('drop of a letter that is gone already leaves the others, and their count', async () => {
+  await bury('{"id":"a"}', 'a');
+  await bury('{"id":"b"}', 'b');
+  const [newest] = await all();
+  if (newest === undefined) throw new Error('there is no letter');
+  expect(await letters.drop(newest)).toBe(true);
+  const before = await size();
+  expect(await letters.drop(newest)).toBe(false);
+  expect(await size()).toEqual(before);
+  expect(await all()).toHaveLength(1);
+});
+
 test('drop: one, and all whatever they are', async () => {
   const id = await bury('one');
   await bury('two');

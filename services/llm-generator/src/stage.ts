@@ -1,12 +1,14 @@
 import {
   type Answer,
   type AnswerFrameBody,
+  type ExplainedGeneration,
   type GenerateInput,
+  maxExplained,
   type Outcome,
   StageFailure,
   stages,
 } from '@vortex/contracts';
-import type { Logger, Metrics } from '@vortex/observability';
+import { type Logger, type Metrics, traceIdOf } from '@vortex/observability';
 import type { ReplicaHealth } from '@vortex/runtime';
 import { createAbsence } from './absent-server.ts';
 import { CitationFilter } from './citations.ts';
@@ -46,14 +48,22 @@ export interface GenerateDeps {
 
 /** What this stage uses of the runtime's context. */
 export interface GenerateContext {
-  job: { deadline_at: number };
+  job: { deadline_at: number; traceparent?: string | undefined };
   signal: AbortSignal;
   log: Pick<Logger, 'warn'>;
   now(): number;
   emit(frame: AnswerFrameBody): void;
   timing(name: string, ms: number): void;
+  explain(tell: () => object): void;
 }
 
+/** What is no word of the server (a deadline, a caller that left, silence) does not tell that it is there. */
+const serverSpoke = new Set<ModelFailure['kind']>([
+  'client_error',
+  'rate_limited',
+  'server_error',
+  'malformed',
+]);
 /** Left of the deadline for the answer's way back. */
 const deliveryMs = 200;
 /** Of the time that is left: a pace varies, and an answer that is cut and late all the same serves nobody. */
@@ -122,7 +132,7 @@ export function createGenerateStage(deps: GenerateDeps) {
       if (!(error instanceof ModelFailure)) throw error;
       metrics.add('rag_llm_requests_total', { provider: model.provider, outcome: error.kind });
       const hasOthers = deps.health?.hasOthers() === true;
-      if (error.kind !== 'connect') absence.over();
+      if (serverSpoke.has(error.kind)) absence.over();
       const waitMs = error.kind === 'connect' ? absence.waitMs(context.now()) : null;
       // On the last try too: the others may be at the same server, and not have noticed yet.
       const mayWait = !deltas.started && (!hasOthers || input.attempt >= stages.generate.maxAttempts);
@@ -135,12 +145,38 @@ export function createGenerateStage(deps: GenerateDeps) {
     absence.over();
 
     const tokens = end.completionTokens ?? pieces;
+    measurePace(
+      metrics,
+      { firstTokenMs, totalMs: context.now() - startedAt, tokens },
+      context.job.traceparent,
+    );
     pace.note({ firstTokenMs: firstTokenMs ?? 0, totalMs: context.now() - startedAt, tokens });
     count(deps, end, citations.length, filter.invented);
     const degraded = [...input.degraded];
     if (filter.invented > 0) degraded.push('invented_citation_removed');
     if (end.finish === 'length') degraded.push('answer_truncated');
     if (end.finish === 'length' && maxTokens < wanted) degraded.push('answer_cut_to_deadline');
+    context.explain(
+      (): ExplainedGeneration => ({
+        ...{
+          worker: deps.workerName,
+          replica: deps.replicaUrl,
+          provider: model.provider,
+          model: model.model,
+        },
+        tokens: { prompt: end.promptTokens, answer: { allowed: maxTokens, used: end.completionTokens } },
+        finish: end.finish,
+        citations: {
+          kept: citations.slice(0, maxExplained.citations).map(({ marker, chunk_id, answer_span }) => ({
+            ...{ marker, chunk_id, answer_span },
+          })),
+          removed: filter.removed,
+          kept_count: citations.length,
+          removed_count: filter.invented,
+        },
+        degraded,
+      }),
+    );
     return {
       kind: 'done',
       result: {
@@ -186,10 +222,24 @@ function settleFailure(
   throw new StageFailure('generator_failed', message, { cause: failure });
 }
 
+function measurePace(
+  metrics: Metrics,
+  call: { firstTokenMs: number | undefined; totalMs: number; tokens: number },
+  traceparent: string | undefined,
+): void {
+  const { firstTokenMs, totalMs, tokens } = call;
+  if (firstTokenMs === undefined) return;
+  metrics.observe('rag_generation_first_token_seconds', {}, firstTokenMs / 1000, traceIdOf(traceparent));
+  if (tokens < 2) return;
+  const perTokenMs = (totalMs - firstTokenMs) / (tokens - 1);
+  metrics.observe('rag_generation_time_per_output_token_seconds', {}, perTokenMs / 1000);
+}
+
 function count({ metrics, model }: GenerateDeps, end: ModelEnd, kept: number, invented: number): void {
   metrics.add('rag_llm_requests_total', { provider: model.provider, outcome: 'ok' });
   metrics.add('rag_generation_tokens_total', { direction: 'in' }, end.promptTokens ?? 0);
   metrics.add('rag_generation_tokens_total', { direction: 'out' }, end.completionTokens ?? 0);
   metrics.add('rag_answer_checks_total', { check: 'citation', result: 'kept' }, kept);
   metrics.add('rag_answer_checks_total', { check: 'citation', result: 'removed' }, invented);
+  metrics.add('rag_answers_total', { grounding: kept > 0 ? 'cited' : 'uncited' });
 }
