@@ -30,8 +30,9 @@ const cases: { name: string; options: string[] }[] = [
   })),
 ];
 
-describe.skipIf(program === undefined)('docker-compose.yml, read by Compose itself', () => {
-  it.each(cases)('is valid $name', ({ options }) => {
+describe('docker-compose.yml, read by Compose itself', () => {
+  it.for(cases)('is valid $name', ({ options }, { skip }) => {
+    if (program === undefined) return skip('there is no docker compose here (Debian: docker-compose)');
     expect(config(...options)).toEqual({ status: 0, problem: '' });
   });
 });
