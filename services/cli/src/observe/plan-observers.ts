@@ -47,6 +47,8 @@ export function planObservers(plan: InstancePlan, options: ObserverOptions): Pla
       probe: { kind: 'http', url: `http://${address}${more.readyPath}` },
       logFile: join(options.logs, `${name}.log`),
       stopBudgetMs,
+      // Nobody waits for what is only watched.
+      niceness: 5,
       upstreamUrls: [],
     };
   };
