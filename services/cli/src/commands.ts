@@ -116,6 +116,16 @@ export function buildProgram(): Command {
       if (!(await runBench(kind, options, createTerminal()))) process.exitCode = 1;
     });
 
+  // Its flags are the load tester's own, which also runs alone; its exit codes too (1 is "called wrongly").
+  command('loadtest', 'load on a gateway, by default 50 questions in flight for 30 s, and what it did to it')
+    .argument('[flags...]', 'see: loadtest --help; or: compare A B, self-check')
+    .allowUnknownOption()
+    .helpOption(false)
+    .action(async (words: string[]) => {
+      const { main } = await import('@vortex/loadtest');
+      process.exitCode = await main(words, 'vortex loadtest');
+    });
+
   command('chaos', 'faults on servers of its own: nothing lost, nothing stuck; exits 1 when one did not hold')
     .option('--list', 'the scenarios, and what must hold in each', false)
     .option('--only <name>', 'this one only; repeatable', collect, [])
