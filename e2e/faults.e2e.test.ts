@@ -82,6 +82,36 @@ describe('FLUSHALL', () => {
   });
 });
 
+describe('Redis full', () => {
+  it('refuses what is new with 503, finishes what it has admitted, and takes work again by itself', async () => {
+    const asked = volley(20);
+    await eventually(
+      async () => (await redis.zcard('job:live')) === 20,
+      5_000,
+      'all questions are under way',
+    );
+    await redis.config('SET', 'maxmemory', '1');
+    try {
+      const form = new FormData();
+      form.append('file', new Blob(['The lamp burns.']), 'lamp.txt');
+      const refused = await Promise.all([
+        ask('What is refused?'),
+        postJson(`${stack.url}/ingest`, { document_id: 'lamp', content: 'The lamp burns.' }),
+        fetch(`${stack.url}/api/documents/upload`, { method: 'POST', body: form }),
+      ]);
+      expect(refused.map(({ status }) => status)).toEqual([503, 503, 503]);
+      expect((await asked).map(({ status }) => status)).toEqual(Array(20).fill(200));
+      expect(
+        (await getJson(`${stack.url}/api/documents?collection=default`)).body.documents,
+      ).not.toContainEqual(expect.objectContaining({ external_id: 'lamp.txt' }));
+    } finally {
+      await redis.config('SET', 'maxmemory', '0');
+    }
+    expect((await ask('What is taken again?')).status).toBe(200);
+    await expectRecovered();
+  });
+});
+
 describe('Redis frozen, then killed', () => {
   it('is answered by 503 at once, and all recovers by itself', async () => {
     await stack.freeze('redis');

@@ -342,3 +342,77 @@ describe('the pages', () => {
     expect((await fetch(`${stack.url}/`)).status).toBe(200);
   });
 });
+
+describe('the story of a past query', () => {
+  const explained = async (id: string) => (await getJson(`${stack.url}/api/queries/${id}/explain`)).body;
+  const question = 'Which Redis list does the retriever read from?';
+
+  /** Every duration that the client was told, and no other; to 2 ms. */
+  function expectSameTimings(told: Record<string, number>, shown: Record<string, number>) {
+    expect(Object.keys(shown).sort()).toEqual(Object.keys(told).sort());
+    for (const [name, ms] of Object.entries(told)) expect(Math.abs((shown[name] ?? 0) - ms)).toBeLessThan(2);
+  }
+
+  it('tells of time, ranks, prompt and citations what the answer told, and what it did not', async () => {
+    const { body } = await ask(question, { top_k: 3 });
+    const story = await explained(body.id);
+    expect(story).toMatchObject({
+      ...{ status: 'completed', missing: [], tries: [], error: null },
+      request: { question, mode: 'sync', request_id: body.request_id, worker: body.worker, cache: 'bypass' },
+      retrieval: { mode: 'hybrid', top_k: 3, outcome: 'prompt', cache: { embedding: 'bypass' } },
+      generation: {
+        worker: body.worker,
+        replica: body.replica,
+        tokens: { prompt: body.usage.prompt_tokens },
+      },
+    });
+    expectSameTimings(body.timings_ms, story.timings_ms);
+    const shown = story.retrieval.candidates.filter(
+      ({ chunk_id }: { chunk_id: unknown }) => chunk_id !== null,
+    );
+    expect(shown.map(({ chunk_id }: { chunk_id: string }) => chunk_id).sort()).toEqual(
+      body.sources.map(({ chunk_id }: { chunk_id: string }) => chunk_id).sort(),
+    );
+    expect(story.retrieval.candidates.at(-1)).toMatchObject({ rank: 13, dropped: 'top_k' });
+    expect(story.generation.citations.kept_count).toBe(body.citations.length);
+    const { output } = await stack.vortex('explain', body.id);
+    expect(output).toContain('Where the time went');
+    expect(output).toContain('dropped: top k');
+  });
+
+  it('of a stream and of an asynchronous query', async () => {
+    const done = (await streamEvents(`${stack.url}/query`, { query: question, stream: true })).at(-1);
+    const streamed = JSON.parse(done?.data ?? '{}');
+    const story = await explained(streamed.id);
+    expect(story).toMatchObject({ request: { mode: 'stream' }, missing: [] });
+    expectSameTimings(streamed.timings_ms, story.timings_ms);
+
+    const { body } = await ask(question, { async: true });
+    const { body: job } = await getJson(`${stack.url}/api/jobs/${body.job_id}?wait=20s`);
+    const later = await eventually(
+      async () => {
+        const found = await explained(body.job_id);
+        return found.status === 'completed' && found;
+      },
+      5000,
+      'the end of the asynchronous query is written down',
+    );
+    expect(later).toMatchObject({ request: { mode: 'async' }, missing: [], generation: { finish: 'stop' } });
+    expect(later.timings_ms).toMatchObject(job.result.timings_ms);
+  });
+
+  it('of an answer from the cache, which had no stages, and of none that is kept', async () => {
+    await postJson(`${stack.url}/query`, { query: question, collection: 'vortex-docs' });
+    const { body } = await postJson(`${stack.url}/query`, { query: question, collection: 'vortex-docs' });
+    expect(body.cache).toBe('hit');
+    expect(await explained(body.id)).toMatchObject({
+      request: { cache: 'hit' },
+      retrieval: null,
+      missing: [],
+    });
+    expect(await getJson(`${stack.url}/api/queries/qry_unknown/explain`)).toMatchObject({
+      status: 404,
+      body: { code: 'not_found' },
+    });
+  });
+});

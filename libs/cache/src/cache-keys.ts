@@ -10,6 +10,8 @@ import { createHash } from 'node:crypto';
  * | `vortex:1:retrieval:<digest>` | ranked chunks, under collection version, vector, mode, filter and limit |
  * | `vortex:1:embedding:<digest>` | a vector, under model fingerprint and text |
  * | `vortex:1:settings:<role>` | fingerprint of the settings that the workers of a role answer by |
+ * | `vortex:1:stories` | HASH: `<part> <id> <tenant>`: a part of a past query's story; `bytes`: what they take |
+ * | `vortex:1:stories:order` | ZSET: `<id> <tenant>` by the time of its first part |
  */
 export type CacheName = 'answer' | 'retrieval' | 'embedding';
 
@@ -18,6 +20,8 @@ const prefix = 'vortex:1';
 export const cacheKeys = {
   entry: (cache: CacheName, digest: string) => `${prefix}:${cache}:${digest}`,
   settings: (role: string) => `${prefix}:settings:${role}`,
+  stories: `${prefix}:stories`,
+  storyOrder: `${prefix}:stories:order`,
 } as const;
 
 /** Of any number of parts, none of which can be taken for another: their lengths are part of what is digested. */

@@ -1,6 +1,7 @@
 import type { Metrics } from '@vortex/observability';
 import { Redis } from 'ioredis';
 import type { Cache } from './cache.ts';
+import { runCacheScript } from './cache-scripts.ts';
 
 /** The part of a logger this room uses. */
 export interface CacheLog {
@@ -14,7 +15,7 @@ export interface RedisCacheOptions {
   timeoutMs: number;
   /** Larger entries are not kept. */
   maxEntryBytes: number;
-  metrics: Pick<Metrics, 'add' | 'set'>;
+  metrics: Pick<Metrics, 'add' | 'set' | 'beforeScrape'>;
   log: CacheLog;
   probeMs?: number;
 }
@@ -109,6 +110,11 @@ export function createRedisCache(options: RedisCacheOptions): Cache {
 
   const isAvailable = () => !isOpen && client.status === 'ready' && unanswered < mostUnanswered;
 
+  metrics.beforeScrape(async () => {
+    const entries = isAvailable() ? await ask(() => client.dbsize()) : null;
+    if (entries !== null) metrics.set('rag_cache_entries', {}, entries);
+  });
+
   const probe = setInterval(async () => {
     if (!isOpen || client.status !== 'ready') return;
     if ((await ask(() => client.ping())) !== null) succeed();
@@ -128,6 +134,11 @@ export function createRedisCache(options: RedisCacheOptions): Cache {
         return;
       }
       void ask(() => client.set(key, value, 'PX', ttlMs));
+    },
+    isConfigured: true,
+    async run(script, keys, args) {
+      if (!isAvailable()) return null;
+      return ask(() => runCacheScript(client, script, keys, args));
     },
     onAvailable: (tell) => void tellAvailable.push(tell),
     close() {

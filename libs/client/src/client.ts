@@ -9,8 +9,10 @@ import {
   type JobEvent,
   type JobResponse,
   jobAccepted,
+  type QueryExplanation,
   type QueryRequest,
   type QueryResponse,
+  queryExplanation,
   queryResponse,
   type SearchRequest,
   type SearchResponse,
@@ -42,6 +44,8 @@ export interface VortexClient {
   queryLater(request: Question, call?: CallOptions): Promise<JobAccepted>;
   /** Leaving the loop aborts the generation. */
   stream(request: Question, call?: CallOptions): AsyncGenerator<QueryEvent>;
+  /** How the answer of this id came about; kept for a day at most. */
+  explain(id: string, call?: CallOptions): Promise<QueryExplanation>;
   search(request: SearchRequest, call?: CallOptions): Promise<SearchResponse>;
   /** The light way in, for text that is at hand. */
   ingest(request: IngestRequest, call?: CallOptions): Promise<IngestResponse>;
@@ -92,6 +96,8 @@ export function createClient(options: { url: string }): VortexClient {
         leave.abort();
       }
     },
+    explain: (id, call = {}) =>
+      transport.json(queryExplanation, `/api/queries/${encodeURIComponent(id)}/explain`, call),
     search: (request, call = {}) => transport.json(searchResponse, '/search', { ...call, body: request }),
     ingest: (request, call = {}) => transport.json(ingestResponse, '/ingest', { ...call, body: request }),
     audit: (request = {}, call = {}) => transport.json(auditReport, '/api/audit', { ...call, body: request }),

@@ -67,6 +67,26 @@ export const sections = {
       'Larger answers and results are not kept. All together are bounded by the cache Redis’ `maxmemory`.',
     ),
   }),
+  explain: z.strictObject({
+    share: field(
+      z.coerce.number().min(0).max(1).default(1),
+      'Of all queries, the share whose story is kept in the cache Redis for `GET /api/queries/{id}/explain`; 0 keeps none.',
+    ),
+    keep_ms: field(milliseconds.default(86_400_000), 'How long a query’s story is kept.'),
+    max_queries: field(count.default(20_000), 'Stories kept; the oldest goes.'),
+    max_bytes: field(
+      count.default(16 * 1024 * 1024),
+      'What all stories together may take of the cache Redis; the oldest goes.',
+    ),
+    max_part_bytes: field(
+      count.default(16 * 1024),
+      'Of the four parts of a story; a larger one is not kept.',
+    ),
+    question: field(
+      onOrOff.default(true),
+      'Keep the beginning of the question with its story. Passages, answers and prompts are never kept there.',
+    ),
+  }),
   http: z.strictObject({
     host: field(z.string().min(1).default('127.0.0.1'), 'Address the service listens on.'),
     port: field(

@@ -32,6 +32,27 @@ const replicaRef = z.object({
   probe: z.boolean().optional(),
 });
 
+/**
+ * A run that was not the last: `failed` counts as an attempt, `later` does not (the stage asked to be called again),
+ * `lost` came back from a worker that stopped beating.
+ */
+export const failedTry = z.object({
+  kind: z.enum(['failed', 'later', 'lost']),
+  stage: z.string().nullable(),
+  /** Its name; of a lost one all that is known is its incarnation. */
+  worker: z.string(),
+  /** Of generators: their address. */
+  replica: z.string().optional(),
+  code: z.string().optional(),
+  reason: z.string().optional(),
+  /** From its claim on; unknown of a lost one. */
+  ms: z.number().optional(),
+});
+export type FailedTry = z.infer<typeof failedTry>;
+
+/** The newest are carried along. */
+export const maxTries = 8;
+
 /** Durations in milliseconds, never points in time: they may be summed across hosts. */
 export const timingsMs = z.record(z.string(), z.number());
 export type TimingsMs = z.infer<typeof timingsMs>;
@@ -62,5 +83,7 @@ export const jobHeader = z.object({
   /** Replicas that failed at it: others are preferred for the next tries. */
   exclude: z.array(z.string()).max(8).optional(),
   timings_ms: timingsMs.default({}),
+  /** Runs that were not the last, of every stage so far; absent in the usual case of none. Unreadable ones cost no job. */
+  tries: z.array(failedTry).max(maxTries).optional().catch(undefined),
 });
 export type JobHeader = z.infer<typeof jobHeader>;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { jobId, type StageRow, stageOfList, stages } from '@vortex/contracts';
+import { type FailedTry, jobId, maxTries, type StageRow, stageOfList, stages } from '@vortex/contracts';
 
 /**
  * What delivery itself must read of an element, leniently: everything else of the envelope is the
@@ -15,6 +15,7 @@ export interface ElementHeader {
   replyTo: string | undefined;
   track: boolean;
   replica: { worker_name: string; url: string } | undefined;
+  tries: unknown;
   timingsMs: Record<string, number>;
 }
 
@@ -78,6 +79,7 @@ export function headerOf(fields: Record<string, unknown>): ElementHeader | null 
     replyTo: typeof reply_to === 'string' && reply_to !== '' ? reply_to : undefined,
     track: fields.track === true,
     replica: isReplica(replica) ? replica : undefined,
+    tries: fields.tries,
     timingsMs: isTimings(fields.timings_ms) ? fields.timings_ms : {},
   };
 }
@@ -86,6 +88,11 @@ export function headerOf(fields: Record<string, unknown>): ElementHeader | null 
 export function changeHeader(element: string, changes: Record<string, unknown>): string {
   const fields = parseObject(element);
   return fields === null ? element : JSON.stringify({ ...fields, ...changes });
+}
+
+/** Runs that were not the last, with one more; the newest of them. */
+export function addTry(tries: unknown, one: FailedTry): FailedTry[] {
+  return [...(Array.isArray(tries) ? (tries as FailedTry[]) : []), one].slice(-maxTries);
 }
 
 export function parseObject(element: string): Record<string, unknown> | null {

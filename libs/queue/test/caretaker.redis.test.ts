@@ -33,6 +33,8 @@ beforeEach(async () => {
 const list = 'job:encoder_in';
 const proc = keys.inFlight(list, 'dead');
 const lapse = (of = list) => redis.client.zadd(keys.workers, Date.now() - 1, workerMember(of, 'dead'));
+/** What the next worker is told of the run that was lost. */
+const lost = (stage: string) => ({ kind: 'lost', stage, worker: 'dead' });
 const read = async (key: string) =>
   (await redis.client.lrange(key, 0, -1)).map((element) => JSON.parse(element));
 
@@ -42,8 +44,8 @@ test('jobs of a lapsed worker go to the head in their order, with one redelivery
   await lapse();
   await caretaker.tick();
   expect(await read(list)).toEqual([
-    { id: 'a', query: '1', redelivered: 1 },
-    { id: 'b', redelivered: 1 },
+    { id: 'a', query: '1', redelivered: 1, tries: [lost('encode')] },
+    { id: 'b', redelivered: 1, tries: [lost('encode')] },
     { id: 'waiting' },
   ]);
   expect(await redis.client.exists(proc, keys.workers)).toBe(0);
@@ -52,10 +54,14 @@ test('jobs of a lapsed worker go to the head in their order, with one redelivery
 
 test('a second redelivery goes to the tail, so that a crasher does not starve the rest', async () => {
   await redis.client.rpush(list, '{"id":"waiting"}');
-  await redis.client.rpush(proc, '{"id":"a","redelivered":1}');
+  const before = { kind: 'failed', stage: 'encode', worker: 'encoder_2' };
+  await redis.client.rpush(proc, JSON.stringify({ id: 'a', redelivered: 1, tries: [before] }));
   await lapse();
   await caretaker.tick();
-  expect(await read(list)).toEqual([{ id: 'waiting' }, { id: 'a', redelivered: 2 }]);
+  expect(await read(list)).toEqual([
+    { id: 'waiting' },
+    { id: 'a', redelivered: 2, tries: [before, lost('encode')] },
+  ]);
 });
 
 test('poison: after three deliveries without an end a job is buried, and who waits is told', async () => {
@@ -110,7 +116,9 @@ test("a dead replica's job goes to the shared list, unassigned, and its lease is
   await redis.client.set(keys.load(url), '1');
   await lapse(own);
   await caretaker.tick();
-  expect(await read(keys.sharedGeneratorList)).toEqual([{ id: 'g', redelivered: 1 }]);
+  expect(await read(keys.sharedGeneratorList)).toEqual([
+    { id: 'g', redelivered: 1, tries: [lost('generate')] },
+  ]);
   expect(await redis.client.get(keys.load(url))).toBe('0');
   expect(await redis.client.llen(own)).toBe(0);
 });
@@ -120,7 +128,7 @@ test('an encoder that died does not cost a query its reserved replica', async ()
   await redis.client.rpush(proc, JSON.stringify({ id: 'q', replica }));
   await lapse();
   await caretaker.tick();
-  expect(await read(list)).toEqual([{ id: 'q', replica, redelivered: 1 }]);
+  expect(await read(list)).toEqual([{ id: 'q', replica, redelivered: 1, tries: [lost('encode')] }]);
 });
 
 test('an unreadable element goes back as it is, for its stage to bury', async () => {
@@ -152,7 +160,7 @@ test('an in-flight list that no worker is registered for is found, and its work 
   await redis.client.rpush(proc, '{"id":"orphan"}');
   await caretaker.tick();
   await caretaker.tick();
-  expect(await read(list)).toEqual([{ id: 'orphan', redelivered: 1 }]);
+  expect(await read(list)).toEqual([{ id: 'orphan', redelivered: 1, tries: [lost('encode')] }]);
 });
 
 test('an id long past its deadline is completed, on both lanes; a job in hand is given time to end itself', async () => {
@@ -193,4 +201,42 @@ test('bare ids go back to the head as they are, however often: who knows the job
     expect(await redis.client.lrange(ids, 0, -1)).toEqual(['job_a', 'not an id at all', 'job_b']);
   }
   expect(await redis.client.exists(keys.dead(ids))).toBe(0);
+});
+
+test('what Redis refuses keeps the rest from nothing, and is told once', async () => {
+  const told: object[] = [];
+  const log = { debug() {}, info() {}, warn() {}, error: (fields: object) => told.push(fields) };
+  const watched = startCaretaker({ commands, tickMs: 0, log });
+  const obstructed = 'job:retriever_in';
+  await redis.client.set(obstructed, 'no list');
+  await redis.client.rpush(keys.inFlight(obstructed, 'dead'), '{"id":"stays"}');
+  await redis.client.rpush(proc, '{"id":"a"}');
+  // The obstructed one first, as `overdue` lists them.
+  await redis.client.zadd(keys.workers, Date.now() - 9000, workerMember(obstructed, 'dead'));
+  await lapse();
+  await redis.client.zadd(keys.replicas, Date.now() - 1, 'http://r1');
+  await redis.client.zadd('job:live', Date.now() - 5000, 'late');
+
+  await expect(watched.tick()).rejects.toThrow('WRONGTYPE');
+  expect(await read(list)).toEqual([{ id: 'a', redelivered: 1 }]);
+  expect(await redis.client.hget(keys.replica('http://r1'), 'state')).toBe('down');
+  expect(await redis.client.exists(keys.completion('late'))).toBe(1);
+  const refusal = { step: 'reap', of: keys.inFlight(obstructed, 'dead') };
+  expect(told).toMatchObject([refusal]);
+  await expect(watched.tick()).rejects.toThrow('WRONGTYPE');
+  expect(told).toHaveLength(1);
+
+  await redis.client.del(obstructed);
+  await watched.tick();
+  expect(await read(obstructed)).toEqual([{ id: 'stays', redelivered: 1 }]);
+  expect(await redis.client.zcard(keys.workers)).toBe(0);
+});
+
+test('a dead list of a wrong type holds back poison, and no other job of that worker', async () => {
+  await redis.client.set(keys.dead(list), 'no list');
+  await redis.client.rpush(proc, '{"id":"a"}', '{"id":"p","redelivered":2}', '{"id":"b"}');
+  await lapse();
+  await expect(caretaker.tick()).rejects.toThrow('WRONGTYPE');
+  expect((await read(list)).map(({ id }) => id)).toEqual(['a', 'b']);
+  expect((await read(proc)).map(({ id }) => id)).toEqual(['p']);
 });

@@ -32,6 +32,13 @@ export interface JobRegistry {
    * that is `processing` and not to be cancelled: a worker that lost it changes nothing.
    */
   noteProgress(jobId: string, progress: JobProgress): Promise<void>;
+  /**
+   * The document of a job that has lost a worker has been read to its end: this delivery is not counted against it,
+   * `mostSurvivedReads` times between two stored groups. What kills a worker does so while it is read; a read document
+   * only waits for the encoder, and in front of an encoder that is down, three unrelated deaths of its own worker made
+   * poison of it (2 of 191 uploads under 20 kills).
+   */
+  noteRead(jobId: string): Promise<void>;
   /** The try failed and another follows: `retrying`, one more retry, deliveries and progress from 0. */
   retryJob(jobId: string, error: { code: string; message: string }): Promise<void>;
   /** The worker gives the job back unblamed (a drain): `queued`, this delivery is not counted. */
@@ -69,6 +76,9 @@ export interface JobRegistry {
   /** Removes jobs (and their events) that ended before, and idempotency keys older than a day. Returns how many jobs. */
   forgetOldJobs(endedBefore: number): Promise<number>;
 }
+
+/** A document that does kill its worker after it was read ends as poison all the same, after so many deaths more. */
+export const mostSurvivedReads = 9;
 
 export interface JobRecord {
   id: string;

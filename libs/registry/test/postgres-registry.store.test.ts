@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import {
   findPostgres,
   type PrivatePostgres,
@@ -59,7 +60,10 @@ if (programs === null) {
       const opened = await Promise.all(
         Array.from({ length: 6 }, () => openRegistry({ databaseUrl: url, file: '/nowhere' })),
       );
-      expect(await ask(`SELECT number FROM ${schema}.vortex_schema`)).toEqual([{ number: 1 }]);
+      const files = readdirSync(new URL('../migrations/postgres/', import.meta.url));
+      expect(await ask(`SELECT number FROM ${schema}.vortex_schema ORDER BY number`)).toEqual(
+        files.map((_, index) => ({ number: index + 1 })),
+      );
       for (const registry of opened) await registry.close();
     });
 

@@ -32,6 +32,7 @@ export function nextElement(
     track: job.track || undefined,
     replica: job.replica,
     class: job.class,
+    tries: job.tries,
     ...payload,
   });
 }

@@ -13,6 +13,11 @@ export interface StageContext {
   now(): number;
   /** Publishes an answer frame to the submitter; lost when nobody listens. */
   emit(frame: AnswerFrameBody): void;
+  /**
+   * For who asks how the answer came about: what `tell` gives is written down after the reply, if at all, and called
+   * only then. What it holds must be small, hold no text of documents or answers, and not change afterwards.
+   */
+  explain(tell: () => object): void;
   /** Adds a duration to the job's `timings_ms`; `<stage>` and `queue_<stage>` are there already. */
   timing(name: string, ms: number): void;
 }
@@ -26,6 +31,9 @@ export type StageHandler<Stage extends StageName> = (
   input: InputOf<Stage>,
   context: StageContext,
 ) => Promise<Outcome<Stage>>;
+
+/** Takes down a part of a query's story; must neither throw nor wait. */
+export type NoteExplained = (query: { id: string; tenant: string }, part: string, tell: () => object) => void;
 
 /** A stage whose list holds bare ids needs somebody who knows the jobs. */
 export type LaneOf<Stage extends StageName> = {

@@ -1,6 +1,8 @@
 import {
   type AnswerFrameBody,
   defaultDeadlineMs,
+  type ExplainedEnd,
+  type FailedTry,
   type FailureCode,
   type InputOf,
   type JobHeader,
@@ -12,8 +14,9 @@ import {
   stages,
   type TimingsMs,
 } from '@vortex/contracts';
-import type { Logger, Metrics } from '@vortex/observability';
+import { type LabelsOf, type Logger, type Metrics, type QueueName, traceIdOf } from '@vortex/observability';
 import {
+  addTry,
   type BuryOrder,
   type Consumer,
   changeHeader,
@@ -30,12 +33,12 @@ import { completedFields, completedText } from './completion-text.ts';
 import { createIdIntake } from './id-intake.ts';
 import type { Isolation } from './isolation.ts';
 import type { JobError, JobSource } from './job-source.ts';
-import type { JobTally } from './job-tally.ts';
+import type { JobEvent, JobTally } from './job-tally.ts';
 import { listOf, nextElement } from './next-element.ts';
 import { readEnvelope } from './read-envelope.ts';
 import type { ReplicaHealth } from './replica-health.ts';
 import { createRunTimes } from './run-times.ts';
-import type { StageContext, StageHandler } from './stage-handler.ts';
+import type { NoteExplained, StageContext, StageHandler } from './stage-handler.ts';
 
 /**
  * Lives one stage: takes a delivery, lets the handler decide, carries the decision out.
@@ -76,6 +79,9 @@ export interface StageLaneOptions<Stage extends StageName> {
   isolation: Isolation;
   isCancelled: (id: string) => boolean;
   publishFrame: (name: string, text: string) => void;
+  workerName: string;
+  /** Where stages and ends of queries are written down; absent: nowhere. */
+  explain?: NoteExplained;
   /** A tracked job begins: `first` where nothing stands yet; `enter`: nobody may have admitted it. */
   noteBegin: (
     delivery: Delivery,
@@ -113,13 +119,15 @@ interface Run {
   interruption: DOMException | undefined;
 }
 
+const queryStages: ReadonlySet<StageName> = new Set(['encode', 'retrieve', 'generate']);
+
 /** How often deadlines and budgets of running jobs are looked at; one timer for all is cheaper than one each. */
 const watchMs = 50;
 
 export function createStageLane<Stage extends StageName>(options: StageLaneOptions<Stage>): StageLane {
   const { stage, handler, consumer, log, metrics, now } = options;
   const row: StageRow = stages[stage];
-  const queue = row.list;
+  const queue: QueueName = stages[stage].list;
   const runs = new Set<Run>();
   /** Waits until it is alone. */
   let suspect: Run | undefined;
@@ -288,6 +296,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
         measure(run, 'completed');
         const value = completedText(job.id, attemptsOf(job), run.timingsMs, outcome.result);
         finish(run, value, job.track ? completedFields(value) : undefined, 'completed');
+        explainEnd(run, 'completed', null);
         return;
       }
       case 'reject':
@@ -350,6 +359,8 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       deadline_at: job.deadline_at,
       enqueued_at: now() + delayMs,
       first_at: job.first_at ?? job.enqueued_at,
+      timings_ms: withRetry(run, now() + delayMs),
+      tries: triesOf(run, reason, blame),
       ...(isGenerator && { replica: undefined, exclude: failedAt(job, blame) }),
     });
     const fields = {
@@ -376,9 +387,28 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
           ...(isGenerator && blame !== undefined && { whenBroke: () => brokeOrder(run, blame) }),
         });
         settle(run, settled, 'retried');
-        if (blame !== undefined) countBroke(settled, blame.code);
+        if (blame !== undefined) countBroke(run, settled, blame);
       },
     );
+  }
+
+  /** From the list it was put on until it is due again: the next try's wait is counted from there. */
+  function withRetry({ job, claimedAt }: Run, dueAt: number): TimingsMs {
+    const name = `retry_${stage}`;
+    const before = job.timings_ms[name] ?? 0;
+    return { ...job.timings_ms, [name]: before + dueAt - (job.enqueued_at ?? claimedAt) };
+  }
+
+  function triesOf({ job, claimedAt }: Run, reason: string, blame: JobError | undefined): FailedTry[] {
+    const { workerName: worker, replicaUrl } = options;
+    return addTry(job.tries, {
+      kind: blame === undefined ? 'later' : 'failed',
+      ...{ stage, worker },
+      ...(replicaUrl !== undefined && { replica: replicaUrl }),
+      ...(blame !== undefined && { code: blame.code }),
+      reason: reason.slice(0, 200),
+      ms: now() - claimedAt,
+    });
   }
 
   /** The replicas that have failed at the job, this one with them. */
@@ -445,9 +475,29 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     const fields = run.job.track ? failureFields(failure) : undefined;
     const event = code === 'cancelled' ? 'cancelled' : 'expired';
     toldEnd(run, { code, message }, () => finish(run, failureText(failure), fields, event));
+    explainEnd(run, code, { code, message: message.slice(0, 500), stage });
   }
 
-  function finish(run: Run, value: string, trackFields: string | undefined, event: string): void {
+  /** Of queries; one that went straight on to a gateway that waits has its end written down there. */
+  function explainEnd(run: Run, status: ExplainedEnd['status'], error: ExplainedEnd['error']): void {
+    const { job, timingsMs } = run;
+    if (options.explain === undefined || !queryStages.has(stage)) return;
+    const isUsual = status === 'completed' && job.tries === undefined && job.redelivered === 0;
+    if (isUsual && job.reply_to !== undefined) return;
+    options.explain(
+      job,
+      'end',
+      (): ExplainedEnd => ({
+        ...{ status, stage, error },
+        attempt: attemptsOf(job),
+        redelivered: job.redelivered,
+        tries: job.tries ?? [],
+        timings_ms: timingsMs,
+      }),
+    );
+  }
+
+  function finish(run: Run, value: string, trackFields: string | undefined, event: JobEvent): void {
     const { job } = run;
     const settled = consumer.finish(run.delivery, {
       id: job.id,
@@ -467,6 +517,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       settle(run, settled, 'dead');
       countDead(settled, code);
     });
+    explainEnd(run, 'failed', { code, message: reason.slice(0, 500), stage });
   }
 
   function buryOrder(run: Run, code: FailureCode, reason: string): BuryOrder {
@@ -519,9 +570,13 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
   }
 
   /** A retry that could not be paid for has become a letter. */
-  function countBroke(settled: Promise<SettleWord>, code: FailureCode): void {
+  function countBroke(run: Run, settled: Promise<SettleWord>, { code, message }: JobError): void {
     settled.then(
-      (answer) => answer === 'BROKE' && metrics.add('rag_dead_letters_total', { queue, code }, 1),
+      (answer) => {
+        if (answer !== 'BROKE') return;
+        metrics.add('rag_dead_letters_total', { queue, code }, 1);
+        explainEnd(run, 'failed', { code, message: message.slice(0, 500), stage });
+      },
       () => undefined,
     );
   }
@@ -550,12 +605,12 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     return { id: job.id, code, message, stage, attempt: attemptsOf(job), timingsMs };
   }
 
-  function settle(run: Run, settled: Promise<SettleWord>, event: string): void {
+  function settle(run: Run, settled: Promise<SettleWord>, event: JobEvent): void {
     run.concluded = true;
     awaitSettle(settled, event, run.job.id);
   }
 
-  function awaitSettle(settled: Promise<SettleWord>, event: string, id: string | undefined): void {
+  function awaitSettle(settled: Promise<SettleWord>, event: JobEvent, id: string | undefined): void {
     settling += 1;
     settled
       .then(
@@ -576,11 +631,16 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       });
   }
 
-  function measure(run: Run, outcome: string): void {
+  function measure(run: Run, outcome: LabelsOf<'rag_stage_duration_seconds'>['outcome']): void {
     const serviceMs = performance.now() - run.startedAt;
     run.timingsMs[stage] = Math.round(serviceMs * 1000) / 1000;
     if (outcome === 'forwarded' || outcome === 'completed') runTimes.note(serviceMs, now());
-    metrics.observe('rag_stage_duration_seconds', { stage, outcome }, serviceMs / 1000);
+    metrics.observe(
+      'rag_stage_duration_seconds',
+      { stage, outcome },
+      serviceMs / 1000,
+      traceIdOf(run.job.traceparent),
+    );
   }
 
   // ── clocks and signals ──────────────────────────────────────────────────────────────────────
@@ -653,18 +713,16 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
   };
 }
 
+type RunOptions = Pick<StageLaneOptions<StageName>, 'log' | 'publishFrame' | 'now' | 'explain'>;
+
 /** A class, because one is made per job. */
 class RunContext implements StageContext {
   readonly #run: Run;
   readonly #stage: StageName;
-  readonly #options: Pick<StageLaneOptions<StageName>, 'log' | 'publishFrame' | 'now'>;
+  readonly #options: RunOptions;
   #log: Logger | undefined;
 
-  constructor(
-    run: Run,
-    stage: StageName,
-    options: Pick<StageLaneOptions<StageName>, 'log' | 'publishFrame' | 'now'>,
-  ) {
+  constructor(run: Run, stage: StageName, options: RunOptions) {
     this.#run = run;
     this.#stage = stage;
     this.#options = options;
@@ -697,6 +755,10 @@ class RunContext implements StageContext {
     if (concluded || job.reply_to === undefined) return;
     const { id, attempt, redelivered } = job;
     this.#options.publishFrame(job.reply_to, JSON.stringify({ id, attempt, redelivered, ...frame }));
+  };
+
+  readonly explain = (tell: () => object): void => {
+    this.#options.explain?.(this.#run.job, this.#stage, tell);
   };
 
   readonly timing = (name: string, ms: number): void => {

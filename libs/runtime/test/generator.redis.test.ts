@@ -1,7 +1,8 @@
+import { explainedEnd } from '@vortex/contracts';
 import { createInspector, keys } from '@vortex/queue';
 import { until } from '@vortex/testkit';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { StageHandler } from '../src/index.ts';
+import type { NoteExplained, StageHandler } from '../src/index.ts';
 import { anAnswer, generateEnvelope, openWorkbench, question, type Workbench } from './stage-bench.ts';
 
 let bench: Workbench;
@@ -83,8 +84,43 @@ test('a failed try gives up the lease and its replica, so that another may take 
   await until('the second has it', () => second.runs.length === 1);
   expect(await load(1)).toBe('0');
   second.runs[0]?.end();
-  expect(JSON.parse(await answer)).toMatchObject({ status: 'completed', attempt: 2 });
+  const completion = JSON.parse(await answer);
+  expect(completion).toMatchObject({ status: 'completed', attempt: 2 });
+  // The failed try and its wait are a duration of their own, not left out of the account.
+  expect(completion.timings_ms).toMatchObject({
+    retry_generate: expect.any(Number),
+    generate: expect.any(Number),
+  });
   expect(await load(2)).toBe('0');
+});
+
+test('a query that was tried twice tells of the first try; one without troubles leaves its end to its gateway', async () => {
+  const told: { id: string; part: string; story: object }[] = [];
+  const explain: NoteExplained = ({ id }, part, tell) => void told.push({ id, part, story: tell() });
+  let calls = 0;
+  const handler: StageHandler<'generate'> = async ({ id }, context) => {
+    if (id === 'twice') calls += 1;
+    if (calls === 1) throw new Error('connection refused');
+    context.explain(() => ({ made: id }));
+    return { kind: 'done', result: anAnswer(id) };
+  };
+  await bench.start({ generate: { handler, slots: 2 } }, { ...replicaOptions(1), explain });
+  const submitter = await bench.submitter();
+  await submitter.submit(generateJob('usual'));
+  await submitter.submit(generateJob('twice'));
+  expect(told.filter(({ id }) => id === 'usual')).toEqual([
+    { id: 'usual', part: 'generate', story: { made: 'usual' } },
+  ]);
+  const [made, end] = told.filter(({ id }) => id === 'twice');
+  expect(made).toMatchObject({ part: 'generate' });
+  expect(end?.part).toBe('end');
+  expect(explainedEnd.parse(end?.story)).toMatchObject({
+    ...{ status: 'completed', attempt: 2, redelivered: 0 },
+    tries: [
+      { kind: 'failed', stage: 'generate', worker: 'llm_1', replica: url(1), reason: 'connection refused' },
+    ],
+    timings_ms: { retry_generate: expect.any(Number), generate: expect.any(Number) },
+  });
 });
 
 test('tries run out at the generator: the caller reads generator_failed', async () => {

@@ -15,6 +15,11 @@ export class MemoryCache implements Cache {
   put(key: string, value: string | Buffer, ttlMs: number): void {
     if (this.available && ttlMs > 0) this.entries.set(key, Buffer.from(value));
   }
+  readonly isConfigured = true;
+  /** It knows no scripts. */
+  async run(): Promise<null> {
+    return null;
+  }
   isAvailable(): boolean {
     return this.available;
   }

@@ -36,6 +36,15 @@ export function buildProgram(): Command {
     .option('--no-demo', "leave Vortex's own documentation out")
     .option('-y, --yes', 'install what is missing without asking', false)
     .option('--set <section.key=value>', 'a setting (docs/03-configuration.md); repeatable', collect, [])
+    .option('--observe', 'watch it with Prometheus, Alertmanager and the Redis exporter', false)
+    .addOption(
+      new Option(
+        '--observe-speed <factor>',
+        'for drills: windows and waits of the rules so many times shorter',
+      )
+        .argParser(decimal(1, 60))
+        .default(1),
+    )
     .action(async (options) => {
       const { up } = await import('./up.ts');
       await up(options, createTerminal());
@@ -80,6 +89,17 @@ export function buildProgram(): Command {
       await ask(question, options);
     });
 
+  instanceCommand(
+    'explain',
+    'how the answer to a past query came about: time, tries, ranks, prompt, citations',
+  )
+    .argument('<id>', 'of the answer (its field id), or of an asynchronous query')
+    .option('--json', 'for programs', false)
+    .action(async (id, options) => {
+      const { explain } = await import('./explain-command.ts');
+      await explain(id, options);
+    });
+
   addDocumentCommands(program);
   addReplicaCommands(program);
   addDeadCommands(program);
@@ -102,11 +122,13 @@ export function buildProgram(): Command {
           'chain',
           'encoder',
           'query',
+          'explain',
           'floor',
           'ingest',
           'ingest-accept',
           'overload',
           'search',
+          'timings',
         ]),
     )
     .option('--dataset <folder>', 'query, ingest, search: a folder in BEIR format')
@@ -146,6 +168,24 @@ export function buildProgram(): Command {
     .action(async (options) => {
       const { evaluate } = await import('./eval/eval-command.ts');
       await evaluate(options, createTerminal());
+    });
+
+  command('model', 'put the embedding model into a folder: for an image, or a machine without network')
+    .requiredOption('--to <folder>', 'the models folder')
+    .addOption(new Option('--model <model>', 'encoder').choices(['all-minilm-l6-v2', 'bge-small-en-v1.5']))
+    .action(async (options) => {
+      const { fetchModel } = await import('./model-command.ts');
+      await fetchModel(options, createTerminal());
+    });
+
+  command('image', 'the container image; needs Linux, root and buildah')
+    .addArgument(program.createArgument('<what>', 'build it and run its containers here').choices(['check']))
+    .option('--make-base', 'make a stand-in for the base image when it is not here', false)
+    .option('--no-build', 'take the image of the last check')
+    .option('--json', 'the report, for programs', false)
+    .action(async (_what, options) => {
+      const { checkImage } = await import('./image/image-command.ts');
+      if (!(await checkImage(options, createTerminal()))) process.exitCode = 1;
     });
 
   instanceCommand('doctor', 'what is wrong here, and what to type next').action(async (options) => {

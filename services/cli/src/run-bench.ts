@@ -10,12 +10,14 @@ export type BenchKind =
   | 'cache'
   | 'chain'
   | 'encoder'
+  | 'explain'
   | 'query'
   | 'floor'
   | 'ingest-accept'
   | 'ingest'
   | 'overload'
-  | 'search';
+  | 'search'
+  | 'timings';
 
 const withDataset: readonly BenchKind[] = ['query', 'ingest', 'search'];
 
@@ -86,6 +88,10 @@ async function load(kind: BenchKind): Promise<(options: BenchOptions) => Promise
       const { runEncoderBench } = await import('./bench/encoder.ts');
       return async (options) => ({ ...(await runEncoderBench(options)) });
     }
+    case 'explain': {
+      const { runExplainBench } = await import('./bench/explain.ts');
+      return async (options) => ({ ...(await runExplainBench(options)) });
+    }
     case 'floor': {
       const { runFloorBench } = await import('./bench/floor.ts');
       const configuredFloor = readServiceConfig('retriever', { env: process.env, confDir: 'conf' }).retrieval
@@ -107,6 +113,10 @@ async function load(kind: BenchKind): Promise<(options: BenchOptions) => Promise
     case 'search': {
       const { runSearchBench } = await import('./bench/search.ts');
       return async (options) => ({ ...(await runSearchBench(options)) });
+    }
+    case 'timings': {
+      const { runTimingsBench } = await import('./bench/timings.ts');
+      return async (options) => ({ ...(await runTimingsBench(options)) });
     }
     case 'query': {
       const { runQueryBench } = await import('./bench/query.ts');

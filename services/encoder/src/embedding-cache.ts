@@ -12,7 +12,7 @@ export interface EmbeddingCache {
   embed(text: string, mode: CacheMode | undefined, signal: AbortSignal): Promise<KeptEmbedding>;
 }
 
-export type KeptEmbedding = Pick<Embedding, 'vector' | 'truncated'> & { isKept: boolean };
+export type KeptEmbedding = Pick<Embedding, 'vector' | 'truncated'> & { cache: 'hit' | 'miss' | 'bypass' };
 
 export function createEmbeddingCache(deps: {
   embedder: Embedder;
@@ -24,34 +24,34 @@ export function createEmbeddingCache(deps: {
   const count = (result: 'hit' | 'miss' | 'bypass') =>
     metrics.add('rag_cache_lookups_total', { cache: 'embedding', result });
 
-  async function look(key: string, mode: CacheMode | undefined): Promise<KeptEmbedding | null> {
+  async function look(key: string, mode: CacheMode | undefined): Promise<KeptEmbedding | 'miss' | 'bypass'> {
     const found = mode === 'refresh' || ttlMs === 0 ? null : await cache.get([key]);
     if (found === null) {
       count('bypass');
-      return null;
+      return 'bypass';
     }
     const kept = found[0] == null ? null : readEntry(found[0], embedder.model.dimension);
     count(kept === null ? 'miss' : 'hit');
-    return kept;
+    return kept ?? 'miss';
   }
 
-  async function make(text: string, signal: AbortSignal): Promise<KeptEmbedding> {
+  async function make(text: string, signal: AbortSignal, word: 'miss' | 'bypass'): Promise<KeptEmbedding> {
     const [embedding] = await embedder.embed([text], { priority: 'interactive', kind: 'query', signal });
     if (embedding === undefined) throw new Error('the embedder returned no vector for one text');
-    return { ...embedding, isKept: false };
+    return { ...embedding, cache: word };
   }
 
   return {
     async embed(text, mode, signal) {
       if (mode === 'bypass') {
         count('bypass');
-        return make(text, signal);
+        return make(text, signal, 'bypass');
       }
       signal.throwIfAborted();
       const key = cacheKeys.entry('embedding', keyDigest(embedder.model.fingerprint, normalizedText(text)));
-      const kept = await look(key, mode);
-      if (kept !== null) return kept;
-      const made = await make(text, signal);
+      const looked = await look(key, mode);
+      if (typeof looked !== 'string') return looked;
+      const made = await make(text, signal, looked);
       cache.put(key, entryOf(made), ttlMs);
       return made;
     },
@@ -68,5 +68,5 @@ function readEntry(bytes: Buffer, dimension: number): KeptEmbedding | null {
   if (bytes.byteLength !== end + 1) return null;
   // Copied: a reply's bytes need not lie at a multiple of four.
   const vector = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + end));
-  return { vector, truncated: bytes[end] === 1, isKept: true };
+  return { vector, truncated: bytes[end] === 1, cache: 'hit' };
 }

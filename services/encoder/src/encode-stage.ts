@@ -21,8 +21,8 @@ export function createEncodeStage({ embeddings, model, metrics }: EncodeDeps): S
     const { query, collection, top_k, mode, filter, neighbours, want, stream, cache, max_tokens } = input;
     const question = { query, collection, top_k, mode, filter, neighbours, want, stream, cache, max_tokens };
     if (mode === 'sparse') return { kind: 'forward', to: 'retrieve', payload: question };
-    const { vector, truncated, isKept } = await embeddings.embed(query, cache, signal);
-    if (!isKept)
+    const { vector, truncated, cache: word } = await embeddings.embed(query, cache, signal);
+    if (word !== 'hit')
       metrics.add('rag_embedding_texts_total', {
         priority: 'interactive',
         result: truncated ? 'truncated' : 'whole',
@@ -34,6 +34,7 @@ export function createEncodeStage({ embeddings, model, metrics }: EncodeDeps): S
         ...question,
         embedding: encodeVector(vector),
         embedding_model: model,
+        embedding_cache: word,
         degraded: truncated ? ['query_truncated'] : [],
       },
     };

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
-import { openCache } from '@vortex/cache';
+import { createExplainStore, openCache } from '@vortex/cache';
 import { maskSecrets, readServiceConfig } from '@vortex/config';
+import { explainParts } from '@vortex/contracts';
 import { chooseThreads, createThreadEmbedder, ensureModel } from '@vortex/embedding';
 import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
 import { createReleaseStack, type RunningStages, runStages } from '@vortex/runtime';
@@ -41,6 +42,8 @@ parts.push('inference threads', () => embedder.close());
 
 const cache = openCache(config.cache, { metrics, log });
 parts.push('cache', () => cache.close());
+const explain = createExplainStore({ cache, settings: config.explain, parts: explainParts, log });
+parts.push('stories', () => explain.close());
 const embeddings = createEmbeddingCache({
   ...{ embedder, cache, metrics },
   ttlMs: config.cache.embedding_ttl_ms,
@@ -53,6 +56,7 @@ running = await runStages({
   redis: config.redis,
   log,
   metrics,
+  explain: explain.note,
   lanes: {
     // A thread holds three questions; some more are on their way from and to Redis.
     encode: { handler: createEncodeStage({ embeddings, model, metrics }), slots: 4 * choice.threads + 2 },

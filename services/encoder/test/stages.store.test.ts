@@ -26,6 +26,7 @@ const context = (signal = new AbortController().signal): StageContext => ({
   now: Date.now,
   emit: () => {},
   timing: () => {},
+  explain: () => {},
 });
 const parsed = <Stage extends StageName>(stage: Stage, fields: object): InputOf<Stage> =>
   stages[stage].input.parse({ ...header, ...fields }) as InputOf<Stage>;

@@ -1,6 +1,6 @@
-import { type Answer, type CacheMode, type CacheOutcome, type Completed, newId } from '@vortex/contracts';
+import { type Answer, type CacheMode, newId } from '@vortex/contracts';
 import { QueueUnavailable, type SubmitOptions } from '@vortex/queue';
-import { awaitResult, type JobTicket, prepare, type Question } from './ask.ts';
+import { awaitResult, type GivenAnswer, type JobTicket, prepare, type Question } from './ask.ts';
 import type { GatewayParts } from './dependencies.ts';
 import type { Exchange } from './exchange.ts';
 import { ClientGone, problemOf } from './problem.ts';
@@ -17,12 +17,6 @@ import { ClientGone, problemOf } from './problem.ts';
  * Identical is what has the same key, was asked of the same state of the collection (who asks after a change never waits
  * for an answer from before it) and allows the same time (who has long never gets an answer that was cut for who has not).
  */
-export interface GivenAnswer {
-  completion: Completed<Answer>;
-  ticket: JobTicket;
-  cache: CacheOutcome;
-}
-
 /** What a question has become by the time its stream may begin: its answer, or the wait for it. */
 export interface AnswerUnderWay {
   ticket: JobTicket;
@@ -51,27 +45,29 @@ export async function beginAnswer(
   if (mode !== 'default') metrics.add('rag_cache_lookups_total', { cache: 'answer', result: 'bypass' });
   const isAsked = mode === 'default' && slot !== null;
   const { outcome, answer } = isAsked ? await answers.read(slot) : { outcome: 'bypass' as const };
+  if (mode === 'default') exchange.lap('cache_lookup');
   if (answer !== undefined) {
     const id = newId('qry');
     exchange.jobId = id;
     const timeoutMs = question.deadline_ms ?? settings.query_timeout_ms;
-    const ticket = { id, admitMs: exchange.elapsedMs(), timeoutMs };
+    const ticket = { id, timeoutMs };
+    exchange.lap('admit');
     const completion = { id, v: 1, attempt: 1, status: 'completed', timings_ms: {}, ...answer } as const;
-    return { ticket, given: Promise.resolve({ completion, ticket, cache: outcome }) };
+    return { ticket, given: Promise.resolve({ completion, question, cache: outcome }) };
   }
   // Once a stream has begun its status is out; what is known to fail must fail before that.
   if (question.stream === true && !parts.submitter.isReady())
     throw new QueueUnavailable('redis does not answer');
   const prepared = await prepare(parts, exchange, question);
-  const { admitMs, timeoutMs } = prepared;
+  const { timeoutMs } = prepared;
   const { id } = prepared.job;
-  const ticket = { id, admitMs, timeoutMs };
+  const ticket = { id, timeoutMs };
 
   async function run(): Promise<GivenAnswer> {
     if (!isAsked) {
       const completion = await awaitResult<Answer>(parts, exchange, prepared, hear);
       if (slot !== null) answers.keep(slot, completion);
-      return { completion, ticket, cache: outcome };
+      return { completion, question, cache: outcome };
     }
     const listener = heardOnce(hear);
     for (let mayAskAnew = true; ; mayAskAnew = false) {
@@ -79,22 +75,23 @@ export async function beginAnswer(
       try {
         const shown = await awaitResult<Answer>(
           // Who rides along costs nothing, and is let in.
-          { log: parts.log, submitter: seat, ...(seat.isFirst && { door: parts.door }) },
+          { log: parts.log, notes: parts.notes, submitter: seat, ...(seat.isFirst && { door: parts.door }) },
           exchange,
           prepared,
           listener,
         );
         if (seat.isFirst) {
           answers.keep(slot, shown);
-          return { completion: shown, ticket, cache: outcome };
+          return { completion: shown, question, cache: outcome };
         }
         metrics.add('api_gateway_shared_queries_total', {});
         // Its times are those of another question's way; this one only waited.
-        const completion = { ...shown, id, timings_ms: { shared: exchange.elapsedMs() - admitMs } };
-        return { completion, ticket, cache: 'shared' };
+        const completion = { ...shown, id, timings_ms: { shared: exchange.sinceLapMs() } };
+        return { completion, question, cache: 'shared', sharedWith: shown.id };
       } catch (error) {
         // What failed was another question's job, with that one's deadline; this one has a try of its own.
-        if (seat.isFirst || !mayAskAnew || !mayGoOtherwise(error)) throw error;
+        const isLate = exchange.elapsedMs() >= timeoutMs;
+        if (seat.isFirst || !mayAskAnew || isLate || !mayGoOtherwise(error)) throw error;
         listener.silence();
       }
     }
@@ -105,7 +102,7 @@ export async function beginAnswer(
 function mayGoOtherwise(error: unknown): boolean {
   if (error instanceof ClientGone) return false;
   const status = problemOf(error)?.problem.status ?? 500;
-  return status >= 500 || status === 499 || status === 429;
+  return status >= 500 || status === 499;
 }
 
 /** A second job's frames must not follow those of a first that failed; its completion tells all of it. */

@@ -3,6 +3,7 @@ import { createAnswerCache } from './answer-cache.ts';
 import type { GatewayDependencies, GatewayParts } from './dependencies.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type GatewayContext, type GatewayEnv, noContent, textAnswer } from './exchange.ts';
+import { createRequestNotes } from './explain/note-request.ts';
 import { serveEndpoint } from './middleware/serve-endpoint.ts';
 import { describe, openApiDocument } from './openapi-document.ts';
 import { jsonContent } from './openapi-schemas.ts';
@@ -14,6 +15,7 @@ import { collectionEndpoints } from './routes/collections.ts';
 import { deadLetterEndpoints } from './routes/dead-letters.ts';
 import { documentContentEndpoints } from './routes/document-contents.ts';
 import { documentEndpoints } from './routes/documents.ts';
+import { explainEndpoint } from './routes/explain.ts';
 import { ingestEndpoint } from './routes/ingest.ts';
 import { jobEventsEndpoint } from './routes/job-events.ts';
 import { jobEndpoints } from './routes/jobs.ts';
@@ -35,12 +37,14 @@ export function createApp(deps: GatewayDependencies): GatewayApp {
     ...deps,
     meter: createQueryMeter(deps.metrics),
     answers: createAnswerCache({ ...deps, ttlMs: deps.answerTtlMs }),
+    notes: createRequestNotes({ ...deps, withQuestion: deps.explainQuestion }),
     sharedJobs: createSharedJobs(deps),
   };
   const app: GatewayApp = new OpenAPIHono<GatewayEnv>();
   const endpoints: Endpoint[] = [
     queryEndpoint(parts),
     searchEndpoint(parts),
+    explainEndpoint(parts),
     ingestEndpoint(parts),
     ...uploadEndpoints(parts),
     ...jobEndpoints(parts),

@@ -27,7 +27,6 @@ export async function askForChunks(
   const job = { list, lane, id, deadlineAt, cap, envelope };
   const found = await awaitResult<ChunksPage>(deps, exchange, {
     job,
-    admitMs: exchange.elapsedMs(),
     timeoutMs,
   });
   return found.chunks;

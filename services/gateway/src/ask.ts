@@ -1,6 +1,6 @@
 import {
   type Answer,
-  batchCeiling,
+  batchPart,
   type CacheMode,
   type CacheOutcome,
   type Completed,
@@ -14,11 +14,12 @@ import {
   type QueryResponse,
   type SearchMode,
   stages,
+  sumOfTimings,
   type TimingsMs,
 } from '@vortex/contracts';
 import type { SubmitOptions, SubmittedJob, Submitter } from '@vortex/queue';
 import { cancelInBackground } from './cancel-in-background.ts';
-import type { GatewayDependencies } from './dependencies.ts';
+import type { GatewayDependencies, GatewayParts } from './dependencies.ts';
 import type { Exchange } from './exchange.ts';
 import { jobHeaderOf } from './job-header.ts';
 import { ClientGone, deadlineProblem, failureProblem, type HttpProblem } from './problem.ts';
@@ -57,15 +58,23 @@ export interface Question {
 /** What an answer tells of its question's way, whether a job was made for it or not. */
 export interface JobTicket {
   id: string;
-  /** Milliseconds from the request's arrival until the job was ready to be submitted. */
-  admitMs: number;
   timeoutMs: number;
   /** A language model will be asked, so the door has a say; absent: none is. */
   generates?: boolean;
 }
 
+export interface GivenAnswer {
+  completion: Completed<Answer>;
+  question: Question;
+  cache: CacheOutcome;
+  /** The id of the identical question whose answer it is. */
+  sharedWith?: string;
+}
+
 export interface PreparedJob extends Omit<JobTicket, 'id'> {
   job: SubmittedJob;
+  /** What it was made of: its end is written down with it. Absent where nobody will ask how it came about. */
+  question?: Question;
 }
 
 /** @throws HttpProblem 404 `collection_not_found`, before anything is queued. */
@@ -103,13 +112,14 @@ export async function prepare(
   // Nobody waits for an asynchronous one: it takes what is left over, and stops before the chain is full.
   if (question.track === true) {
     envelope.class = 'batch';
-    job.cap = Math.max(1, Math.floor(batchCeiling * job.cap));
+    job.cap = batchPart(job.cap);
   }
   // A search ends at the retriever: it must not hold a generator's slot meanwhile.
   if (question.want !== 'hits' && question.track !== true)
     job.candidates = deps.replicas.candidates((Math.random() * 2 ** 32) >>> 0);
   if (question.track === true) job.track = { type: 'query' };
-  return { job, admitMs: exchange.elapsedMs(), timeoutMs, generates: question.want !== 'hits' };
+  exchange.lap('admit');
+  return { job, timeoutMs, generates: question.want !== 'hits', question };
 }
 
 export async function assertCollection(deps: GatewayDependencies, name: string | undefined): Promise<void> {
@@ -130,7 +140,7 @@ export async function assertCollection(deps: GatewayDependencies, name: string |
  */
 export async function awaitResult<Result extends object>(
   deps: Pick<GatewayDependencies, 'log'> &
-    Partial<Pick<GatewayDependencies, 'door'>> & {
+    Partial<Pick<GatewayParts, 'door' | 'notes'>> & {
       submitter: Pick<Submitter, 'submit' | 'cancel'>;
     },
   exchange: Exchange,
@@ -150,17 +160,22 @@ export async function awaitResult<Result extends object>(
   gone.addEventListener('abort', giveUp, { once: true });
   try {
     const completion = await submitter.submit(job, { ...hear, signal: waiting.signal });
-    answered = resultOf<Result>(completion, job.id, exchange, prepared);
+    exchange.markAnswered();
+    answered = resultOf<Result>(completion, job.id, exchange);
     return answered;
   } catch (error) {
-    if (!waiting.signal.aborted) throw error;
-    void cancelInBackground(submitter, job, log);
-    if (gone.aborted) throw new ClientGone();
-    throw timedOut(exchange, prepared);
+    const failure = waiting.signal.aborted ? gaveUp() : error;
+    if (prepared.question !== undefined) deps.notes?.failed(exchange, prepared.question, failure);
+    throw failure;
   } finally {
     visit?.leave({ answered: answered !== undefined, generationMs: answered?.timings_ms.generate });
     clearTimeout(timer);
     gone.removeEventListener('abort', giveUp);
+  }
+
+  function gaveUp(): Error {
+    void cancelInBackground(submitter, job, log);
+    return gone.aborted ? new ClientGone() : timedOut(exchange, timeoutMs);
   }
 }
 
@@ -168,48 +183,38 @@ export async function awaitResult<Result extends object>(
  * The value was written by a worker of ours through its own schema; here only what is branched on is
  * checked. A second parse of the whole answer would be the dearest step of the gateway.
  */
-function resultOf<Result extends object>(
-  text: string,
-  id: string,
-  exchange: Exchange,
-  prepared: PreparedJob,
-): Completed<Result> {
+function resultOf<Result extends object>(text: string, id: string, exchange: Exchange): Completed<Result> {
   const completion = JSON.parse(text) as Completion<Result>;
   if (completion?.status === 'completed') return completion;
   if (typeof completion?.error?.code === 'string') {
     // A worker of a newer version may know codes that this gateway does not.
     const code = Object.hasOwn(failures, completion.error.code) ? completion.error.code : 'internal';
-    const timings = timingsOf(completion.timings_ms ?? {}, exchange, prepared);
+    const timings = timingsOf(completion.timings_ms ?? {}, exchange);
     throw failureProblem({ ...completion.error, code }, timings);
   }
   throw new Error(`the completion of ${id} is neither a result nor a failure`);
 }
 
-function timedOut(exchange: Exchange, prepared: PreparedJob): HttpProblem {
+function timedOut(exchange: Exchange, timeoutMs: number): HttpProblem {
   return deadlineProblem(
-    `No answer within ${prepared.timeoutMs} ms. The job was cancelled; deadline_ms can allow up to ${maxDeadlineMs.toLocaleString('en')}.`,
-    timingsOf({}, exchange, prepared),
+    `No answer within ${timeoutMs} ms. The job was cancelled; deadline_ms can allow up to ${maxDeadlineMs.toLocaleString('en')}.`,
+    timingsOf({}, exchange),
   );
 }
 
 /**
- * The pipeline's timings with the gateway's own: `admit` until the job was handed to the queue, `total` from
- * arrival to now, `deliver` what is left when every known part is taken off. Parts that did not run are absent.
+ * The pipeline's timings with the gateway's own around them (contracts, timings.ts): the exchange's laps, `reply` since the
+ * completion came, `deliver` what is left of `total` when every other part is taken off.
  */
-export function timingsOf(
-  pipeline: TimingsMs,
-  exchange: Exchange,
-  prepared: Pick<JobTicket, 'admitMs'>,
-): TimingsMs {
+export function timingsOf(pipeline: TimingsMs, exchange: Exchange): TimingsMs {
   const total = exchange.elapsedMs();
-  const timings: TimingsMs = { admit: round(prepared.admitMs) };
-  let known = prepared.admitMs;
-  for (const [name, ms] of Object.entries(pipeline)) {
-    timings[name] = round(ms);
-    // The first token is part of generate.
-    if (name !== 'first_token') known += ms;
-  }
+  const timings: TimingsMs = {};
+  for (const measured of [exchange.laps, pipeline])
+    for (const [name, ms] of Object.entries(measured)) timings[name] = round(ms);
+  const replyMs = exchange.sinceAnsweredMs();
+  const known = sumOfTimings(exchange.laps) + sumOfTimings(pipeline) + (replyMs ?? 0);
   timings.deliver = round(Math.max(0, total - known));
+  if (replyMs !== null) timings.reply = round(replyMs);
   timings.total = round(total);
   return timings;
 }
@@ -224,17 +229,14 @@ export function serverTiming(timings: TimingsMs): string {
     .join(', ');
 }
 
+/** The answer as its client reads it; its part of the story is written down with the same durations. */
 export function queryAnswer(
-  completion: Completed<Answer>,
+  { notes }: Pick<GatewayParts, 'notes'>,
   exchange: Exchange,
-  prepared: JobTicket,
-  cache: CacheOutcome,
+  { completion, cache, question, sharedWith }: GivenAnswer,
 ): QueryResponse {
   const { status: _status, v: _v, made_from: _madeFrom, ...answer } = completion;
-  return {
-    ...answer,
-    cache,
-    timings_ms: timingsOf(completion.timings_ms, exchange, prepared),
-    request_id: exchange.requestId,
-  };
+  const timings = timingsOf(completion.timings_ms, exchange);
+  notes.answered(exchange, question, { ...answer, timings_ms: timings, cache, sharedWith });
+  return { ...answer, cache, timings_ms: timings, request_id: exchange.requestId };
 }

@@ -1,4 +1,4 @@
-import type { Cache } from '@vortex/cache';
+import type { Cache, ExplainStore } from '@vortex/cache';
 import type { ServiceConfig } from '@vortex/config';
 import type { ChunkSettings, ContentStore } from '@vortex/documents';
 import type { CatalogueModel } from '@vortex/embedding';
@@ -7,6 +7,7 @@ import type { DeadLetters, QueueInspector, Submitter } from '@vortex/queue';
 import type { Registry, WebhookRules } from '@vortex/registry';
 import type { Door } from './admission/door.ts';
 import type { AnswerCache } from './answer-cache.ts';
+import type { RequestNotes } from './explain/note-request.ts';
 import type { JobWatch } from './jobs/job-watch.ts';
 import type { QueryMeter } from './query-meter.ts';
 import type { ReplicaSnapshot } from './replica-snapshot.ts';
@@ -18,6 +19,9 @@ export interface GatewayDependencies {
   /** Of answers; the pipeline's stages have their own. */
   cache: Cache;
   answerTtlMs: number;
+  explain: ExplainStore;
+  /** Whether a query's story tells what was asked. */
+  explainQuestion: boolean;
   submitter: Submitter;
   inspector: QueueInspector;
   deadLetters: DeadLetters;
@@ -46,5 +50,6 @@ export interface GatewayDependencies {
 export interface GatewayParts extends GatewayDependencies {
   meter: QueryMeter;
   answers: AnswerCache;
+  notes: RequestNotes;
   sharedJobs: SharedJobs;
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { newId } from '@vortex/contracts';
+import { newId, type TimingsMs } from '@vortex/contracts';
 import type { Context } from 'hono';
 import { childTraceparent } from './trace-context.ts';
 
@@ -27,6 +27,10 @@ export class Exchange {
   readonly #context: GatewayContext;
   #traceparent: string | undefined;
   #gone: AbortController | undefined;
+  /** Durations between the laps so far, in the order of their first lap. */
+  readonly laps: TimingsMs = {};
+  #lapAt = 0;
+  #answeredAt: number | undefined;
   /** The job asked for by this request, once there is one; for the log. */
   jobId: string | undefined;
   /** True for a stream: its answer goes on after the route returned, and it calls `onEnd` itself. */
@@ -45,6 +49,27 @@ export class Exchange {
   /** Milliseconds since arrival. */
   elapsedMs(): number {
     return performance.now() - this.#startedAt;
+  }
+
+  /** What has passed since the lap before this one is called `name`; more of the same name is added. */
+  lap(name: string): void {
+    const now = this.elapsedMs();
+    this.laps[name] = (this.laps[name] ?? 0) + now - this.#lapAt;
+    this.#lapAt = now;
+  }
+
+  sinceLapMs(): number {
+    return this.elapsedMs() - this.#lapAt;
+  }
+
+  /** The completion is here. */
+  markAnswered(): void {
+    this.#answeredAt = this.elapsedMs();
+  }
+
+  /** Null: no completion has come. */
+  sinceAnsweredMs(): number | null {
+    return this.#answeredAt === undefined ? null : this.elapsedMs() - this.#answeredAt;
   }
 
   /** Aborts when the client closes the connection before the answer's end. Made only for those who wait on it. */
@@ -66,6 +91,10 @@ export class Exchange {
   get traceparent(): string {
     this.#traceparent ??= childTraceparent(this.#context.req.header('traceparent'));
     return this.#traceparent;
+  }
+
+  get traceId(): string {
+    return this.traceparent.slice(3, 35);
   }
 }
 

@@ -76,7 +76,7 @@ function rangeOf(
 ): { start: number; end: number } | 'unsatisfiable' | null {
   const condition = context.req.header('if-range');
   if (condition !== undefined && condition.trim() !== etag) return null;
-  const parts = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(context.req.header('range')?.trim() ?? '');
+  const parts = /^bytes=(\d*)-(\d*)$/i.exec(context.req.header('range')?.trim() ?? '');
   const [, first = '', last = ''] = parts ?? [];
   if (first === '' && last === '') return null;
   if (first === '') {

@@ -26,6 +26,7 @@ import {
   jobResponse,
   jobStatusResponse,
   problem,
+  queryExplanation,
   queryRequest,
   queryResponse,
   redriven,
@@ -54,6 +55,7 @@ function named<S extends z.ZodType>(name: string, schema: S): S {
 export const schemas = {
   queryRequest: named('QueryRequest', queryRequest),
   queryResponse: named('QueryResponse', queryResponse),
+  queryExplanation: named('QueryExplanation', queryExplanation),
   searchRequest: named('SearchRequest', searchRequest),
   searchResponse: named('SearchResponse', searchResponse),
   ingestRequest: named('IngestRequest', ingestRequest),

@@ -53,6 +53,7 @@ const gatewayProblems = {
   headers_too_large: { status: 431, title: 'The request headers are too large', retryable: false },
   stream_restarted: { status: 502, title: 'The answer changed after a part of it was sent', retryable: true },
   queue_unavailable: { status: 503, title: 'The queue is out of reach', retryable: true },
+  explain_unavailable: { status: 503, title: 'The stories of queries are out of reach', retryable: true },
   registry_unavailable: { status: 503, title: 'The registry is out of reach', retryable: true },
   no_capacity: { status: 503, title: 'No generator replica is there', retryable: true },
   overloaded: { status: 503, title: 'The answer would come too late', retryable: true },

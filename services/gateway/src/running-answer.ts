@@ -1,6 +1,6 @@
 import { type AnswerEvent, createAnswerEvents } from './answer-events.ts';
-import { beginAnswer, type GivenAnswer } from './answer-question.ts';
-import type { Question } from './ask.ts';
+import { beginAnswer } from './answer-question.ts';
+import type { GivenAnswer, Question } from './ask.ts';
 import type { GatewayParts } from './dependencies.ts';
 import type { Exchange } from './exchange.ts';
 import { ClientGone } from './problem.ts';
@@ -41,7 +41,12 @@ export async function startAnswer(
     for (const event of events.onFrame(frame)) {
       if (event.event === 'delta' && !firstToken) {
         firstToken = true;
-        metrics.observe('api_gateway_time_to_first_token_seconds', {}, exchange.elapsedMs() / 1000);
+        metrics.observe(
+          'api_gateway_time_to_first_token_seconds',
+          {},
+          exchange.elapsedMs() / 1000,
+          exchange.traceId,
+        );
       }
       deliver(event);
     }
@@ -65,7 +70,7 @@ export async function startAnswer(
         try {
           const answer = await given;
           for (const event of events.onAnswer(answer.completion)) onEvent(event);
-          meter.end(exchange, 'stream', answer.completion.answered ? 'ok' : 'refused');
+          meter.end(exchange, 'stream', answer.completion.answered ? 'ok' : 'refused', answer.cache);
           return answer;
         } catch (error) {
           const by = error instanceof ClientGone ? 'client' : 'server';

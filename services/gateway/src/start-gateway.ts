@@ -1,19 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { openCache } from '@vortex/cache';
+import { createExplainStore, openCache } from '@vortex/cache';
 import type { ServiceConfig } from '@vortex/config';
+import { explainParts } from '@vortex/contracts';
 import { createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel } from '@vortex/embedding';
-import { createMetrics, type Logger } from '@vortex/observability';
-import { createDeadLetters, createInspector, createSubmitter } from '@vortex/queue';
+import { countCare, createMetrics, type Logger } from '@vortex/observability';
+import { createDeadLetters, createInspector, createRedisObserver, createSubmitter } from '@vortex/queue';
 import { openRegistry, readWebhookRules } from '@vortex/registry';
 import { createDoor } from './admission/door.ts';
 import { createApp } from './app.ts';
 import { mirrorDeadLetters } from './dead-letters/count-dead.ts';
 import { createJobWatch } from './jobs/job-watch.ts';
 import { listenForProbes } from './listen-for-probes.ts';
-import { mirrorReplicaLoads } from './replica-gauge.ts';
+import { mirrorQueues } from './queue-gauge.ts';
+import { createReplicaStates, mirrorReplicaLoads } from './replica-gauge.ts';
 import { createReplicaSnapshot } from './replica-snapshot.ts';
 import { startServer } from './server.ts';
 import { startIncomingSweep } from './upload/incoming-sweep.ts';
@@ -32,11 +34,12 @@ const startPatienceMs = 2000;
 
 /** The gateway with all its real parts, listening. Redis may be away: it is then not ready, but alive. */
 export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger): Promise<RunningGateway> {
-  const { redis, http, data, worker, ingest, embedding } = config;
+  const { http, data, worker, ingest, embedding } = config;
   const metrics = createMetrics('gateway');
+  const redis = { ...config.redis, observer: createRedisObserver(metrics) };
   // Random per start: an inbox shared with a predecessor that is still draining would lose answers to it.
   const name = `${worker.name}-${randomBytes(6).toString('hex')}`;
-  const submitter = createSubmitter({ redis, name, log });
+  const submitter = createSubmitter({ redis, name, log, caretaker: { onEvent: countCare(metrics) } });
   const inspector = createInspector(redis, log);
   const deadLetters = createDeadLetters(redis, log);
   const registry = await openRegistry({
@@ -44,11 +47,13 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     file: join(data.dir, 'registry.db'),
   });
   const cache = openCache(config.cache, { metrics, log });
+  const explain = createExplainStore({ cache, settings: config.explain, parts: explainParts, log });
   const originalsDir = join(data.dir, 'originals');
   const incomingDir = incomingFolder(originalsDir);
   const watch = createJobWatch({ registry, inspector, log });
-  const replicas = createReplicaSnapshot({ inspector, log });
+  const replicas = createReplicaSnapshot({ inspector, log, onRead: createReplicaStates(metrics) });
   mirrorReplicaLoads(metrics, inspector);
+  mirrorQueues(metrics, inspector, () => replicas.latest().replicas.map((one) => one.worker_name));
   mirrorDeadLetters(metrics, deadLetters);
 
   let stopping: Promise<void> | undefined;
@@ -56,6 +61,8 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     settings: config.gateway,
     cache,
     answerTtlMs: config.cache.answer_ttl_ms,
+    explain,
+    explainQuestion: config.explain.question,
     submitter,
     inspector,
     deadLetters,
@@ -118,6 +125,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     await submitter.close();
     inspector.close();
     deadLetters.close();
+    explain.close();
     cache.close();
     await registry.close();
     await probes?.close();

@@ -61,7 +61,13 @@ describe('a question asked again', () => {
     expect(queue.submitted).toHaveLength(1);
     expect([first.body.cache, second.body.cache]).toEqual(['miss', 'hit']);
     expect(second.response.headers.get('x-vortex-cache')).toBe('hit');
-    expect(Object.keys(second.body.timings_ms)).toEqual(['admit', 'deliver', 'total']);
+    expect(Object.keys(second.body.timings_ms)).toEqual([
+      'receive',
+      'cache_lookup',
+      'admit',
+      'deliver',
+      'total',
+    ]);
     const { id, request_id, timings_ms, cache, ...answer } = second.body;
     expect(first.body).toMatchObject(answer);
     expect([id, request_id]).not.toContain(first.body.id);
@@ -256,7 +262,9 @@ describe('identical questions at the same time', () => {
     expect(replies.filter(({ body }) => body.cache === 'shared').length).toBeGreaterThanOrEqual(98);
     expect(new Set(replies.map(({ body }) => body.id)).size).toBe(99);
     const shared = replies.find(({ body }) => body.cache === 'shared');
-    expect(Object.keys(shared?.body.timings_ms ?? {})).toEqual(['admit', 'shared', 'deliver', 'total']);
+    expect(Object.keys(shared?.body.timings_ms ?? {})).toEqual(
+      'receive cache_lookup admit shared deliver reply total'.split(' '),
+    );
     const events = await streamed;
     expect(events.map(({ event }) => event).slice(0, 2)).toEqual(['start', 'sources']);
     expect(events.at(-1)?.data).toMatchObject({ answer: replies[0]?.body.answer, cache: 'shared' });

@@ -22,6 +22,7 @@ import { createApp, type GatewayApp } from '../src/app.ts';
 import { createJobWatch } from '../src/jobs/job-watch.ts';
 import { createReplicaSnapshot } from '../src/replica-snapshot.ts';
 import { type GatewayServer, startServer } from '../src/server.ts';
+import { MemoryExplain } from './memory-explain.ts';
 import { ScriptedDeadLetters } from './scripted-dead-letters.ts';
 
 /**
@@ -30,6 +31,7 @@ import { ScriptedDeadLetters } from './scripted-dead-letters.ts';
  */
 export interface GatewayUnderTest {
   app: GatewayApp;
+  explain: MemoryExplain;
   queue: ScriptedQueue;
   deadLetters: ScriptedDeadLetters;
   registry: Registry;
@@ -55,6 +57,7 @@ export async function gatewayUnderTest(
   const originals = createContentStore(join(folder, 'originals'));
   const incomingDir = incomingFolder(join(folder, 'originals'));
   const queue = new ScriptedQueue();
+  const explain = new MemoryExplain();
   const deadLetters = new ScriptedDeadLetters();
   const replicas = createReplicaSnapshot({ inspector: queue, log: silentLogger });
   await replicas.refresh();
@@ -83,6 +86,8 @@ export async function gatewayUnderTest(
     },
     cache,
     answerTtlMs: 60_000,
+    explain,
+    explainQuestion: true,
     submitter: queue,
     inspector: queue,
     deadLetters,
@@ -103,6 +108,7 @@ export async function gatewayUnderTest(
   });
   return {
     app,
+    explain,
     queue,
     deadLetters,
     registry,

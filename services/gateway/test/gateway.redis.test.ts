@@ -181,7 +181,7 @@ describe('on a real Redis', () => {
     expect(answers.map(({ answer }) => answer)).toEqual(answers.map((_, at) => `You said q${at}.`));
     expect(new Set(answers.map(({ worker }) => worker)).size).toBe(2);
     expect(Object.keys(answers[0]?.timings_ms ?? {}).sort()).toEqual(
-      'admit deliver encode first_token generate queue_encode queue_generate queue_retrieve retrieve total'.split(
+      'admit cache_lookup deliver encode first_token generate queue_encode queue_generate queue_retrieve receive reply retrieve total'.split(
         ' ',
       ),
     );

@@ -5,6 +5,7 @@ import {
   problem,
   queryResponse,
   searchResponse,
+  sumOfTimings,
 } from '@vortex/contracts';
 import { QueueFull, QueueUnavailable } from '@vortex/queue';
 import { describe, expect, it } from 'vitest';
@@ -21,12 +22,14 @@ describe('POST /query', () => {
     expect(body).toMatchObject({ ...sampleAnswer, request_id: 'mine-1', attempt: 1 });
     expect(body.id).toMatch(/^qry_/);
     expect(Object.keys(body.timings_ms)).toEqual(
-      'admit queue_encode encode queue_retrieve retrieve queue_generate first_token generate deliver total'.split(
+      'receive cache_lookup admit queue_encode encode queue_retrieve retrieve queue_generate first_token generate deliver reply total'.split(
         ' ',
       ),
     );
     expect(response.headers.get('x-request-id')).toBe('mine-1');
-    expect(response.headers.get('server-timing')).toMatch(/^admit;dur=[\d.]+, .*encode;dur=3\.1.*total;dur=/);
+    expect(response.headers.get('server-timing')).toMatch(
+      /^receive;dur=[\d.]+, .*encode;dur=3\.1.*total;dur=/,
+    );
     expect(queue.submitted).toHaveLength(1);
     expect(queue.submitted[0]).toMatchObject({
       list: 'job:encoder_in',
@@ -35,6 +38,15 @@ describe('POST /query', () => {
       envelope: { id: body.id, v: 1, tenant: 'default', attempt: 1, query: 'Which list?', top_k: 3 },
     });
     expect(queue.submitted[0]?.candidates?.map(({ url }) => url).sort()).toEqual(['http://r1', 'http://r2']);
+  });
+
+  it('names all of its time: the durations add up to the total', async () => {
+    const { post, queue } = await gatewayUnderTest();
+    const measured = { queue_encode: 0.01, retry_generate: 0.07, first_token: 0.02, generate: 0.03 };
+    queue.script = async ({ id }) => JSON.stringify({ ...JSON.parse(completed(id)), timings_ms: measured });
+    const { timings_ms } = queryResponse.parse(await (await post('/query', { query: 'a' })).json());
+    expect(timings_ms).toMatchObject(measured);
+    expect(sumOfTimings(timings_ms)).toBeCloseTo(timings_ms.total ?? 0, 1);
   });
 
   it('gives the job the deadline asked for, and one minute without', async () => {
@@ -94,7 +106,13 @@ describe('POST /query', () => {
     expect(response.status).toBe(504);
     const body = problem.parse(await response.json());
     expect(body).toMatchObject({ code: 'deadline_exceeded', retryable: true });
-    expect(Object.keys(body.timings_ms ?? {})).toEqual(['admit', 'deliver', 'total']);
+    expect(Object.keys(body.timings_ms ?? {})).toEqual([
+      'receive',
+      'cache_lookup',
+      'admit',
+      'deliver',
+      'total',
+    ]);
     expect(queue.cancelled).toEqual(queue.submitted.map(({ id }) => id));
   });
 

@@ -1,4 +1,5 @@
 import type { DocumentJobPayload } from '@vortex/contracts';
+import type { LabelsOf } from '@vortex/observability';
 import type { JobRecord } from '@vortex/registry';
 import type { StageContext } from '@vortex/runtime';
 import { createProgress, storedAt } from './progress.ts';
@@ -17,6 +18,14 @@ export interface BuiltVersion {
   publishedAt: number;
 }
 
+/** Who suspects a document of killing its worker hears how its reading goes. */
+export interface ReadingWatch {
+  /** It goes on where it can do no harm to others. */
+  onSlow(): void;
+  /** It has been read to its end, and this worker lives. */
+  onRead(): Promise<void>;
+}
+
 /**
  * Builds a job's version and switches to it: read, send what is not stored yet, publish. Says how far it is.
  * @returns null when the version is not to be built any more.
@@ -25,7 +34,7 @@ export async function buildVersion(
   job: JobRecord,
   payload: DocumentJobPayload,
   context: StageContext,
-  deps: UploadDeps & { onRead(): void },
+  deps: UploadDeps & { watch: ReadingWatch },
 ): Promise<BuiltVersion | null> {
   const { registry, spool, groups, metrics } = deps;
   const { signal, log, now } = context;
@@ -50,7 +59,7 @@ export async function buildVersion(
         onProgress(read) {
           reporter.say(progress.reading(read));
           // It has lost a child by now, and no worker.
-          if (read.stage === 'wait') deps.onRead();
+          if (read.stage === 'wait') deps.watch.onSlow();
         },
       },
       deps,
@@ -62,7 +71,7 @@ export async function buildVersion(
     const storedChunks = stored.reduce((sum, group) => sum + group.chunks, 0);
     if (stored.length > 0) log.info({ document_id: documentId, version, chunks: storedChunks }, 'resuming');
     reporter.say(progress.read(storedChunks, read.pieces));
-    deps.onRead();
+    await deps.watch.onRead();
     let truncated = 0;
     const sent = await groups.send(
       {
@@ -112,7 +121,9 @@ export async function buildVersion(
   }
 }
 
-function createStopwatch(note: (stage: string, ms: number) => void): (stage: string) => void {
+type BuildStep = LabelsOf<'rag_ingest_stage_duration_seconds'>['stage'];
+
+function createStopwatch(note: (stage: BuildStep, ms: number) => void): (stage: BuildStep) => void {
   let since = performance.now();
   return (stage) => {
     const now = performance.now();

@@ -15,6 +15,7 @@ export interface UploadDeps {
     | 'getJob'
     | 'noteParsed'
     | 'noteProgress'
+    | 'noteRead'
     | 'noteStoredGroup'
     | 'publishVersion'
     | 'storedGroups'

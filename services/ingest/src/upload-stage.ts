@@ -8,7 +8,7 @@ import {
 import type { JobRecord } from '@vortex/registry';
 import type { StageContext, StageHandler } from '@vortex/runtime';
 import { assertModel } from './assert-model.ts';
-import { type BuiltVersion, buildVersion } from './build-version.ts';
+import { type BuiltVersion, buildVersion, type ReadingWatch } from './build-version.ts';
 import { ReaderBusy } from './document-reader.ts';
 import { countEnd, typeLabel } from './ingest-ends.ts';
 import { isShort } from './short-document.ts';
@@ -54,7 +54,14 @@ export function createUploadStage(deps: UploadDeps): UploadStage {
     const clear = () => {
       if (suspect?.id === id) suspect = undefined;
     };
-    const run = ingest(context, deps, clear).finally(() => {
+    const watch: ReadingWatch = {
+      onSlow: clear,
+      async onRead() {
+        clear();
+        if (redelivered > 0) await deps.registry.noteRead(id);
+      },
+    };
+    const run = ingest(context, deps, watch).finally(() => {
       clear();
       runs.delete(id);
     });
@@ -70,7 +77,9 @@ const longestSuspicionMs = 20_000;
 /**
  * A job whose worker has died over it may be what killed it, or may only have been beside it. So in one worker such
  * jobs are read one at a time: the one that kills is then alone with its count, and the others' are not raised (an
- * answer `later` takes the delivery back). Read together, three deaths would make poison of all of them.
+ * answer `later` takes the delivery back). Read together, three deaths would make poison of all of them. Once it is
+ * read, the delivery is taken back too, some times (`noteRead`): it waits for the encoder then, for as long as that is
+ * away, and its worker may die beside it again and again.
  */
 const afterSuspect: Outcome<'upload'> = {
   kind: 'later',
@@ -81,13 +90,13 @@ const afterSuspect: Outcome<'upload'> = {
 async function ingest(
   context: StageContext,
   deps: UploadDeps,
-  onRead: () => void,
+  watch: ReadingWatch,
 ): Promise<Outcome<'upload'>> {
   const { id, tenant } = context.job;
   const job = await deps.registry.getJob(tenant, id);
   if (job === null || job.completedAt !== null) throw new Error(`job ${id} ended while it was claimed`);
   const payload = documentJobPayload.parse(job.payload);
-  const outcome = await attempt(job, payload, context, deps, onRead);
+  const outcome = await attempt(job, payload, context, deps, watch);
   if (!isShort(payload, deps)) await deps.spool.remove(id);
   if (outcome.kind === 'done') deps.jobs.forget(id);
   return outcome;
@@ -98,11 +107,11 @@ async function attempt(
   payload: DocumentJobPayload,
   context: StageContext,
   deps: UploadDeps,
-  onRead: () => void,
+  watch: ReadingWatch,
 ): Promise<Outcome<'upload'>> {
   try {
     assertModel(await deps.registry.getCollection(job.tenant, job.collection), deps.model);
-    const built = await buildVersion(job, payload, context, { ...deps, onRead });
+    const built = await buildVersion(job, payload, context, { ...deps, watch });
     return built === null ? cancelled : done(job, built, deps);
   } catch (error) {
     // An abort has been settled by whoever aborted.

@@ -98,6 +98,24 @@ it('killed after every group it has stored, more often than poison is given: it 
   expect(kills).toBe(maxDeliveries + 1);
 }, 90_000);
 
+it('killed more often than poison is given while its document waits for an encoder that is away: it gets in', async () => {
+  const away = gate();
+  bench.hooks.beforeEmbed = () => away.pass();
+  const id = await bench.upload({ name: 'a.txt', content: sentences(20) });
+  const first = await startProcess();
+  await until('its chunks are on their way', () => away.arrived() > 0);
+  await kill(first);
+  for (let kills = 1; kills <= maxDeliveries; kills += 1) {
+    const child = await startProcess();
+    const said = once(child, 'message');
+    expect(await Promise.race([said, bench.ended(id)])).toEqual(['read again', undefined]);
+    await kill(child);
+  }
+  away.open();
+  await bench.startWorker();
+  expect(await bench.ended(id)).toMatchObject({ status: 'completed', retryCount: 0 });
+}, 90_000);
+
 it('workers killed again and again under many documents: all get in, each with all of its chunks', async () => {
   const contents = Array.from({ length: 40 }, (_, number) => sentences(10 + (number % 7) * 15, `w${number}`));
   const ids = await Promise.all(

@@ -1,4 +1,4 @@
-import { stages } from '@vortex/contracts';
+import { StageFailure, stages } from '@vortex/contracts';
 import { keys } from '@vortex/queue';
 import { until } from '@vortex/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -234,6 +234,27 @@ describe('tries', () => {
     expect(await bench.ended(id)).toMatchObject({ status: 'failed', errorCode: 'poison' });
     expect(await bench.ended(other)).toMatchObject({ status: 'completed' });
     expect(bench.parsed()).toHaveLength(1);
+  });
+
+  it('a group that has lost three encoders costs a try, twice; the third time it is believed', async () => {
+    const deaths = new Map<string, number>();
+    bench.hooks.beforeEmbed = async ({ document_id }) => {
+      const before = deaths.get(document_id) ?? 0;
+      deaths.set(document_id, before + 1);
+      if (document_id === deadly.documentId || before < 2)
+        throw new StageFailure('poison', 'its worker died or froze on each of 3 deliveries', {
+          mayRetry: false,
+        });
+    };
+    const deadly = await bench.job(await bench.upload({ name: 'deadly.txt', content: sentences(3) }));
+    const otherId = await bench.upload({ name: 'other.txt', content: sentences(3) });
+    await bench.startWorker();
+    expect(await bench.ended(deadly.id)).toMatchObject({
+      status: 'failed',
+      errorCode: 'poison',
+      retryCount: 2,
+    });
+    expect(await bench.ended(otherId)).toMatchObject({ status: 'completed', retryCount: 2 });
   });
 
   it('deaths after a commit do not add up', async () => {

@@ -88,6 +88,18 @@ describe('marks', () => {
     expect([filter.answer, filter.invented]).toEqual(['Two years.', 1]);
   });
 
+  test('each removed mark says whether there is no such passage, or it had no room in the prompt', () => {
+    const [one, two] = sourcesFor(['a', 'b']);
+    if (one === undefined || two === undefined) throw new Error('two sources were made');
+    const filter = new CitationFilter([one, { ...two, used_in_prompt: false }]);
+    filter.push('Two years [1][2]. Or three [7].');
+    filter.end();
+    expect(filter.removed).toEqual([
+      { marker: 2, reason: 'not_in_prompt' },
+      { marker: 7, reason: 'no_such_passage' },
+    ]);
+  });
+
   test('white space around the answer is dropped', () => {
     expect(check('\n  Two years [1]. \n\n').answer).toBe('Two years [1].');
   });

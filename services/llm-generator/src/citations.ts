@@ -1,4 +1,4 @@
-import type { Citation, Source } from '@vortex/contracts';
+import { type Citation, maxExplained, type RemovedCitation, type Source } from '@vortex/contracts';
 
 /**
  * Checks a model's citation marks while it speaks. Text goes in as the model sends it and comes out as
@@ -41,6 +41,8 @@ const closesUp = /^[\s.,;:!?)\]}…、。，]/;
 export class CitationFilter {
   /** Marks that named no passage. */
   invented = 0;
+  /** Which those were, the first of them. */
+  readonly removed: RemovedCitation[] = [];
   #answer = '';
   readonly #sources: readonly Source[];
   /** Held back: undecided beginning of a mark, backticks, or white space. */
@@ -150,10 +152,20 @@ export class CitationFilter {
     }
     const named = numbersOf(found[1] ?? '');
     const valid = named.filter((n) => this.#sources[n - 1]?.used_in_prompt === true);
-    this.invented += named.length - valid.length;
+    if (valid.length < named.length) this.#remove(named);
     if (valid.length === 0) this.#orphanSpace ||= space;
     else this.#cite(valid, this.#orphanSpace || space, citations);
     return bracket + found[0].length;
+  }
+
+  #remove(named: readonly number[]): void {
+    for (const marker of named) {
+      const source = this.#sources[marker - 1];
+      if (source?.used_in_prompt === true) continue;
+      this.invented += 1;
+      const reason = source === undefined ? 'no_such_passage' : 'not_in_prompt';
+      if (this.removed.length < maxExplained.citations) this.removed.push({ marker, reason });
+    }
   }
 
   #cite(markers: readonly number[], space: string, citations: Citation[]): void {

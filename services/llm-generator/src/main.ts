@@ -1,5 +1,6 @@
-import { announceSettings, openCache, settingsFingerprint } from '@vortex/cache';
+import { announceSettings, createExplainStore, openCache, settingsFingerprint } from '@vortex/cache';
 import { maskSecrets, readServiceConfig } from '@vortex/config';
+import { explainParts } from '@vortex/contracts';
 import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
 import { createReleaseStack, createReplicaHealth, type RunningStages, runStages } from '@vortex/runtime';
 import { createModelClient, slotsOf } from './backend.ts';
@@ -30,6 +31,8 @@ const { provider, model: modelName } = model;
 const fingerprint = settingsFingerprint({ provider, modelName, maxTokens, temperature });
 const cache = openCache(config.cache, { metrics, log });
 parts.push('cache', () => cache.close());
+const explain = createExplainStore({ cache, settings: config.explain, parts: explainParts, log });
+parts.push('stories', () => explain.close());
 const announced = announceSettings(cache, 'generate', fingerprint);
 parts.push('settings in the cache', () => announced.stop());
 running = await runStages({
@@ -38,6 +41,7 @@ running = await runStages({
   redis: config.redis,
   log,
   metrics,
+  explain: explain.note,
   lanes: {
     generate: {
       handler: createGenerateStage({

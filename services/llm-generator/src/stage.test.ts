@@ -1,5 +1,6 @@
 import {
   type AnswerFrameBody,
+  explainedGeneration,
   type GenerateInput,
   generateInput,
   type StageFailure,
@@ -115,6 +116,7 @@ function start(
   const frames: AnswerFrameBody[] = [];
   const timings: Record<string, number> = {};
   const warnings: unknown[] = [];
+  const explained: object[] = [];
   const outcome = stage(given, {
     job: { deadline_at: Date.now() + deadlineMs },
     signal,
@@ -124,8 +126,9 @@ function start(
     timing: (name, ms) => {
       timings[name] = ms;
     },
+    explain: (tell) => void explained.push(tell()),
   });
-  return { outcome, frames, timings, warnings, metrics };
+  return { outcome, frames, timings, warnings, metrics, explained };
 }
 
 const deltasOf = (frames: AnswerFrameBody[]) =>
@@ -187,7 +190,7 @@ describe.each(['ollama', 'openai'] as const)('over %s', (protocol) => {
   });
 
   test('a mark of a passage that is not among the sources is removed and told', async () => {
-    const { outcome } = start(client(protocol), input({ sources: sourcesFor(['a']) }));
+    const { outcome, explained } = start(client(protocol), input({ sources: sourcesFor(['a']) }));
     expect(await outcome).toMatchObject({
       result: {
         answer: 'The shop opens at nine. The sky is blue [1].',
@@ -195,6 +198,13 @@ describe.each(['ollama', 'openai'] as const)('over %s', (protocol) => {
         degraded: ['invented_citation_removed'],
       },
     });
+    expect(explainedGeneration.array().parse(explained)).toMatchObject([
+      {
+        ...{ worker: 'llm_generator_1', replica: 'http://127.0.0.1:9001', finish: 'stop' },
+        tokens: { answer: { allowed: 512 } },
+        citations: { kept: [{ marker: 1 }], removed: [{ reason: 'no_such_passage' }], removed_count: 1 },
+      },
+    ]);
   });
 
   test('an answer cut by its token limit says so', async () => {
@@ -226,6 +236,24 @@ describe.each(['ollama', 'openai'] as const)('over %s', (protocol) => {
   ])('status %i is settled as %o', async (status, outcome) => {
     await behave({ mode: 'error', status });
     expect(await start(client(protocol), input()).outcome).toMatchObject(outcome);
+  });
+
+  test('a server that is not there is waited for, unless another replica can be asked', async () => {
+    const nobody = 'http://127.0.0.1:1';
+    const alone = besideFastOnes({ others: 0 });
+    const others = besideFastOnes();
+    const run = (attempt: number, health: ReplicaHealth) =>
+      start(client(protocol, nobody), input({ attempt }), { health }).outcome;
+    expect(await run(1, alone.health)).toMatchObject({
+      kind: 'later',
+      reason: expect.stringContaining('could not be reached'),
+    });
+    await expect(run(1, others.health)).rejects.toMatchObject({ code: 'generator_failed', mayRetry: true });
+    expect(await run(3, others.health)).toMatchObject({ kind: 'later' });
+    const { outcome, warnings } = start(client(protocol, nobody), input());
+    expect(await outcome).toMatchObject({ kind: 'later' });
+    expect(warnings).toHaveLength(1);
+    expect([alone.ends, others.ends]).toEqual([['failed'], ['failed', 'failed']]);
   });
 
   test.each(['hang', 'hang_after_headers', 'slow'])('%s ends with the deadline', async (mode) => {
@@ -323,14 +351,6 @@ describe.each(['ollama', 'openai'] as const)('over %s', (protocol) => {
   });
 });
 
-test('a model that is not there does not stop the stage; the job is tried again', async () => {
-  const server = await startReplay(() => {});
-  await server.close();
-  const { outcome, warnings } = start(client('ollama', server.url), input());
-  await expect(outcome).rejects.toMatchObject({ code: 'generator_failed', mayRetry: true });
-  expect(warnings).toHaveLength(1);
-});
-
 test('an empty answer is none', async () => {
   const silent = recorded('ollama-chat').at(-1) ?? '';
   const server = await startReplay((response) => send(response, 'application/x-ndjson', [silent]));
@@ -381,6 +401,7 @@ describe('a deadline that the whole answer will not meet', () => {
         now: () => now,
         emit: () => {},
         timing: () => {},
+        explain: () => {},
       });
       return outcome.kind === 'done' ? outcome.result.degraded : outcome;
     };

@@ -1,12 +1,16 @@
 import {
   type Answer,
   type AnswerFrameBody,
+  type ExplainedGeneration,
   type GenerateInput,
+  maxExplained,
   type Outcome,
   StageFailure,
+  stages,
 } from '@vortex/contracts';
-import type { Logger, Metrics } from '@vortex/observability';
+import { type Logger, type Metrics, traceIdOf } from '@vortex/observability';
 import type { ReplicaHealth } from '@vortex/runtime';
+import { createAbsence } from './absent-server.ts';
 import { CitationFilter } from './citations.ts';
 import { DeltaBuffer } from './delta-buffer.ts';
 import { type ModelClient, type ModelEnd, ModelFailure } from './model-client.ts';
@@ -19,6 +23,9 @@ import { callWatched, isOfReplica } from './watched-call.ts';
  *
  * When the pace this replica has been seen at will not bring the whole answer in time, it asks for as many
  * tokens as will come: half an answer that says so (`answer_cut_to_deadline`) serves more than none.
+ *
+ * A model server that is not there is waited for, when nobody else can be asked, as long as a restart takes
+ * (absent-server.ts): no try is used up.
  *
  * It refuses for good what the model server refuses for good (unknown model, wrong key), and a run that
  * breaks after a reader has seen a part of it: a second answer must not follow half of a first. Any
@@ -41,14 +48,22 @@ export interface GenerateDeps {
 
 /** What this stage uses of the runtime's context. */
 export interface GenerateContext {
-  job: { deadline_at: number };
+  job: { deadline_at: number; traceparent?: string | undefined };
   signal: AbortSignal;
   log: Pick<Logger, 'warn'>;
   now(): number;
   emit(frame: AnswerFrameBody): void;
   timing(name: string, ms: number): void;
+  explain(tell: () => object): void;
 }
 
+/** What is no word of the server (a deadline, a caller that left, silence) does not tell that it is there. */
+const serverSpoke = new Set<ModelFailure['kind']>([
+  'client_error',
+  'rate_limited',
+  'server_error',
+  'malformed',
+]);
 /** Left of the deadline for the answer's way back. */
 const deliveryMs = 200;
 /** Of the time that is left: a pace varies, and an answer that is cut and late all the same serves nobody. */
@@ -61,6 +76,7 @@ const maxRetryAfterMs = 30_000;
 export function createGenerateStage(deps: GenerateDeps) {
   const { model, metrics } = deps;
   const pace = createPace();
+  const absence = createAbsence();
 
   return async function generate(
     input: GenerateInput,
@@ -115,16 +131,52 @@ export function createGenerateStage(deps: GenerateDeps) {
       deltas.discard();
       if (!(error instanceof ModelFailure)) throw error;
       metrics.add('rag_llm_requests_total', { provider: model.provider, outcome: error.kind });
-      return settleFailure(error, deltas.started, context, deps.health?.hasOthers() === true);
+      const hasOthers = deps.health?.hasOthers() === true;
+      if (serverSpoke.has(error.kind)) absence.over();
+      const waitMs = error.kind === 'connect' ? absence.waitMs(context.now()) : null;
+      // On the last try too: the others may be at the same server, and not have noticed yet.
+      const mayWait = !deltas.started && (!hasOthers || input.attempt >= stages.generate.maxAttempts);
+      if (waitMs !== null && mayWait) {
+        context.log.warn({ kind: error.kind, cause: error.cause }, `${error.message} Waiting for it`);
+        return { kind: 'later', afterMs: waitMs, reason: error.message };
+      }
+      return settleFailure(error, deltas.started, context, hasOthers);
     }
+    absence.over();
 
     const tokens = end.completionTokens ?? pieces;
+    measurePace(
+      metrics,
+      { firstTokenMs, totalMs: context.now() - startedAt, tokens },
+      context.job.traceparent,
+    );
     pace.note({ firstTokenMs: firstTokenMs ?? 0, totalMs: context.now() - startedAt, tokens });
     count(deps, end, citations.length, filter.invented);
     const degraded = [...input.degraded];
     if (filter.invented > 0) degraded.push('invented_citation_removed');
     if (end.finish === 'length') degraded.push('answer_truncated');
     if (end.finish === 'length' && maxTokens < wanted) degraded.push('answer_cut_to_deadline');
+    context.explain(
+      (): ExplainedGeneration => ({
+        ...{
+          worker: deps.workerName,
+          replica: deps.replicaUrl,
+          provider: model.provider,
+          model: model.model,
+        },
+        tokens: { prompt: end.promptTokens, answer: { allowed: maxTokens, used: end.completionTokens } },
+        finish: end.finish,
+        citations: {
+          kept: citations.slice(0, maxExplained.citations).map(({ marker, chunk_id, answer_span }) => ({
+            ...{ marker, chunk_id, answer_span },
+          })),
+          removed: filter.removed,
+          kept_count: citations.length,
+          removed_count: filter.invented,
+        },
+        degraded,
+      }),
+    );
     return {
       kind: 'done',
       result: {
@@ -170,10 +222,24 @@ function settleFailure(
   throw new StageFailure('generator_failed', message, { cause: failure });
 }
 
+function measurePace(
+  metrics: Metrics,
+  call: { firstTokenMs: number | undefined; totalMs: number; tokens: number },
+  traceparent: string | undefined,
+): void {
+  const { firstTokenMs, totalMs, tokens } = call;
+  if (firstTokenMs === undefined) return;
+  metrics.observe('rag_generation_first_token_seconds', {}, firstTokenMs / 1000, traceIdOf(traceparent));
+  if (tokens < 2) return;
+  const perTokenMs = (totalMs - firstTokenMs) / (tokens - 1);
+  metrics.observe('rag_generation_time_per_output_token_seconds', {}, perTokenMs / 1000);
+}
+
 function count({ metrics, model }: GenerateDeps, end: ModelEnd, kept: number, invented: number): void {
   metrics.add('rag_llm_requests_total', { provider: model.provider, outcome: 'ok' });
   metrics.add('rag_generation_tokens_total', { direction: 'in' }, end.promptTokens ?? 0);
   metrics.add('rag_generation_tokens_total', { direction: 'out' }, end.completionTokens ?? 0);
   metrics.add('rag_answer_checks_total', { check: 'citation', result: 'kept' }, kept);
   metrics.add('rag_answer_checks_total', { check: 'citation', result: 'removed' }, invented);
+  metrics.add('rag_answers_total', { grounding: kept > 0 ? 'cited' : 'uncited' });
 }

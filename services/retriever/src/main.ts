@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
-import { announceSettings, openCache, settingsFingerprint } from '@vortex/cache';
+import { announceSettings, createExplainStore, openCache, settingsFingerprint } from '@vortex/cache';
 import { maskSecrets, readServiceConfig } from '@vortex/config';
+import { explainParts } from '@vortex/contracts';
 import { createContentStore } from '@vortex/documents';
 import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
 import { openRegistry } from '@vortex/registry';
@@ -67,6 +68,8 @@ const settings = { topK, relevanceFloor, promptTokens, mode };
 const fingerprint = settingsFingerprint({ ...settings, promptTemplate: promptTemplate() });
 const cache = openCache(config.cache, { metrics, log });
 parts.push('cache', () => cache.close());
+const explain = createExplainStore({ cache, settings: config.explain, parts: explainParts, log });
+parts.push('stories', () => explain.close());
 const announced = announceSettings(cache, 'retrieve', fingerprint);
 parts.push('settings in the cache', () => announced.stop());
 running = await runStages({
@@ -75,6 +78,7 @@ running = await runStages({
   redis: config.redis,
   log,
   metrics,
+  explain: explain.note,
   lanes: {
     retrieve: {
       handler: createRetrieveStage({

@@ -13,6 +13,8 @@ export interface AugmentedPrompt {
   messages: ChatMessage[];
   /** In the prompt's order: the passage numbered n is `sources[n - 1]`; those left out for space follow. */
   sources: Source[];
+  /** Of the budget, what the passages take. */
+  usedTokens: number;
 }
 
 const instructions = [
@@ -23,7 +25,7 @@ const instructions = [
 ].join(' ');
 
 /** What surrounds a passage: its delimiters and its title, in tokens. Measured at 18 to 26 for titles of 2 to 8 words. */
-const tokensAroundPassage = 24;
+export const tokensAroundPassage = 24;
 
 /**
  * The augmented prompt within a budget of tokens. The best passage always goes in, whatever its size;
@@ -39,6 +41,7 @@ export function buildPrompt(
   const leftOut: Source[] = [];
   const blocks: string[] = [];
   let left = budgetTokens;
+  let usedTokens = 0;
 
   passages.forEach((passage, index) => {
     const cost = passage.tokens + tokensAroundPassage;
@@ -49,6 +52,7 @@ export function buildPrompt(
       return;
     }
     left -= cost;
+    usedTokens += cost;
     used.push(source);
     blocks.push(passageBlock(used.length, passage));
   });
@@ -59,6 +63,7 @@ export function buildPrompt(
       { role: 'user', content: `${blocks.join('\n')}\n\nQuestion: ${question}` },
     ],
     sources: [...used, ...leftOut],
+    usedTokens,
   };
 }
 

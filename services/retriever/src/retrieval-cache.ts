@@ -11,8 +11,11 @@ import type { Found, Question, VisibleSearch } from './visible-search.ts';
  */
 export interface RetrievalCache {
   /** @throws what the search throws; that is not kept. */
-  search(collection: Collection, question: Question, mode: CacheMode | undefined): Promise<Found>;
+  search(collection: Collection, question: Question, mode: CacheMode | undefined): Promise<Looked>;
 }
+
+export type CacheWord = 'hit' | 'miss' | 'bypass';
+export type Looked = Found & { cache: CacheWord };
 
 export function createRetrievalCache(deps: {
   visibleSearch: Pick<VisibleSearch, 'search'>;
@@ -21,18 +24,17 @@ export function createRetrievalCache(deps: {
   ttlMs: number;
 }): RetrievalCache {
   const { visibleSearch, cache, metrics, ttlMs } = deps;
-  const count = (result: 'hit' | 'miss' | 'bypass') =>
-    metrics.add('rag_cache_lookups_total', { cache: 'retrieval', result });
+  const count = (result: CacheWord) => metrics.add('rag_cache_lookups_total', { cache: 'retrieval', result });
 
-  async function look(key: string, mode: CacheMode | undefined): Promise<Found | null> {
+  async function look(key: string, mode: CacheMode | undefined): Promise<Found | 'miss' | 'bypass'> {
     const found = mode === 'refresh' || ttlMs === 0 ? null : await cache.get([key]);
     if (found === null) {
       count('bypass');
-      return null;
+      return 'bypass';
     }
     const kept = found[0] == null ? null : readEntry(found[0]);
     count(kept === null ? 'miss' : 'hit');
-    return kept;
+    return kept ?? 'miss';
   }
 
   return {
@@ -40,14 +42,14 @@ export function createRetrievalCache(deps: {
       const version = collectionVersion(collection);
       if (mode === 'bypass' || version === null) {
         count('bypass');
-        return visibleSearch.search(collection, question);
+        return { ...(await visibleSearch.search(collection, question)), cache: 'bypass' };
       }
       const key = cacheKeys.entry('retrieval', digestOf(collection.tenant, version, question));
-      const kept = await look(key, mode);
-      if (kept !== null) return kept;
+      const looked = await look(key, mode);
+      if (typeof looked !== 'string') return { ...looked, cache: 'hit' };
       const found = await visibleSearch.search(collection, question);
       cache.put(key, JSON.stringify(found), ttlMs);
-      return found;
+      return { ...found, cache: looked };
     },
   };
 }

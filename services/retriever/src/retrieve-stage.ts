@@ -11,12 +11,13 @@ import type { Metrics } from '@vortex/observability';
 import { type Collection, collectionVersion, type Registry } from '@vortex/registry';
 import type { StageHandler } from '@vortex/runtime';
 import { DimensionMismatch, UnknownCollection, type VectorStore } from '@vortex/vector-store';
+import { explainRetrieval } from './explain-retrieval.ts';
 import { findNeighbours } from './find-neighbours.ts';
 import { isFoundByWords } from './found-by-words.ts';
 import { buildPrompt } from './prompt.ts';
-import type { RetrievalCache } from './retrieval-cache.ts';
+import type { Looked, RetrievalCache } from './retrieval-cache.ts';
 import { hitsResult, refusalResult, toPassage } from './retrieval-results.ts';
-import type { Found, FoundHit, Question } from './visible-search.ts';
+import type { FoundHit, Question } from './visible-search.ts';
 
 /**
  * In: a question with its vector (without one in mode `sparse`). Out: the augmented prompt for a generator, or the
@@ -45,7 +46,7 @@ export function createRetrieveStage({
   settings,
   fingerprint,
 }: RetrieveDeps): StageHandler<'retrieve'> {
-  return async function retrieve(input, { job }): Promise<Outcome<'retrieve'>> {
+  return async function retrieve(input, { job, explain }): Promise<Outcome<'retrieve'>> {
     const name = input.collection ?? defaultCollection;
     const collection = await registry.resolveCollection(job.tenant, name);
     if (collection === null) {
@@ -83,21 +84,32 @@ export function createRetrieveStage({
 
     const { hits, bestCosine: best } = found;
     const { degraded } = input;
+    countCandidates(metrics, hits);
     if (best !== null) metrics.observe('rag_retrieval_top_score', { index: mode }, Math.max(0, best));
+    const told = { input, collection: collection.name, mode, found, topK: question.limit };
+    const { promptTokens } = settings;
     if (input.want === 'hits') {
+      explain(() => explainRetrieval({ ...told, relevance: null, outcome: 'hits', promptTokens }));
       const about = { collection: collection.name, mode, degraded };
       return { kind: 'done', result: await shownHits(collection, hits, about, input.neighbours ?? 0) };
     }
     // The search has seen this state of the collection or a later one.
     const madeFrom = { collection_version: collectionVersion(collection), retrieval: fingerprint };
     const floor = collection.relevanceFloor ?? settings.relevanceFloor;
-    const tooFar = best !== null && best < floor && !(mode === 'hybrid' && isFoundByWords(input.query, hits));
+    const isBelow = best !== null && best < floor;
+    const foundByWords = isBelow && mode === 'hybrid' && isFoundByWords(input.query, hits);
+    const tooFar = isBelow && !foundByWords;
+    const relevance = { floor, best, found_by_words: foundByWords };
     if (hits.length === 0 || tooFar) {
       metrics.add('rag_retrieval_empty_total', { index: mode });
+      explain(() => explainRetrieval({ ...told, relevance, outcome: 'refused', promptTokens }));
       const result = refusalResult(hits, { floor, best }, collection.name, degraded);
       return { kind: 'done', result: { ...result, made_from: { ...madeFrom, generation: null } } };
     }
-    const { messages, sources } = buildPrompt(input.query, hits.map(toPassage), settings.promptTokens);
+    const prompt = buildPrompt(input.query, hits.map(toPassage), promptTokens);
+    explain(() => explainRetrieval({ ...told, relevance, outcome: 'prompt', prompt, promptTokens }));
+    metrics.observe('rag_context_tokens', {}, prompt.usedTokens);
+    const { messages, sources } = prompt;
     const { query, want, stream, top_k, max_tokens } = input;
     return {
       kind: 'forward',
@@ -121,12 +133,12 @@ export function createRetrieveStage({
     collection: Collection,
     question: Question,
     cache: CacheMode | undefined,
-  ): Promise<Found | Rejection> {
+  ): Promise<Looked | Rejection> {
     try {
       return await retrieval.search(collection, question, cache);
     } catch (error) {
       // Nothing was ever stored: an empty collection is a refusal, not a fault.
-      if (error instanceof UnknownCollection) return { hits: [], bestCosine: null };
+      if (error instanceof UnknownCollection) return { hits: [], bestCosine: null, cache: 'bypass' };
       if (error instanceof DimensionMismatch) return reject('embedding_mismatch', error.message);
       throw error;
     }
@@ -152,6 +164,18 @@ export function createRetrieveStage({
       neighboursOf: ({ chunk }) => around?.get(chunk.id),
     });
   }
+}
+
+/** Hits of the cache are counted like those of a search: it is the question that is measured. */
+function countCandidates(metrics: Metrics, hits: readonly FoundHit[]): void {
+  const found = {
+    dense: hits.filter(({ dense }) => dense !== null).length,
+    sparse: hits.filter(({ sparse }) => sparse !== null).length,
+    fused: hits.length,
+  };
+  metrics.observe('rag_retrieval_candidates', { index: 'dense' }, found.dense);
+  metrics.observe('rag_retrieval_candidates', { index: 'sparse' }, found.sparse);
+  metrics.observe('rag_retrieval_candidates', { index: 'fused' }, found.fused);
 }
 
 type Rejection = Extract<Outcome<'retrieve'>, { kind: 'reject' }>;

@@ -39,6 +39,10 @@ export interface Question {
 
 export interface Found {
   hits: FoundHit[];
+  /** How many each way of searching brought into the ranking; null: it was not asked. */
+  ranked?: { dense: number | null; sparse: number | null };
+  /** What comes behind the hits (of a fused ranking), for who asks why; whether it may be seen was not looked up. */
+  behind?: Candidate[];
   /** The best cosine there is, also of a candidate that is no hit; null when nothing was compared. */
   bestCosine: number | null;
 }
@@ -53,6 +57,8 @@ export interface FoundHit extends Pick<Candidate, 'dense' | 'sparse' | 'fused'> 
 
 /** A search is repeated at most so often; each repeat excludes at least one more version. */
 const maxRounds = 8;
+/** Candidates behind the hits that a story tells of. */
+const shownBehind = 10;
 /** Rows of each ranking that are fused. Cranfield's nDCG@10 is the same for 50 to 1,000, 0.003 less for 20. */
 const leastCandidates = 100;
 const mostCandidates = 1000;
@@ -78,7 +84,8 @@ export function createVisibleSearch(deps: {
     const chunks = new Map<string, StoredChunk>();
     if (search.mode === 'sparse') {
       const rows = await store.rankText(scope, { text: search.text, limit, ...filter });
-      return { candidates: onlyRanking(rows, 'sparse'), nearest: undefined, chunks };
+      const ranked = { dense: null, sparse: rows.length };
+      return { candidates: onlyRanking(rows, 'sparse'), behind: [], ranked, nearest: undefined, chunks };
     }
     if (search.mode === 'dense') {
       const rows = [];
@@ -86,14 +93,22 @@ export function createVisibleSearch(deps: {
         chunks.set(chunk.id, chunk);
         rows.push({ id: chunk.id, document_id: chunk.document_id, version: chunk.version, score });
       }
-      return { candidates: onlyRanking(rows, 'dense'), nearest: rows[0], chunks };
+      const ranked = { dense: rows.length, sparse: null };
+      return { candidates: onlyRanking(rows, 'dense'), behind: [], ranked, nearest: rows[0], chunks };
     }
     const depth = Math.min(mostCandidates, Math.max(leastCandidates, 4 * limit));
     const [dense, sparse] = await Promise.all([
       store.rank(scope, { vector: search.vector, limit: depth, ...filter }),
       store.rankText(scope, { text: search.text, limit: depth, ...filter }),
     ]);
-    return { candidates: fuseRankings(dense, sparse).slice(0, limit), nearest: dense[0], chunks };
+    const fused = fuseRankings(dense, sparse);
+    return {
+      candidates: fused.slice(0, limit),
+      behind: fused.slice(limit, limit + shownBehind),
+      ranked: { dense: dense.length, sparse: sparse.length },
+      nearest: dense[0],
+      chunks,
+    };
   }
 
   /** Which of these must not be shown: invisible ones, and both of a document that seems to have two. */
@@ -137,7 +152,11 @@ export function createVisibleSearch(deps: {
       for (let round = 0; round < maxRounds; round += 1) {
         const searchable = await versions.searchable(collection, question.filter);
         if (searchable === null) return { hits: [], bestCosine: null };
-        const { candidates, nearest, chunks } = await candidatesOf(scope, question, searchable.rows);
+        const { candidates, behind, ranked, nearest, chunks } = await candidatesOf(
+          scope,
+          question,
+          searchable.rows,
+        );
         const shown = nearest === undefined ? candidates : [...candidates, nearest];
         const { hidden, twice } = await hiddenOf(versions, { tenant, fits: searchable.fits }, shown);
         const visible = candidates.filter((candidate) => !hidden.includes(candidate));
@@ -147,7 +166,7 @@ export function createVisibleSearch(deps: {
           const chunk = chunks.get(candidate.id);
           return chunk === undefined ? [] : [toHit(candidate, chunk, cosines)];
         });
-        found = { hits, bestCosine: bestOf(nearest, hidden, hits) };
+        found = { hits, bestCosine: bestOf(nearest, hidden, hits), ranked, behind };
         // A chunk that is gone was of a version that has been replaced and purged since it was found.
         if (hidden.length === 0 && !twice && hits.length === visible.length) return found;
         for (const version of hidden) versions.exclude(version);

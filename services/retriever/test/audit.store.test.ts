@@ -56,6 +56,7 @@ async function audit(
     now: Date.now,
     emit: () => undefined,
     timing: () => undefined,
+    explain: () => undefined,
   });
   if (outcome.kind !== 'done') throw new Error(`not done: ${JSON.stringify(outcome)}`);
   return outcome.result;

@@ -144,6 +144,7 @@ export function retrieverForEach() {
     async retrieve(
       embedding: string | undefined,
       more: Record<string, unknown> = {},
+      { promptTokens = 500 } = {},
     ): Promise<Outcome<'retrieve'>> {
       const input = stages.retrieve.input.parse({
         id: 'qry_1',
@@ -152,7 +153,7 @@ export function retrieverForEach() {
         ...(embedding !== undefined && { embedding, embedding_model: model }),
         ...more,
       });
-      const settings = { topK: 3, relevanceFloor: 0.3, promptTokens: 500, mode: 'hybrid' as const };
+      const settings = { topK: 3, relevanceFloor: 0.3, promptTokens, mode: 'hybrid' as const };
       const metrics = createMetrics('test');
       const stage = createRetrieveStage({
         ...parts,
@@ -161,8 +162,13 @@ export function retrieverForEach() {
         settings,
         fingerprint: 'retrieval-1',
       });
-      return stage(input, contextOf(input));
+      return stage(
+        input,
+        contextOf(input, (tell) => void this.explained.push(tell())),
+      );
     },
+    /** What retrievals wrote down of themselves. */
+    explained: [] as object[],
 
     async hits(embedding: string | undefined, more: Record<string, unknown> = {}): Promise<Hits['hits']> {
       const outcome = await this.retrieve(embedding, { want: 'hits', top_k: 10, ...more });
@@ -176,7 +182,10 @@ export function retrieverForEach() {
   };
 }
 
-function contextOf(job: { id: string; tenant: string }): StageContext {
+function contextOf(
+  job: { id: string; tenant: string },
+  explain: StageContext['explain'] = () => {},
+): StageContext {
   return {
     job: {
       v: 1,
@@ -192,5 +201,6 @@ function contextOf(job: { id: string; tenant: string }): StageContext {
     now: () => 0,
     emit: () => {},
     timing: () => {},
+    explain,
   };
 }

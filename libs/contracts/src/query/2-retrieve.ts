@@ -8,5 +8,7 @@ export const retrieveInput = encodeInput.extend({
   /** Fingerprint of the model that made the vector; must match the collection's. */
   embedding_model: z.string().min(1).optional(),
   /** Why the answer may be less than asked for, e.g. `query_truncated`. */
+  /** Whether the vector was kept from before; told to who asks how the answer came about. */
+  embedding_cache: z.enum(['hit', 'miss', 'bypass']).optional(),
   degraded: z.array(z.string()).default([]),
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { mostSurvivedReads } from '../jobs.ts';
 import { finished, type RegistryUnderTest, start, tenant } from './fixture-conformance.ts';
 
 const embed = { stage: 'embed', message: 'Embedding', etaMs: 900 } as const;
@@ -110,6 +111,28 @@ export function jobsConformance(underTest: RegistryUnderTest): void {
       expect((await job()).deliveries).toBe(1);
       await group(2);
       expect((await job()).deliveries).toBe(0);
+    });
+
+    it('a document that was read to its end takes back the delivery, some times between two stored groups', async () => {
+      const { registry } = underTest;
+      const version = await underTest.begin();
+      await registry.claimJob('job_1');
+      await registry.noteRead('job_1');
+      expect((await job()).deliveries).toBe(1);
+      for (let death = 1; death <= mostSurvivedReads; death++) {
+        await registry.claimJob('job_1');
+        await registry.noteRead('job_1');
+        expect((await job()).deliveries).toBe(1);
+      }
+      await registry.claimJob('job_1');
+      await registry.noteRead('job_1');
+      expect((await job()).deliveries).toBe(2);
+      await registry.noteStoredGroup({ ...version, firstOrdinal: 0, chunks: 2 });
+      await registry.claimJob('job_1');
+      await registry.claimJob('job_1');
+      await registry.noteRead('job_1');
+      expect((await job()).deliveries).toBe(1);
+      await registry.noteRead('unknown');
     });
 
     it('a try that failed begins at 0 again and says why, until the next one is claimed', async () => {

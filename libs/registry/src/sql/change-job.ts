@@ -60,8 +60,10 @@ export function* changeJob(job: StoredJob, change: JobChange, at: number): Steps
   yield* run(
     `UPDATE jobs SET status = :status, stage = :stage, progress = :progress, message = :message, eta_ms = :etaMs,
             result = :result, error = :error, error_code = :errorCode, retry_count = :retryCount,
-            deliveries = :deliveries, cancel_requested = :cancelRequested, version = :version,
-            last_event = :lastEvent, updated_at = :updatedAt, started_at = :startedAt, completed_at = :completedAt
+            deliveries = CAST(:deliveries AS BIGINT),
+            survived_reads = CASE WHEN CAST(:deliveries AS BIGINT) = 0 THEN 0 ELSE survived_reads END,
+            cancel_requested = :cancelRequested, version = :version, last_event = :lastEvent,
+            updated_at = :updatedAt, started_at = :startedAt, completed_at = :completedAt
       WHERE id = :id`,
     {
       ...record,

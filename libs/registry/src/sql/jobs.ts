@@ -1,4 +1,4 @@
-import type { JobRegistry } from '../jobs.ts';
+import { type JobRegistry, mostSurvivedReads } from '../jobs.ts';
 import { jobEventFrom, jobFrom, number, text } from '../rows.ts';
 import { idempotencyKeysLiveMs } from './acceptance.ts';
 import { changeJob, isOpen, lockJob, requestCancel, type StoredJob } from './change-job.ts';
@@ -97,6 +97,15 @@ export function jobsOf({ now, read, write, note, noteUnsynced }: SqlSession): Jo
         };
         yield* changeJob(job, committed === true ? { ...change, deliveries: 0 } : change, now());
       }),
+
+    noteRead: (jobId) =>
+      noteUnsynced(() =>
+        run(
+          `UPDATE jobs SET deliveries = deliveries - 1, survived_reads = survived_reads + 1
+            WHERE id = :jobId AND status = 'processing' AND deliveries > 1 AND survived_reads < CAST(:most AS BIGINT)`,
+          { jobId, most: mostSurvivedReads },
+        ),
+      ),
 
     retryJob: (jobId, error) =>
       note(function* () {

@@ -26,7 +26,7 @@ export function versionsOf({ now, read, write, noteUnsynced }: SqlSession): Vers
         // transaction, for a worker may die between this note and the next word about its progress. The job first,
         // as everywhere: who ends it locks it before its version.
         yield* run(
-          `UPDATE jobs SET deliveries = 0
+          `UPDATE jobs SET deliveries = 0, survived_reads = 0
             WHERE deliveries > 0 AND id = (SELECT job_id FROM versions ${whileBuilding})
               AND NOT EXISTS (SELECT 1 FROM stored_groups WHERE document_id = :documentId AND version = :version
                                 AND first_ordinal = :firstOrdinal)`,

@@ -20,6 +20,8 @@ export interface MixedOutcome {
   broken: number;
   /** Requests that were answered 502 because the language model did not answer, tries included. */
   modelFailed: number;
+  /** Streams that ended with such an error after the model had begun to speak: a part was seen, so nobody may begin anew. */
+  cutStreams: number;
   /** Any other answer, in words; there must be none. */
   wrong: string[];
   /** Requests that never got an answer. */
@@ -48,6 +50,7 @@ export function startMixedLoad(options: MixedLoadOptions): MixedLoad {
     refused: 0,
     broken: 0,
     modelFailed: 0,
+    cutStreams: 0,
     wrong: [],
     unanswered: [],
     uploads: 0,
@@ -81,8 +84,8 @@ export function startMixedLoad(options: MixedLoadOptions): MixedLoad {
         }
         return;
       }
-      if (told.kind === 'modelFailed') {
-        outcome.modelFailed += 1;
+      if (told.kind === 'modelFailed' || told.kind === 'cutStreams') {
+        outcome[told.kind] += 1;
         return;
       }
       if (told.kind === 'wrong') {
@@ -147,7 +150,7 @@ export function startMixedLoad(options: MixedLoadOptions): MixedLoad {
 }
 
 interface Told {
-  kind: 'answered' | 'refused' | 'broken' | 'modelFailed' | 'wrong';
+  kind: 'answered' | 'refused' | 'broken' | 'modelFailed' | 'cutStreams' | 'wrong';
   text: string;
 }
 
@@ -170,7 +173,9 @@ function judgeStream(text: string): Told {
   if (/event: ?done/.test(last)) return { kind: 'answered', text };
   if (/event: ?error/.test(last)) {
     const status = Number(/"status": ?(\d+)/.exec(last)?.[1]);
-    return { kind: kindOfProblem(status, last), text: last };
+    const kind = kindOfProblem(status, last);
+    const hasBegun = /event: ?delta/.test(text);
+    return { kind: kind === 'modelFailed' && hasBegun ? 'cutStreams' : kind, text: last };
   }
   return { kind: 'broken', text: last };
 }

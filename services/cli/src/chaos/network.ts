@@ -15,6 +15,7 @@ export const networkScenarios: readonly Scenario[] = [
     seconds: 20,
     neverTwice: true,
     async disturb(chain) {
+      const before = struck(chain, 'cut');
       for (let round = 0; round < 24; round += 1) {
         await pause(700);
         for (const wire of wires(chain)) {
@@ -23,7 +24,8 @@ export const networkScenarios: readonly Scenario[] = [
           }
         }
       }
-      return { own: { cut: struck(chain, 'cut') } };
+      const cut = struck(chain, 'cut') - before;
+      return { hits: cut, own: { cut } };
     },
   }),
   onChain({
@@ -69,7 +71,7 @@ export const networkScenarios: readonly Scenario[] = [
         }
       }
       await pause(end - performance.now());
-      return { own: { silent } };
+      return { hits: silent, own: { silent } };
     },
   }),
   onChain({
@@ -80,11 +82,13 @@ export const networkScenarios: readonly Scenario[] = [
     seconds: 24,
     neverTwice: true,
     async disturb(chain) {
+      const before = struck(chain, 'delayed_chunks');
       for (const ms of [1, 10, 100]) {
         for (const wire of wires(chain)) wire.setDelay(ms);
         await pause(7_500);
       }
-      return { own: { delayed_chunks: struck(chain, 'delayed_chunks') } };
+      const met = struck(chain, 'delayed_chunks') - before;
+      return { hits: met, own: { delayed_chunks: met } };
     },
   }),
   onChain({
@@ -95,12 +99,14 @@ export const networkScenarios: readonly Scenario[] = [
     share: 2,
     seconds: 26,
     async disturb(chain) {
+      const before = struck(chain, 'trickled_bytes');
       await pause(2_000);
       chain.workerWire.setTrickle(64);
       await pause(6_000);
       chain.gatewayWire.setTrickle(64);
       await pause(10_000);
-      return { own: { trickled_bytes: struck(chain, 'trickled_bytes') } };
+      const met = struck(chain, 'trickled_bytes') - before;
+      return { hits: met, own: { trickled_bytes: met } };
     },
   }),
 ];

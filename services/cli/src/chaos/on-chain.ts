@@ -18,8 +18,11 @@ export interface ChainScenario {
   seconds: number;
   query?: LoadOptions['query'];
   deadlineMs?: number;
-  /** Strikes and heals. Returns what it checked by itself, and what it counted. */
-  disturb(chain: Chain, load: Load): Promise<{ checks?: Check[]; own?: Record<string, number | string> }>;
+  /** Strikes and heals. Returns what it checked by itself, what it counted, and how often the fault met something. */
+  disturb(
+    chain: Chain,
+    load: Load,
+  ): Promise<{ checks?: Check[]; own?: Record<string, number | string>; hits?: number }>;
   /** How many jobs are meant to end in a dead letter. */
   dead?: number;
   /** No stage may be run twice: nothing here takes a lease away or wipes Redis. */
@@ -53,9 +56,12 @@ export function onChain(scenario: ChainScenario): Scenario {
         ...(scenario.deadlineMs !== undefined && { deadlineMs: scenario.deadlineMs }),
       });
       let disturbed: Awaited<ReturnType<ChainScenario['disturb']>> = {};
+      // A disturbance may wait for jobs to end, and a job that never does is what is looked for.
+      const impatience = setTimeout(() => load.abandon(), scenario.seconds * 1000 + patienceMs);
       try {
         disturbed = await scenario.disturb(chain, load);
       } finally {
+        clearTimeout(impatience);
         chain.workerWire.heal();
         chain.gatewayWire.heal();
       }
@@ -64,6 +70,9 @@ export function onChain(scenario: ChainScenario): Scenario {
       const cleanMs = await onceClean(chain).catch(() => null);
       const checks = await judge(chain, scenario, load, prefix, endedInTime);
       checks.push(...(disturbed.checks ?? []));
+      if (disturbed.hits !== undefined) {
+        checks.push(check('the fault met something', disturbed.hits > 0, disturbed.hits));
+      }
       const figures = await figuresOf(chain, load);
       Object.assign(figures.own, disturbed.own, {
         clean_after_s: cleanMs === null ? 'never' : seconds(cleanMs),

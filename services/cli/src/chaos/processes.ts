@@ -21,16 +21,13 @@ export const processScenarios: readonly Scenario[] = [
       for (let round = 0; round < 4; round += 1) {
         for (const stage of chainStages) {
           await pause(2_000);
-          if (load.ended() === load.jobs) return { own: { kills: chain.kills().length } };
+          if (load.ended() === load.jobs) break;
           const victim = await busyWorker(chain, chain.workers(stage));
           inHand += await jobsInHand(chain, victim);
           await victim.kill();
         }
       }
-      return {
-        checks: [check('the kills hit jobs in hand', inHand > 0, inHand)],
-        own: { kills: chain.kills().length, jobs_in_hand: inHand },
-      };
+      return { hits: inHand, own: { kills: chain.kills().length, jobs_in_hand: inHand } };
     },
   }),
   onChain({
@@ -69,9 +66,8 @@ export const processScenarios: readonly Scenario[] = [
       });
       await pause(1_000);
       for (const worker of frozen) worker.thaw();
-      return {
-        own: { frozen: frozen.length, jobs_in_hand: heldAtFirst.reduce((sum, count) => sum + count, 0) },
-      };
+      const inHand = heldAtFirst.reduce((sum, count) => sum + count, 0);
+      return { hits: inHand, own: { frozen: frozen.length, jobs_in_hand: inHand } };
     },
   }),
   onChain({
@@ -103,7 +99,7 @@ export const processScenarios: readonly Scenario[] = [
         checks: [
           check(
             'the job that computed ran once in each stage',
-            countRuns(blocked).repeated === 0,
+            blocked.length > 0 && countRuns(blocked).repeated === 0,
             `${blocked.length} entries`,
           ),
         ],

@@ -100,7 +100,7 @@ export const redisScenarios: readonly Scenario[] = [
         flushed += 1;
         await pause(100);
       }
-      return { own: { flushed } };
+      return { hits: flushed, own: { flushed } };
     },
   }),
   onChain({
@@ -118,7 +118,7 @@ export const redisScenarios: readonly Scenario[] = [
         wiped += await chain.direct.zcard('job:live');
         await chain.direct.flushall();
       }
-      return { own: { jobs_wiped: wiped } };
+      return { hits: wiped, own: { jobs_wiped: wiped } };
     },
   }),
   onChain({

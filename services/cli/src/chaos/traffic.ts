@@ -145,6 +145,7 @@ async function sendTwiceAndLeave(
   load: Load,
 ): Promise<{ checks: Check[]; own: Record<string, number> }> {
   const { submitter, direct } = chain;
+  const patience = AbortSignal.timeout(90_000);
   const job = (id: string, deadlineAt = Date.now() + 60_000): SubmittedJob => ({
     list: stages.encode.list,
     lane: 'interactive',
@@ -159,7 +160,7 @@ async function sendTwiceAndLeave(
 
   const same = await Promise.all(
     idsOf('thrice', 40).map(async (id) => {
-      const texts = await Promise.all([1, 2, 3].map(() => submitter.submit(job(id))));
+      const texts = await Promise.all([1, 2, 3].map(() => submitter.submit(job(id), { signal: patience })));
       return new Set(texts).size === 1;
     }),
   );
@@ -176,9 +177,9 @@ async function sendTwiceAndLeave(
   });
 
   const late = idsOf('late', 20);
-  const lateEnds = (await Promise.all(late.map((id) => submitter.submit(job(id, Date.now() - 1_000))))).map(
-    readEnd,
-  );
+  const lateEnds = (
+    await Promise.all(late.map((id) => submitter.submit(job(id, Date.now() - 1_000), { signal: patience })))
+  ).map(readEnd);
   const entries = chain.ledger();
   const lateRuns = entries.filter(({ id }) => late.includes(id)).length;
   const duplicated = countRuns(entries.filter(({ id }) => id.includes('thrice')));

@@ -38,7 +38,6 @@ export function auditEndpoint(parts: GatewayParts): Endpoint {
           ...{ list, lane, id, deadlineAt, cap: parts.settings.max_live_documents },
           envelope: { ...jobHeaderOf(exchange, id, deadlineAt), ...request },
         },
-        admitMs: exchange.elapsedMs(),
         timeoutMs,
       };
       const completion = await awaitResult<AuditReport>(parts, exchange, prepared);

@@ -1,6 +1,6 @@
 import { maxAnswerTokens, type QueryResponse } from '@vortex/contracts';
-import { answerQuestion, type GivenAnswer } from '../answer-question.ts';
-import { type Question, queryAnswer } from '../ask.ts';
+import { answerQuestion } from '../answer-question.ts';
+import { type GivenAnswer, type Question, queryAnswer, serverTiming } from '../ask.ts';
 import {
   annotationsOf,
   chatCompletion,
@@ -49,6 +49,7 @@ export function chatCompletionsEndpoint(parts: GatewayParts): Endpoint {
     problems: [400, 404, 409, 413, 415, 502, 503, 504],
     async handle(context, exchange) {
       const request = await readJson(context, chatRequest, parts.settings.max_body_bytes);
+      exchange.lap('receive');
       const maxTokens = request.max_completion_tokens ?? request.max_tokens;
       const question: Question = {
         query: questionOf(request.messages),
@@ -69,12 +70,15 @@ async function completeAtOnce(
   question: Question,
 ): Promise<Response> {
   const { answer } = await metered(parts.meter, exchange, 'sync', async () => {
-    const { completion, ticket, cache } = await answerQuestion(parts, exchange, question);
-    const outcome = completion.answered ? ('ok' as const) : ('refused' as const);
-    return { outcome, answer: queryAnswer(completion, exchange, ticket, cache) };
+    const given = await answerQuestion(parts, exchange, question);
+    const outcome = given.completion.answered ? ('ok' as const) : ('refused' as const);
+    return { outcome, cache: given.cache, answer: queryAnswer(parts, exchange, given) };
   });
   const completed = chatCompletionOf(model, exchange.receivedAt, answer, detailsOf(answer));
-  return jsonAnswer(exchange, completed, 200, { 'X-Vortex-Cache': answer.cache ?? 'bypass' });
+  return jsonAnswer(exchange, completed, 200, {
+    'Server-Timing': serverTiming(answer.timings_ms),
+    'X-Vortex-Cache': answer.cache ?? 'bypass',
+  });
 }
 
 async function streamCompletion(
@@ -107,7 +111,7 @@ async function streamCompletion(
       try {
         const { given, complete } = await tellText(running, (content) => chunk({ content }));
         if (!complete) throw textWasTakenBack();
-        const answer = queryAnswer(given.completion, exchange, given.ticket, given.cache);
+        const answer = queryAnswer(parts, exchange, given);
         chunk({ annotations: annotationsOf(answer) }, null, { x_rag: detailsOf(answer) });
         chunk({}, finishReasonOf(answer));
         if (withUsage) send(JSON.stringify({ ...head, choices: [], usage: usageOf(answer) }));

@@ -41,6 +41,7 @@ export function queryEndpoint(parts: GatewayParts): Endpoint {
     problems: [400, 404, 409, 413, 415, 422, 502, 503, 504],
     async handle(context, exchange) {
       const request = await readJson(context, schemas.queryRequest, parts.settings.max_body_bytes);
+      exchange.lap('receive');
       if (request.stream === true && request.async === true) {
         throw gatewayProblem('validation', {
           detail: 'An answer can be streamed or fetched later, not both.',
@@ -69,11 +70,13 @@ async function answerAtOnce(
   request: QueryRequest,
 ): Promise<Response> {
   const { response } = await metered(parts.meter, exchange, 'sync', async () => {
-    const { completion, ticket, cache } = await answerQuestion(parts, exchange, request);
-    const answer = queryAnswer(completion, exchange, ticket, cache);
+    const given = await answerQuestion(parts, exchange, request);
+    const { cache } = given;
+    const answer = queryAnswer(parts, exchange, given);
     const headers = { 'Server-Timing': serverTiming(answer.timings_ms), 'X-Vortex-Cache': cache };
     return {
       outcome: answer.answered ? ('ok' as const) : ('refused' as const),
+      cache,
       response: jsonAnswer(exchange, answer, 200, headers),
     };
   });
@@ -87,7 +90,8 @@ async function queueForLater(
 ): Promise<Response> {
   const { id, watch } = await metered(parts.meter, exchange, 'async', async () => {
     parts.door.assertCapacity();
-    const { job } = await prepare(parts, exchange, { ...request, stream: false, track: true });
+    const question = { ...request, stream: false, track: true };
+    const { job } = await prepare(parts, exchange, question);
     const watched = await watchQuestion(parts, job.id, request.webhook_url);
     try {
       await parts.submitter.enqueue(job);
@@ -95,6 +99,7 @@ async function queueForLater(
       await watched.undo();
       throw error;
     }
+    parts.notes.queued(exchange, question);
     return { outcome: 'ok' as const, id: job.id, watch: watched };
   });
   const statusUrl = `/api/jobs/${id}`;
@@ -114,10 +119,8 @@ async function streamAnswer(
     async (send) => {
       send(JSON.stringify({ id: running.id, request_id: exchange.requestId }), 'start');
       try {
-        const { completion, ticket, cache } = await running.tell(({ event, data }) =>
-          send(JSON.stringify(data), event),
-        );
-        send(JSON.stringify(queryAnswer(completion, exchange, ticket, cache)), 'done');
+        const given = await running.tell(({ event, data }) => send(JSON.stringify(data), event));
+        send(JSON.stringify(queryAnswer(parts, exchange, given)), 'done');
       } catch (error) {
         const failure = problemOf(error) ?? internalProblem();
         send(JSON.stringify(problemFor(failure, exchange)), 'error');

@@ -19,10 +19,12 @@ export function searchEndpoint(parts: GatewayParts): Endpoint {
     problems: [400, 404, 409, 413, 415, 422, 502, 503, 504],
     async handle(context, exchange) {
       const request = await readJson(context, schemas.searchRequest, parts.settings.max_body_bytes);
+      exchange.lap('receive');
       const { response } = await metered(parts.meter, exchange, 'sync', async () => {
-        const prepared = await prepare(parts, exchange, { ...request, want: 'hits' });
+        const question = { ...request, want: 'hits' as const };
+        const prepared = await prepare(parts, exchange, question);
         const completion = await awaitResult<Hits>(parts, exchange, prepared);
-        const timings = timingsOf(completion.timings_ms, exchange, prepared);
+        const timings = timingsOf(completion.timings_ms, exchange);
         const found = {
           hits: completion.hits,
           collection: completion.collection,
@@ -32,6 +34,7 @@ export function searchEndpoint(parts: GatewayParts): Endpoint {
           timings_ms: timings,
           request_id: exchange.requestId,
         };
+        parts.notes.answered(exchange, question, { ...found, attempt: completion.attempt });
         const headers = { 'Server-Timing': serverTiming(timings) };
         return { outcome: 'ok' as const, response: jsonAnswer(exchange, found, 200, headers) };
       });
