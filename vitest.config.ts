@@ -15,7 +15,7 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'pure',
-          include: ['libs/**/*.test.ts', 'services/**/*.test.ts'],
+          include: ['libs/**/*.test.ts', 'services/**/*.test.ts', 'loadtest/**/*.test.ts'],
           exclude: ['**/node_modules/**', ...special],
         },
       },

@@ -1,8 +1,11 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { DeadLetterSummary } from '@vortex/contracts';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually, getJson, postJson } from './http.ts';
 import { type Stack, startStack } from './stack.ts';
+import { openTerminal, type RealTerminal, terminalMissing } from './terminal.ts';
 
 let stack: Stack;
 let redis: Redis;
@@ -110,5 +113,75 @@ describe('vortex dead', () => {
     expect((await dead('redrive', letter?.id ?? '')).code).toBe(0);
     expect(await ended('deadly')).toMatchObject({ status: 'completed' });
     await letters(0);
+  });
+});
+
+describe('vortex top', () => {
+  const given = { alternate: false, cursor: true, wraps: true };
+  const taken = { alternate: true, cursor: false, wraps: false };
+  const screenOf = (terminal: RealTerminal, shows: RegExp) =>
+    eventually(
+      async () => {
+        const lines = await terminal.screen();
+        return shows.test(lines.join('\n')) ? lines : null;
+      },
+      20_000,
+      `a screen with ${shows}`,
+    );
+  const stateIs = (terminal: RealTerminal, wanted: typeof given) =>
+    eventually(
+      async () => JSON.stringify(await terminal.state()) === JSON.stringify(wanted),
+      10_000,
+      JSON.stringify(wanted),
+    );
+  const launcher = new URL('../vortex', import.meta.url).pathname;
+
+  it('shows a live run, follows the size of the terminal and gives it back', async ({ skip }) => {
+    skip(terminalMissing !== false, terminalMissing || '');
+    await redis.rpush('job:encoder_in', 'not readable');
+    const asked = Array.from({ length: 4 }, (_, number) =>
+      postJson(`${stack.url}/query`, { query: `What is lease ${number}?`, cache: 'bypass' }),
+    );
+    const terminal = await openTerminal(80, 24);
+    try {
+      await terminal.type(`${launcher} top --interval 0.3 --data ${stack.data}`, 'Enter');
+      const small = await screenOf(terminal, /in flight 4\b/);
+      expect(small[0]).toMatch(/^Vortex {2}ready .* UTC$/);
+      expect(small.join('\n')).toMatch(/^generate .*\n(.*\n)+^REPLICA .*BREAKER/m);
+      expect(await terminal.state()).toEqual(taken);
+      await Promise.all(asked);
+      await screenOf(terminal, /ok \d+\.\d[\s\S]*dead letters 1/);
+
+      await terminal.resize(200, 50);
+      const large = await screenOf(terminal, /^PROCESS[\s\S]*^q or Ctrl-C/m);
+      expect(large.join('\n')).toMatch(/^ └ +job:llm_in:llm_generator_2/m);
+      expect(large.length).toBeGreaterThanOrEqual(50);
+
+      await terminal.type('C-c');
+      await stateIs(terminal, given);
+      await terminal.type('echo typed $((20 + 2))', 'Enter');
+      await screenOf(terminal, /typed 22$/m);
+
+      const pidFile = join(stack.data, 'top.pid');
+      await terminal.type(
+        `sh -c 'echo $$ > ${pidFile}; exec ${launcher} top --data ${stack.data}'; echo ended`,
+        'Enter',
+      );
+      await stateIs(terminal, taken);
+      process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGTERM');
+      await stateIs(terminal, given);
+      await screenOf(terminal, /(^|\$ )ended$/m);
+    } finally {
+      await terminal.close();
+    }
+  });
+
+  it('prints snapshots where nobody watches', async () => {
+    const plain = await stack.vortex('top', '--once');
+    expect([plain.code, plain.output]).toEqual([0, expect.stringMatching(/^encode +job:encoder_in /m)]);
+    expect(plain.output).not.toContain('\u001b');
+    const lines = await stack.vortex('top', '--once', '--json');
+    expect(JSON.parse(lines.output)).toMatchObject({ ready: true, queries: { in_flight: 0 } });
+    expect((await stack.vortex('dead', 'drop', '--queue', 'job:encoder_in', '--yes')).code).toBe(0);
   });
 });

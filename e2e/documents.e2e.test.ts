@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type MetricName, metricNames } from '@vortex/observability';
 import { createParser } from 'eventsource-parser';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { allChunks, ingest, jobEnd, prose, search, textOf, upload } from './documents.ts';
 import { eventually, getJson, postJson } from './http.ts';
+import { expectEveryRow, movedRows, readPages } from './metrics.ts';
 import { type Stack, startStack } from './stack.ts';
 
 /** One piece for the reason of query.e2e.test.ts: one stack, and none of these tests breaks it for the next. */
@@ -409,6 +411,37 @@ describe('search', () => {
         filter: { field: 'year', op: 'eq', value: 1999 },
       }),
     ).toEqual([]);
+  });
+});
+
+describe('metrics', () => {
+  /** Nothing that these tests do moves them: faults do, refusals, receivers of webhooks, questions that share an answer. */
+  const still: MetricName[] = [
+    'api_gateway_admission_rejected_total',
+    'api_gateway_shared_queries_total',
+    'api_gateway_stream_aborted_total',
+    'rag_breaker_transitions_total',
+    'rag_cache_errors_total',
+    'rag_dead_letters_total',
+    'rag_ingest_swept_total',
+    'rag_redis_reconnects_total',
+    'rag_replica_transitions_total',
+    'rag_retrieval_empty_total',
+    'rag_webhook_deliveries_total',
+  ];
+
+  it('show every row of the table where it belongs, and what happened has moved them', async () => {
+    const pdf = join(import.meta.dirname, '../libs/documents/test/fixtures/libreoffice.pdf');
+    const content = new Uint8Array(readFileSync(pdf));
+    await ingest(stack.url, { name: 'measured.pdf', content, fields: { collection: 'measured' } });
+    const question = { query: 'How long does a full tank of colza oil last?', collection: 'measured' };
+    for (const more of [{}, {}, { stream: true, cache: 'bypass' }])
+      await postJson(`${stack.url}/query`, { ...question, ...more });
+    const pages = await readPages(stack);
+    expectEveryRow(pages);
+    const moved = movedRows(pages);
+    expect(metricNames.filter((name) => !moved.has(name) && !still.includes(name))).toEqual([]);
+    for (const { service, bytes } of pages) expect(bytes, service).toBeLessThan(200_000);
   });
 });
 

@@ -15,7 +15,7 @@ export interface RedisCacheOptions {
   timeoutMs: number;
   /** Larger entries are not kept. */
   maxEntryBytes: number;
-  metrics: Pick<Metrics, 'add' | 'set'>;
+  metrics: Pick<Metrics, 'add' | 'set' | 'beforeScrape'>;
   log: CacheLog;
   probeMs?: number;
 }
@@ -109,6 +109,11 @@ export function createRedisCache(options: RedisCacheOptions): Cache {
   }
 
   const isAvailable = () => !isOpen && client.status === 'ready' && unanswered < mostUnanswered;
+
+  metrics.beforeScrape(async () => {
+    const entries = isAvailable() ? await ask(() => client.dbsize()) : null;
+    if (entries !== null) metrics.set('rag_cache_entries', {}, entries);
+  });
 
   const probe = setInterval(async () => {
     if (!isOpen || client.status !== 'ready') return;

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse as parseYaml, YAMLParseError } from 'yaml';
 import type { z } from 'zod';
+import { readSecretFiles } from './secret-files.ts';
 import { fieldMeta, type SectionName, sections } from './sections.ts';
 import { type ServiceConfig, type ServiceName, serviceConfigs } from './services.ts';
 
@@ -37,7 +38,8 @@ type Values = Record<string, Record<string, unknown>>;
 type Origins = Map<string, string>;
 
 /**
- * Defaults < `conf/<service>.yaml` < plain environment names < `VORTEX__SECTION__KEY`.
+ * Defaults < `conf/<service>.yaml` < plain environment names < `VORTEX__SECTION__KEY`. Of a secret, `NAME_FILE`
+ * stands for `NAME` (secret-files.ts).
  * @throws InvalidConfiguration listing every problem.
  */
 export function readServiceConfig<S extends ServiceName>(
@@ -51,7 +53,7 @@ export function readServiceConfig<S extends ServiceName>(
   const values: Values = Object.fromEntries(wanted.map((name) => [name, {}]));
 
   mergeFile(service, sources.confDir, values, origins, problems);
-  mergeEnvironment(wanted, sources.env, values, origins, problems);
+  mergeEnvironment(wanted, readSecretFiles(wanted, sources.env, problems), values, origins, problems);
 
   const parsed = schema.safeParse(values);
   if (!parsed.success) {

@@ -180,6 +180,11 @@ export const batchGeneratorList = `${stages.generate.list}:low`;
 /** Of its slots, a generator gives so many to batch jobs, and the chain so much of its cap: the rest is for who waits. */
 export const batchCeiling = 0.7;
 
+/** The batch jobs' part of so many slots, or of a cap: one at least. */
+export function batchPart(whole: number): number {
+  return Math.max(1, Math.floor(batchCeiling * whole));
+}
+
 /** The stage that reads a list (a replica's own list belongs to `generate`); null for a list of nobody's. */
 export function stageOfList(list: string): StageName | null {
   if (list.startsWith(`${stages.generate.list}:`)) return 'generate';

@@ -47,8 +47,11 @@ export async function chooseThreads(options: { files: ModelFiles; log: Logger })
   try {
     const { choices, rates } = await measure(files, [single, { threads: 1, intraOpThreads: cores }]);
     const choice = bestChoice(choices, rates) ?? single;
-    await remember(path, { machine, ...choice, choices, rates });
     log.info({ choices, rates, choice }, 'inference threads measured');
+    // The models folder of an image is read-only: there it is measured at every start.
+    await remember(path, { machine, ...choice, choices, rates }).catch((error: unknown) =>
+      log.info({ err: error }, 'the measurement could not be kept'),
+    );
     return choice;
   } catch (error) {
     log.warn({ err: error }, 'inference threads could not be measured; one core per thread is used');

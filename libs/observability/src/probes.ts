@@ -27,7 +27,7 @@ export function probeRoutes(options: { readiness: () => Readiness; metrics: Metr
     return c.json({ ready, reasons }, ready ? 200 : 503);
   });
   app.get('/metrics', async (c) => {
-    const { contentType, body } = await options.metrics.render();
+    const { contentType, body } = await options.metrics.render(c.req.header('accept'));
     return c.body(body, 200, { 'Content-Type': contentType });
   });
   return app;

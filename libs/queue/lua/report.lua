@@ -6,6 +6,7 @@
 -- retry budget: that many queries were in its hands, once. Each first try deposits a tenth of a token.
 -- A call counts only if it began since the breaker last opened (`trips` says which time that was): what was still
 -- running then says nothing about a probe.
+-- An entry that has not been written for `forget_ms` is forgotten by the others' reports; never a person's drain.
 -- KEYS: pool, own list, shared list
 -- ARGV: url, notes (JSON object), rules (JSON object), jitter
 -- Returns: verdict (JSON object)
@@ -82,7 +83,7 @@ for url, other in pairs(entries) do
       if other.first_token_ms then first_token = math.max(first_token or 0, other.first_token_ms) end
       if other.token_ms then token = math.max(token or 0, other.token_ms) end
     end
-  elseif away > rules.forget_ms then
+  elseif away > rules.forget_ms and not other.drained then
     redis.call('HDEL', KEYS[1], url)
   end
 end

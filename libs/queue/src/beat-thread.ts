@@ -16,7 +16,7 @@ const port = parentPort;
 if (port === null) throw new Error('beat-thread.ts runs as a worker thread; start it through startBeat');
 const marks = new BigInt64Array(data.shared);
 const redis = connect(data.redis, 'beat');
-let state: 'up' | 'draining' = 'up';
+let state = data.state;
 let withholding = false;
 let timer: NodeJS.Timeout | undefined;
 let sending = false;

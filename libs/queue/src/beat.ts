@@ -22,6 +22,8 @@ export interface BeatThreadData {
   redis: RedisOptions;
   members: string[];
   replica: BeatReplica | undefined;
+  /** What it announces from its start on: a thread may be started again during a drain. */
+  state: 'up' | 'draining';
   leaseMs: number;
   beatMs: number;
   stuckMs: number;
@@ -70,6 +72,7 @@ export function startBeat(options: BeatOptions): Beat {
     redis: { url: options.redis.url },
     members: options.members,
     replica: options.replica,
+    state: 'up',
     leaseMs,
     beatMs,
     stuckMs,
@@ -81,6 +84,7 @@ export function startBeat(options: BeatOptions): Beat {
   const marker = setInterval(mark, Math.min(250, beatMs));
   let stopping = false;
   let failing = false;
+  let ended = false;
   let thread = start();
 
   function start(): Worker {
@@ -105,7 +109,9 @@ export function startBeat(options: BeatOptions): Beat {
       }
     });
     worker.on('error', (error) => log?.error({ error: String(error) }, 'the beat thread failed'));
+    ended = false;
     worker.on('exit', () => {
+      ended = true;
       setTimeout(() => {
         if (!stopping) thread = start();
       }, 500).unref();
@@ -126,11 +132,16 @@ export function startBeat(options: BeatOptions): Beat {
       const offset = Atomics.load(marks, 2);
       return offset === 0n ? Date.now() : Number((process.hrtime.bigint() + offset) / 1_000_000n);
     },
-    announceDraining: () => thread.postMessage({ kind: 'draining' } satisfies BeatOrder),
+    announceDraining() {
+      data.state = 'draining';
+      thread.postMessage({ kind: 'draining' } satisfies BeatOrder);
+    },
     async stop() {
       if (stopping) return;
       stopping = true;
       clearInterval(marker);
+      // It has said so once, and would not again.
+      if (ended) return;
       const gone = new Promise<void>((resolve) => thread.once('exit', () => resolve()));
       thread.postMessage({ kind: 'stop' } satisfies BeatOrder);
       const timer = setTimeout(() => void thread.terminate(), 500);

@@ -15,6 +15,7 @@ import {
   returnList,
   workerMember,
 } from './keys.ts';
+import { createRefusals } from './refusals.ts';
 import { runScript, texts, word } from './scripts.ts';
 
 /**
@@ -29,7 +30,7 @@ import { runScript, texts, word } from './scripts.ts';
  * - An id that is `graceMs` past its deadline is completed with `deadline_exceeded`.
  */
 export interface Caretaker {
-  /** One round; the timer calls it, and tests. */
+  /** One round; the timer calls it, and tests. Goes past what Redis refuses, and rejects with the first of that. */
   tick(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -57,24 +58,28 @@ export function startCaretaker(options: CaretakerOptions): Caretaker {
   let stopped = false;
   let running: Promise<void> = Promise.resolve();
   let rounds = 0;
+  const refusals = createRefusals(log);
 
   async function tick(): Promise<void> {
-    const reply = await runScript(
-      commands,
-      'overdue',
-      [keys.workers, keys.replicas, keys.live('interactive'), keys.live('low')],
-      [graceMs, 100],
+    const reply = await refusals.past('overdue', keys.workers, () =>
+      runScript(
+        commands,
+        'overdue',
+        [keys.workers, keys.replicas, keys.live('interactive'), keys.live('low')],
+        [graceMs, 100],
+      ),
     );
     const [workers, replicas, live, low] = Array.isArray(reply) ? reply.map((entry) => texts(entry)) : [];
-    for (const member of workers ?? []) await reap(member);
-    for (const url of replicas ?? []) await sweepReplica(url);
-    for (const id of live ?? []) await expire(id, 'interactive');
-    for (const id of low ?? []) await expire(id, 'low');
+    for (const member of workers ?? []) await refusals.past('reap', member, () => reap(member));
+    for (const url of replicas ?? []) await refusals.past('sweep', url, () => sweepReplica(url));
+    for (const id of live ?? []) await refusals.past('expire', id, () => expire(id, 'interactive'));
+    for (const id of low ?? []) await refusals.past('expire', id, () => expire(id, 'low'));
     rounds += 1;
     if (rounds % orphanRounds === 0) {
-      await adoptOrphans();
-      await sweepActive();
+      await refusals.past('adopt', inFlightPattern, adoptOrphans);
+      await refusals.past('sweep', keys.active, sweepActive);
     }
+    refusals.throwFirst();
   }
 
   async function sweepActive(): Promise<void> {
@@ -127,7 +132,9 @@ export function startCaretaker(options: CaretakerOptions): Caretaker {
     const inFlight = keys.inFlight(worker.list, worker.wid);
     const elements = await commands.lrangeBuffer(inFlight, 0, -1);
     // Each goes to the head, so the oldest must be the last to go.
-    for (const element of elements.reverse()) await reapOne(member, worker.list, inFlight, element);
+    for (const element of elements.reverse()) {
+      await refusals.past('reap', inFlight, () => reapOne(member, worker.list, inFlight, element));
+    }
     await runScript(commands, 'forget-worker', [keys.workers, inFlight], [member]);
   }
 

@@ -1,10 +1,12 @@
 import type { Socket } from 'node:net';
 import { type RedisOptions as ClientOptions, Redis } from 'ioredis';
+import { observeClient, type RedisObserver } from './observe-redis.ts';
 import { atTurnEnd } from './turn-end.ts';
 
 /** `url`: redis:// or rediss://, with user, password and database number where needed. */
 export interface RedisOptions {
   url: string;
+  observer?: RedisObserver;
 }
 
 /** The part of a logger this room uses; `@vortex/observability`'s fits. */
@@ -92,7 +94,9 @@ export function connect(redis: RedisOptions, role: Role, log?: QueueLog): Redis 
     disableClientInfo: true,
     connectionName: `vortex-${role}`,
   });
+  if (redis.observer !== undefined) observeClient(client, redis.observer);
   let announced = false;
+  let wasReady = false;
   client.on('error', (error: Error) => {
     // Once per outage: a client that tries every second must not fill the log.
     if (!announced)
@@ -102,6 +106,8 @@ export function connect(redis: RedisOptions, role: Role, log?: QueueLog): Redis 
   client.on('ready', () => {
     if (announced) log?.info({ role }, 'redis connection is back');
     announced = false;
+    if (wasReady) redis.observer?.reconnected();
+    wasReady = true;
   });
   if (role === 'fail-fast' || role === 'worker') gatherWrites(client);
   return client;

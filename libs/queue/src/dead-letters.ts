@@ -17,6 +17,8 @@ export interface FoundLetter {
 }
 
 export interface RedriveOrder {
+  /** Where it is pushed: the letter's stage has a list per class. */
+  list: string;
   /** What is pushed: tries and deliveries from the beginning. */
   element: string;
   id: string;
@@ -66,19 +68,27 @@ export function createDeadLetters(redis: RedisOptions, log?: QueueLog): DeadLett
 
   async function* newestFirst(stage: StageName): AsyncGenerator<FoundLetter> {
     const { list } = stages[stage];
-    // A letter that is added meanwhile moves all others away from the end, so that some are read twice.
     const seen = new Set<string>();
-    for (let read = 0; ; read += lettersPerRead) {
+    // Pieces overlap by a letter. One that is added meanwhile moves all others away from the end: what stands before
+    // a letter that was read was read too, or is new. One that goes moves them towards it: a piece without any known
+    // letter may have others before it that nobody has read yet.
+    for (let offset = 0; ; ) {
       const texts = await asked(() =>
-        client.lrangeBuffer(keys.dead(list), -read - lettersPerRead, -read - 1),
+        client.lrangeBuffer(keys.dead(list), -offset - lettersPerRead, -offset - 1),
       );
-      for (const text of texts.reverse()) {
-        const id = deadLetterId(list, text);
+      const piece = texts.reverse().map((text) => ({ id: deadLetterId(list, text), text }));
+      const known = piece.findIndex(({ id }) => seen.has(id));
+      if (known === -1 && offset > 0) {
+        offset = Math.max(0, offset - lettersPerRead + 1);
+        continue;
+      }
+      for (const { id, text } of piece.slice(known + 1)) {
         if (seen.has(id)) continue;
         seen.add(id);
         yield { id, stage, text, letter: readDeadLetter(text) };
       }
-      if (texts.length < lettersPerRead) return;
+      if (piece.length < lettersPerRead) return;
+      offset += lettersPerRead - 1;
     }
   }
 
@@ -90,8 +100,8 @@ export function createDeadLetters(redis: RedisOptions, log?: QueueLog): DeadLett
       for await (const found of newestFirst(stage)) if (found.id === id) return found;
       return null;
     },
-    async redrive({ stage, text }, { element, id, deadlineAt, cap, track }) {
-      const { list, lane } = stages[stage];
+    async redrive({ stage, text }, { list, element, id, deadlineAt, cap, track }) {
+      const { lane } = stages[stage];
       const reply: Reply = await asked(() =>
         runScript(
           client,

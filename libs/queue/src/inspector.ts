@@ -74,6 +74,10 @@ export interface QueueInspector {
 export function createInspector(redis: RedisOptions, log?: QueueLog): QueueInspector {
   const client = connect(redis, 'fail-fast', log);
 
+  async function acceptedAt(id: string): Promise<number> {
+    return id === '' ? 0 : Date.parse((await client.hget(keys.job(id), 'created_at')) ?? '');
+  }
+
   return {
     async jobStatus(id) {
       const fields = await client.hgetall(keys.job(id));
@@ -95,8 +99,9 @@ export function createInspector(redis: RedisOptions, log?: QueueLog): QueueInspe
             [name, keys.retry(name), keys.dead(name), ...inFlight],
             [],
           );
-          const [waiting, in_flight, retry, dead, head] = Array.isArray(reply) ? reply : [];
-          const enqueuedAt = Number(String(head ?? ''));
+          const [waiting, in_flight, retry, dead, head, id] = Array.isArray(reply) ? reply : [];
+          // A bare id says nothing of its time; the hash of the tracked job does.
+          const enqueuedAt = Number(String(head ?? '')) || (await acceptedAt(String(id ?? '')));
           return {
             name,
             waiting: Number(waiting),

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
+import { observerOf } from './observe-redis.ts';
 
 /**
  * The catalogue of scripts: name, keys and arguments, in the order the Lua file's header gives them
@@ -163,11 +164,15 @@ export async function runScript<Name extends ScriptName>(
   args: ArgsOf<Name>,
 ): Promise<Reply> {
   const script = loaded[name];
+  const observer = observerOf(redis);
+  const startedAt = observer === undefined ? 0 : performance.now();
   try {
     return (await redis.callBuffer('EVALSHA', script.sha, keys.length, ...keys, ...args)) as Reply;
   } catch (error) {
     if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
     return (await redis.callBuffer('EVAL', script.text, keys.length, ...keys, ...args)) as Reply;
+  } finally {
+    observer?.script(name, performance.now() - startedAt);
   }
 }
 

@@ -202,3 +202,41 @@ test('bare ids go back to the head as they are, however often: who knows the job
   }
   expect(await redis.client.exists(keys.dead(ids))).toBe(0);
 });
+
+test('what Redis refuses keeps the rest from nothing, and is told once', async () => {
+  const told: object[] = [];
+  const log = { debug() {}, info() {}, warn() {}, error: (fields: object) => told.push(fields) };
+  const watched = startCaretaker({ commands, tickMs: 0, log });
+  const obstructed = 'job:retriever_in';
+  await redis.client.set(obstructed, 'no list');
+  await redis.client.rpush(keys.inFlight(obstructed, 'dead'), '{"id":"stays"}');
+  await redis.client.rpush(proc, '{"id":"a"}');
+  // The obstructed one first, as `overdue` lists them.
+  await redis.client.zadd(keys.workers, Date.now() - 9000, workerMember(obstructed, 'dead'));
+  await lapse();
+  await redis.client.zadd(keys.replicas, Date.now() - 1, 'http://r1');
+  await redis.client.zadd('job:live', Date.now() - 5000, 'late');
+
+  await expect(watched.tick()).rejects.toThrow('WRONGTYPE');
+  expect(await read(list)).toEqual([{ id: 'a', redelivered: 1 }]);
+  expect(await redis.client.hget(keys.replica('http://r1'), 'state')).toBe('down');
+  expect(await redis.client.exists(keys.completion('late'))).toBe(1);
+  const refusal = { step: 'reap', of: keys.inFlight(obstructed, 'dead') };
+  expect(told).toMatchObject([refusal]);
+  await expect(watched.tick()).rejects.toThrow('WRONGTYPE');
+  expect(told).toHaveLength(1);
+
+  await redis.client.del(obstructed);
+  await watched.tick();
+  expect(await read(obstructed)).toEqual([{ id: 'stays', redelivered: 1 }]);
+  expect(await redis.client.zcard(keys.workers)).toBe(0);
+});
+
+test('a dead list of a wrong type holds back poison, and no other job of that worker', async () => {
+  await redis.client.set(keys.dead(list), 'no list');
+  await redis.client.rpush(proc, '{"id":"a"}', '{"id":"p","redelivered":2}', '{"id":"b"}');
+  await lapse();
+  await expect(caretaker.tick()).rejects.toThrow('WRONGTYPE');
+  expect((await read(list)).map(({ id }) => id)).toEqual(['a', 'b']);
+  expect((await read(proc)).map(({ id }) => id)).toEqual(['p']);
+});

@@ -62,7 +62,7 @@ const bytesInList = async () =>
   (await redis.client.lrangeBuffer(keys.dead(list), 0, -1)).reduce((sum, { length }) => sum + length, 0);
 
 const order = (id: string, element = `{"id":"${id}","again":true}`) => ({
-  ...{ id, element, deadlineAt: Date.now() + 60_000, cap: 10 },
+  ...{ list, id, element, deadlineAt: Date.now() + 60_000, cap: 10 },
   track: { first: `{"id":"${id}","type":"query"}`, fields: '{"status":"queued","error":null}' },
 });
 
@@ -131,6 +131,31 @@ test('every element has an id of its own, also the same job dead twice and what 
   }
 });
 
+test.each([
+  ['all that were read', 20],
+  ['the newest', 7],
+])('%s are dropped while others are read: none of those is missed', async (_what, dropped) => {
+  for (let number = 0; number < 60; number += 1) await bury(`${number}`);
+  const read: FoundLetter[] = [];
+  for await (const one of letters.newestFirst('encode')) {
+    read.push(one);
+    if (read.length !== 20) continue;
+    for (const found of read.slice(0, dropped)) expect(await letters.drop(found)).toBe(true);
+  }
+  const numbers = Array.from({ length: 60 }, (_, place) => String(59 - place));
+  expect(read.map(({ letter }) => letter?.raw)).toEqual(numbers);
+});
+
+test('letters that come while others are read are not among them, and those are read once', async () => {
+  for (let number = 0; number < 40; number += 1) await bury(`${number}`);
+  const read: (string | undefined)[] = [];
+  for await (const { letter } of letters.newestFirst('encode')) {
+    read.push(letter?.raw);
+    if (read.length % 10 === 0) await bury(`new ${read.length}`);
+  }
+  expect(read).toEqual(Array.from({ length: 40 }, (_, place) => String(39 - place)));
+});
+
 test('redrive: the letter goes, the element stands on its list, the old end is forgotten', async () => {
   const id = await bury('{"id":"a"}', 'a');
   await redis.client.hset(keys.job('a'), { id: 'a', status: 'failed', error: 'old', payload: '{}' });
@@ -168,6 +193,18 @@ test('a full chain and a live id leave the letter where it is', async () => {
   await redis.client.set(list, 'no list');
   await expect(letters.redrive(found, order('a'))).rejects.toThrow(QueueUnavailable);
   expect([await redis.client.zcard(keys.live('interactive')), (await all()).length]).toEqual([1, 1]);
+});
+
+test('drop of a letter that is gone already leaves the others, and their count', async () => {
+  await bury('{"id":"a"}', 'a');
+  await bury('{"id":"b"}', 'b');
+  const [newest] = await all();
+  if (newest === undefined) throw new Error('there is no letter');
+  expect(await letters.drop(newest)).toBe(true);
+  const before = await size();
+  expect(await letters.drop(newest)).toBe(false);
+  expect(await size()).toEqual(before);
+  expect(await all()).toHaveLength(1);
 });
 
 test('drop: one, and all whatever they are', async () => {

@@ -1,7 +1,14 @@
 import { type PrivateRedis, startPrivateRedis, until } from '@vortex/testkit';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { defaultBreakerRules, keys, reportReplica, runScript, word } from '../src/index.ts';
+import {
+  type BreakerRules,
+  defaultBreakerRules,
+  keys,
+  reportReplica,
+  runScript,
+  word,
+} from '../src/index.ts';
 
 /** What a person's drain of a replica survives: its word stands in the pool's hash, and the replica asks for it. */
 const url = 'http://127.0.0.1:9001';
@@ -33,12 +40,16 @@ function connect({ url: address }: PrivateRedis): Redis {
 }
 
 /** As a replica's process says it first after each start. */
-async function report(through = client): Promise<boolean> {
+async function report(
+  through = client,
+  of = url,
+  rules: BreakerRules = defaultBreakerRules,
+): Promise<boolean> {
   const verdict = await reportReplica(through, {
-    url,
+    url: of,
     list: 'job:llm_in:llm_generator_1',
     notes: { worker_name: 'llm_generator_1', slots: 4, ok: 0, failed: 0, streak: 0, begun: 0 },
-    rules: defaultBreakerRules,
+    rules,
   });
   return verdict.drained;
 }
@@ -47,6 +58,17 @@ test('a drained replica stays out when its process starts anew, and when Redis c
   expect(await report()).toBe(true);
   await server.kill();
   await server.start();
+  expect(await report()).toBe(true);
+});
+
+test('a drained replica that is away stays out, however long another one reports meanwhile', async () => {
+  const other = 'http://127.0.0.1:9002';
+  const undrained = 'http://127.0.0.1:9003';
+  await report();
+  await report(client, undrained);
+  // Every other one has been away for longer than that.
+  await report(client, other, { ...defaultBreakerRules, alive_ms: 0, forget_ms: -1 });
+  expect(await client.hexists(keys.pool, undrained)).toBe(0);
   expect(await report()).toBe(true);
 });
 

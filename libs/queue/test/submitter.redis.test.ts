@@ -149,6 +149,22 @@ test('enqueue with track writes the hash that tells of the job', async () => {
   inspector.close();
 });
 
+test('the head of a list of ids is as old as its job, which stands in another key', async () => {
+  const list = 'queue:of-ids';
+  const inspector = createInspector(redis);
+  await until('inspector', () => inspector.ping());
+  const ageOf = async () => (await inspector.queues([list]))[0]?.oldest_age_ms;
+  expect(await ageOf()).toBeNull();
+  await redis.client.rpush(list, 'waits-since');
+  expect(await ageOf()).toBeNull();
+  await redis.client.hset(keys.job('waits-since'), 'created_at', new Date(Date.now() - 90_000).toISOString());
+  expect(await ageOf()).toBeGreaterThanOrEqual(90_000);
+  await redis.client.lset(list, 0, `{"id":"x","enqueued_at":${Date.now() - 500_000}}`);
+  expect(await ageOf()).toBeGreaterThanOrEqual(500_000);
+  await redis.client.del(list);
+  inspector.close();
+});
+
 test('redis that was never there, is stopped, hangs and comes back', async () => {
   const server = await startPrivateRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] });
   await server.kill();

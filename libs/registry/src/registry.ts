@@ -138,6 +138,8 @@ export interface Registry extends AcceptanceRegistry, JobRegistry, WebhookRegist
   /** Which of these content names (SHA-256) some version of any tenant owns as its original or its text. */
   ownedContents(kind: ContentKind, hashes: readonly string[]): Promise<Set<string>>;
   listTenants(): Promise<string[]>;
+  /** Of all tenants and collections: what can be found. Reads every document's row. */
+  indexTotals(): Promise<{ documents: number; chunks: number; bytes: number }>;
 
   /**
    * A number that moves whenever collections, documents or versions may have changed, by this process or another.

@@ -29,6 +29,8 @@ export interface WebhookRegistry {
     limit: number;
     exceptOrigins?: readonly string[];
   }): Promise<DueDelivery[]>;
+  /** Of all tenants: those that have not ended. */
+  countPendingDeliveries(): Promise<number>;
   settleDelivery(deliveryId: string, outcome: DeliveryOutcome): Promise<void>;
   /** Newest first, at most `limit`, behind `after`. */
   listDeliveries(

@@ -9,6 +9,7 @@ import {
   type SettleWord,
 } from '@vortex/queue';
 import type { JobSource, ResolvedJob } from './job-source.ts';
+import type { JobEvent } from './job-tally.ts';
 
 /**
  * How a lane takes bare ids: asks who the job is, and hands it to the lane like an envelope. What never becomes a
@@ -37,7 +38,7 @@ interface IdIntakeOptions<Stage extends StageName> {
     delivery: Delivery,
     why: { code: FailureCode; reason: string; header: ElementHeader | null },
   ) => void;
-  awaitSettle: (settled: Promise<SettleWord>, event: string, id: string) => void;
+  awaitSettle: (settled: Promise<SettleWord>, event: JobEvent, id: string) => void;
 }
 
 /** How long a job is put off whose registry did not answer: spread, so that a backlog does not come back as one. */

@@ -32,7 +32,10 @@ export interface JobError {
  * the live view says `ended` (when absent, `cancelled`).
  */
 export type ResolvedJob =
-  | (Pick<JobHeader, 'tenant' | 'attempt' | 'redelivered' | 'deadline_at' | 'first_at' | 'traceparent'> & {
+  | (Pick<
+      JobHeader,
+      'tenant' | 'attempt' | 'redelivered' | 'deadline_at' | 'first_at' | 'enqueued_at' | 'traceparent'
+    > & {
       /** As the live view names it, in case Redis has forgotten it. */
       type?: string;
     })

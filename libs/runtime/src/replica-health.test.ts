@@ -49,6 +49,16 @@ describe('reports', () => {
     expect(told[1]).toMatchObject({ ok: 3, failed: 1, streak: 1, begun: 3 });
   });
 
+  test('a job that was put off, tried before or redelivered deposits nothing for the retries of others', async () => {
+    const { health, told } = withVerdicts(closed);
+    health.begin(firstTry);
+    for (let again = 0; again < 20; again += 1) health.begin({ ...firstTry, first_at: 1000 });
+    health.begin({ ...firstTry, attempt: 2, first_at: 1000 });
+    health.begin({ ...firstTry, redelivered: 1 });
+    await health.report();
+    expect(told[0]).toMatchObject({ begun: 1 });
+  });
+
   test('a late call weighs three; one that went well ends the streak; a neutral one is not told', async () => {
     const { health, told } = withVerdicts(closed);
     await health.report();

@@ -19,7 +19,7 @@ import { MovingAverage } from './moving-average.ts';
 export interface ReplicaHealth {
   /** There is somebody else to try. */
   hasOthers(): boolean;
-  begin(job: Pick<JobHeader, 'attempt' | 'redelivered' | 'replica'>): ModelCall;
+  begin(job: Pick<JobHeader, 'attempt' | 'redelivered' | 'first_at' | 'replica'>): ModelCall;
   /** For the consumer: how many jobs at a time, and from which lists. */
   allowance(): { slots: number; mayTake(list: string): boolean };
   /** Whether a job that has been claimed may run here. */
@@ -155,7 +155,8 @@ export function createReplicaHealth(options: {
       const isProbe = job.replica?.probe === true && job.replica.url === link?.url;
       let ended = false;
       if (isProbe) probing += 1;
-      if (job.attempt === 1 && job.redelivered === 0) noted.begun += 1;
+      // One that was put off is in its first try still, but has `first_at`: it deposits once.
+      if (job.attempt === 1 && job.redelivered === 0 && job.first_at === undefined) noted.begun += 1;
       return {
         limits: (more) => callLimits(verdict ?? { others: 0 }, { ...more, leastMs }),
         firstToken: (afterMs) => firstTokens.add(afterMs),

@@ -2,26 +2,26 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
-  batchCeiling,
   batchGeneratorList,
+  batchPart,
   generatorList,
   type StageName,
   stageNames,
   stages,
 } from '@vortex/contracts';
-import type { Logger, Metrics } from '@vortex/observability';
+import { countCare, type Logger, type Metrics } from '@vortex/observability';
 import {
   type Consumer,
   checkRedis,
   connect,
   createCancelFeed,
   createConsumer,
+  createRedisObserver,
   defaultBeatMs,
   defaultLeaseMs,
   keys,
   type RedisOptions,
   reportReplica,
-  returnList,
   runScript,
   startBeat,
   startCaretaker,
@@ -30,7 +30,7 @@ import {
 } from '@vortex/queue';
 import { createIsolation } from './isolation.ts';
 import type { JobSource } from './job-source.ts';
-import { createJobTally } from './job-tally.ts';
+import { beginCounting, createJobTally } from './job-tally.ts';
 import type { ReplicaHealth } from './replica-health.ts';
 import type { LaneOf, NoteExplained } from './stage-handler.ts';
 import { createStageLane, type StageLane } from './stage-lane.ts';
@@ -72,8 +72,9 @@ export interface RunningStages {
 const reportMs = 1000;
 
 /**
- * How long each step of a stop may wait for a Redis that does not answer. There are five beside the drain itself,
- * and all of them end within the 6 s that the launcher allows above the drain budget.
+ * How long each step of a stop may wait for a Redis that does not answer. There are five beside the drain itself and
+ * the end of the beat thread (half a second), and all of them end within the 6 s that the launcher allows above the
+ * drain budget.
  */
 const stepMs = 1000;
 
@@ -85,8 +86,9 @@ const stepMs = 1000;
  * acquired and run in reverse. One piece: what is started above is stopped below, in sight of each other.
  */
 export async function runStages(options: RunStagesOptions): Promise<RunningStages> {
-  const { redis, log, metrics, replica, leaseMs = defaultLeaseMs, beatMs = defaultBeatMs } = options;
+  const { log, metrics, replica, leaseMs = defaultLeaseMs, beatMs = defaultBeatMs } = options;
   const wid = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
+  const redis: RedisOptions = { ...options.redis, observer: createRedisObserver(metrics) };
   const commands = connect(redis, 'worker', log);
   const tally = createJobTally(metrics);
   const lanes = new Map<StageName, { lane: StageLane; consumer: Consumer; lists: string[] }>();
@@ -131,11 +133,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     log,
     leaseMs,
     ...(options.caretakerMs !== undefined && { tickMs: options.caretakerMs }),
-    onEvent: (event, list) => {
-      const queue = returnList(list);
-      tally(queue, event);
-      if (event === 'dead') metrics.add('rag_dead_letters_total', { queue, code: 'poison' }, 1);
-    },
+    onEvent: countCare(metrics),
   });
 
   const isolation = createIsolation({
@@ -170,7 +168,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     { slots, health: known }: { slots: number; health?: ReplicaHealth },
   ) {
     const allowed = known?.allowance() ?? { slots, mayTake: () => true };
-    const batchSlots = Math.max(1, Math.floor(batchCeiling * allowed.slots));
+    const batchSlots = batchPart(allowed.slots);
     return {
       slots: allowed.slots,
       mayTake: (list: string) =>
@@ -194,7 +192,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
       isLeaseFresh: () => beat.isFresh(),
       ...(stage === 'generate' && replica && { allowance: () => generatorAllowance(consumer, replica) }),
       deliver: (delivery) => lane.deliver(delivery),
-      onEvent: (event, list, number) => tally(returnList(list), event, number),
+      onEvent: (event, _list, number) => tally(stages[stage].list, event, number),
       log,
     });
     const lane = createStageLane<Stage>({
@@ -225,6 +223,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
       now: () => beat.nowMs(),
     });
     lanes.set(stage, { lane, consumer, lists });
+    beginCounting(metrics, stages[stage].list);
   }
   for (const stage of served) addLane(stage);
   if (replica && health && ownList) {
@@ -289,7 +288,11 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
   }, 250);
   metrics.beforeScrape(() => {
     for (const [stage, { consumer }] of lanes) {
-      metrics.set('rag_queue_in_progress', { queue: stages[stage].list }, consumer.inFlight());
+      const queue = stages[stage].list;
+      const slots = options.lanes[stage]?.slots ?? 0;
+      metrics.set('rag_queue_in_progress', { queue }, consumer.inFlight());
+      metrics.set('rag_worker_slots', { queue }, slots);
+      metrics.set('rag_worker_busy', { queue }, slots === 0 ? 0 : Math.min(1, consumer.inFlight() / slots));
     }
   });
 
@@ -352,7 +355,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     clearInterval(reportTimer);
     isolation.stop();
     // Beats go on to the end of the drain, and stop before the goodbye that must have the last word.
-    await beat.stop();
+    await patiently(beat.stop());
     await patiently(caretaker.stop());
     await patiently(goodbye());
     for (const { lane, consumer } of lanes.values()) {

@@ -14,7 +14,7 @@ import {
   stages,
   type TimingsMs,
 } from '@vortex/contracts';
-import type { Logger, Metrics } from '@vortex/observability';
+import { type LabelsOf, type Logger, type Metrics, type QueueName, traceIdOf } from '@vortex/observability';
 import {
   addTry,
   type BuryOrder,
@@ -33,7 +33,7 @@ import { completedFields, completedText } from './completion-text.ts';
 import { createIdIntake } from './id-intake.ts';
 import type { Isolation } from './isolation.ts';
 import type { JobError, JobSource } from './job-source.ts';
-import type { JobTally } from './job-tally.ts';
+import type { JobEvent, JobTally } from './job-tally.ts';
 import { listOf, nextElement } from './next-element.ts';
 import { readEnvelope } from './read-envelope.ts';
 import type { ReplicaHealth } from './replica-health.ts';
@@ -127,7 +127,7 @@ const watchMs = 50;
 export function createStageLane<Stage extends StageName>(options: StageLaneOptions<Stage>): StageLane {
   const { stage, handler, consumer, log, metrics, now } = options;
   const row: StageRow = stages[stage];
-  const queue = row.list;
+  const queue: QueueName = stages[stage].list;
   const runs = new Set<Run>();
   /** Waits until it is alone. */
   let suspect: Run | undefined;
@@ -497,7 +497,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     );
   }
 
-  function finish(run: Run, value: string, trackFields: string | undefined, event: string): void {
+  function finish(run: Run, value: string, trackFields: string | undefined, event: JobEvent): void {
     const { job } = run;
     const settled = consumer.finish(run.delivery, {
       id: job.id,
@@ -605,12 +605,12 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     return { id: job.id, code, message, stage, attempt: attemptsOf(job), timingsMs };
   }
 
-  function settle(run: Run, settled: Promise<SettleWord>, event: string): void {
+  function settle(run: Run, settled: Promise<SettleWord>, event: JobEvent): void {
     run.concluded = true;
     awaitSettle(settled, event, run.job.id);
   }
 
-  function awaitSettle(settled: Promise<SettleWord>, event: string, id: string | undefined): void {
+  function awaitSettle(settled: Promise<SettleWord>, event: JobEvent, id: string | undefined): void {
     settling += 1;
     settled
       .then(
@@ -631,11 +631,16 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       });
   }
 
-  function measure(run: Run, outcome: string): void {
+  function measure(run: Run, outcome: LabelsOf<'rag_stage_duration_seconds'>['outcome']): void {
     const serviceMs = performance.now() - run.startedAt;
     run.timingsMs[stage] = Math.round(serviceMs * 1000) / 1000;
     if (outcome === 'forwarded' || outcome === 'completed') runTimes.note(serviceMs, now());
-    metrics.observe('rag_stage_duration_seconds', { stage, outcome }, serviceMs / 1000);
+    metrics.observe(
+      'rag_stage_duration_seconds',
+      { stage, outcome },
+      serviceMs / 1000,
+      traceIdOf(run.job.traceparent),
+    );
   }
 
   // ── clocks and signals ──────────────────────────────────────────────────────────────────────

@@ -214,8 +214,11 @@ async function live(life: Life | undefined): Promise<Verdict> {
       async () => (ends.size === 3 && (await left(redis)) === 1) || isDead(proxy, life),
       30_000,
     );
-    const stopped = worker.stop();
-    if (!isDead(proxy, life)) await Promise.race([stopped, untilDead(proxy, life)]);
+    let hasStopped = false;
+    const stopped = worker.stop().finally(() => {
+      hasStopped = true;
+    });
+    while (!hasStopped && !isDead(proxy, life)) await delay(5);
     heirComes = true;
     heir = await start(redis, lanes);
     await until('every question is answered', () => ends.size === names.length, 30_000).catch(
@@ -248,10 +251,6 @@ async function patiently<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
 
 const isDead = (proxy: CommandProxy, life: Life | undefined) =>
   life !== undefined && life.how !== 'cut' && proxy.hasStruck();
-
-async function untilDead(proxy: CommandProxy, life: Life | undefined): Promise<void> {
-  while (!isDead(proxy, life)) await delay(5);
-}
 
 /** What others died of before: a job in a dead worker's hands, one in a list without an owner, one of a replica. */
 async function leaveAnEstate({ client }: TestRedis): Promise<void> {

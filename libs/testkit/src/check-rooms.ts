@@ -19,9 +19,12 @@ const roomTable: Record<string, readonly string[] | typeof anyLib> = {
   'vector-store': ['contracts', 'observability'],
   documents: ['contracts', 'observability'],
   routing: ['contracts'],
+  terminal: [],
   client: ['contracts'],
   testkit: anyLib,
   'mock-llm': ['config', 'observability'],
+  // A witness from outside: it reads what comes over the wire by its own schemas, or both would err together.
+  loadtest: ['terminal'],
 };
 
 /** Rooms that must not know these packages: the words have no IO, and Redis is spoken in one place. */
@@ -65,61 +68,64 @@ function packageOf(specifier: string): string {
 const problems: string[] = [];
 const rootDevDependencies = Object.keys(readManifest(root).devDependencies ?? {});
 
-for (const kind of ['libs', 'services'] as const) {
-  for (const room of readdirSync(join(root, kind))) {
-    const folder = join(root, kind, room);
-    const manifest = readManifest(folder);
-    const declared = new Set(Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies }));
-    const used = new Set<string>();
-    const allowed = roomTable[room] ?? (kind === 'services' ? anyLib : []);
+const rooms = [
+  ...(['libs', 'services'] as const).flatMap((kind) =>
+    readdirSync(join(root, kind)).map((room) => ({ room, home: `${kind}/${room}` })),
+  ),
+  { room: 'loadtest', home: 'loadtest' },
+];
 
-    for (const file of sourceFiles(folder)) {
-      const place = relative(root, file);
-      // The test kit is imported by tests alone, so it may use what they may.
-      const forTestsOnly =
-        room === 'testkit' ||
-        /\.test\.ts$|[/](test|bench|chaos|chapters|fixtures|__fixtures__)[/]|conformance\.ts$/.test(place);
-      for (const match of readFileSync(file, 'utf8').matchAll(importPattern)) {
-        const specifier = match[1] ?? match[2] ?? match[3] ?? '';
-        if (specifier.startsWith('.')) {
-          const target = relative(root, join(file, '..', specifier))
-            .split('/')
-            .slice(0, 2)
-            .join('/');
-          if (target !== `${kind}/${room}` && !forTestsOnly)
-            problems.push(`${place}: reaches into ${target} by path`);
-          continue;
-        }
-        const name = packageOf(specifier);
-        used.add(name);
-        for (const fence of packageFences) {
-          const fenced = specifier === fence.package || name === fence.package;
-          if (fenced && !fence.onlyIn.includes(room) && !forTestsOnly) {
-            problems.push(`${place}: ${fence.package} is spoken only in ${fence.onlyIn.join(', ')}`);
-          }
-        }
-        if (specifier.startsWith('node:')) {
-          if (room === 'contracts' && !forTestsOnly)
-            problems.push(`${place}: contracts uses no Node built-ins`);
-          continue;
-        }
-        if (forTestsOnly) continue;
-        if (!declared.has(name)) problems.push(`${place}: ${name} is not in ${kind}/${room}/package.json`);
-        if (!name.startsWith('@vortex/')) continue;
-        const target = name.slice('@vortex/'.length);
-        const fits =
-          allowed === anyLib ? target !== 'testkit' && !isService(target) : allowed.includes(target);
-        if (!fits) problems.push(`${place}: ${room} may not import ${target}`);
+for (const { room, home } of rooms) {
+  const folder = join(root, home);
+  const manifest = readManifest(folder);
+  const declared = new Set(Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies }));
+  const used = new Set<string>();
+  const allowed = roomTable[room] ?? (home.startsWith('services/') ? anyLib : []);
+
+  for (const file of sourceFiles(folder)) {
+    const place = relative(root, file);
+    // The test kit is imported by tests alone, so it may use what they may.
+    const forTestsOnly =
+      room === 'testkit' ||
+      /\.test\.ts$|[/](test|bench|chaos|chapters|fixtures|__fixtures__|monitoring)[/]|conformance\.ts$/.test(
+        place,
+      );
+    for (const match of readFileSync(file, 'utf8').matchAll(importPattern)) {
+      const specifier = match[1] ?? match[2] ?? match[3] ?? '';
+      if (specifier.startsWith('.')) {
+        const target = relative(root, join(file, '..', specifier));
+        if (!target.startsWith(`${home}/`) && !forTestsOnly)
+          problems.push(`${place}: reaches into ${target} by path`);
+        continue;
       }
+      const name = packageOf(specifier);
+      used.add(name);
+      for (const fence of packageFences) {
+        const fenced = specifier === fence.package || name === fence.package;
+        if (fenced && !fence.onlyIn.includes(room) && !forTestsOnly) {
+          problems.push(`${place}: ${fence.package} is spoken only in ${fence.onlyIn.join(', ')}`);
+        }
+      }
+      if (specifier.startsWith('node:')) {
+        if (room === 'contracts' && !forTestsOnly)
+          problems.push(`${place}: contracts uses no Node built-ins`);
+        continue;
+      }
+      if (forTestsOnly) continue;
+      if (!declared.has(name)) problems.push(`${place}: ${name} is not in ${home}/package.json`);
+      if (!name.startsWith('@vortex/')) continue;
+      const target = name.slice('@vortex/'.length);
+      const fits = allowed === anyLib ? target !== 'testkit' && !isService(target) : allowed.includes(target);
+      if (!fits) problems.push(`${place}: ${room} may not import ${target}`);
     }
-    for (const name of declared) {
-      if (!used.has(name) && !isLoadedByName(room, name))
-        problems.push(`${kind}/${room}/package.json: ${name} is never imported`);
-    }
-    for (const name of Object.keys(manifest.devDependencies ?? {})) {
-      if (!rootDevDependencies.includes(name))
-        problems.push(`${kind}/${room}: development packages belong to the root (${name})`);
-    }
+  }
+  for (const name of declared) {
+    if (!used.has(name) && !isLoadedByName(room, name))
+      problems.push(`${home}/package.json: ${name} is never imported`);
+  }
+  for (const name of Object.keys(manifest.devDependencies ?? {})) {
+    if (!rootDevDependencies.includes(name))
+      problems.push(`${home}: development packages belong to the root (${name})`);
   }
 }
 

@@ -3,13 +3,27 @@ import { createInspector, type QueueInspector } from '@vortex/queue';
 
 const patienceMs = 2000;
 
+export type AskQueue = <T>(url: string, look: (inspector: QueueInspector) => Promise<T>) => Promise<T>;
+
 /**
  * Looks at the queues of a Redis over one short connection. The inspector refuses at once while it is not
  * connected, which is right for a gateway and wrong for a command that has just been typed.
  * @throws Error when Redis does not answer within two seconds
  */
-export async function askQueue<T>(url: string, look: (inspector: QueueInspector) => Promise<T>): Promise<T> {
+export const askQueue: AskQueue = async (url, look) => {
   const inspector = createInspector({ url });
+  try {
+    return await askConnected(inspector, look);
+  } finally {
+    inspector.close();
+  }
+};
+
+/** The same over a connection that the caller keeps. */
+export async function askConnected<T>(
+  inspector: QueueInspector,
+  look: (inspector: QueueInspector) => Promise<T>,
+): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   let isLate = false;
   const late = new Promise<never>((_, reject) => {
@@ -26,6 +40,5 @@ export async function askQueue<T>(url: string, look: (inspector: QueueInspector)
     return await Promise.race([answer(), late]);
   } finally {
     clearTimeout(timer);
-    inspector.close();
   }
 }

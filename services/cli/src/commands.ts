@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
-import { collect, commandOf, instanceCommandOf, wholeNumber } from './command-options.ts';
+import { collect, commandOf, decimal, instanceCommandOf, wholeNumber } from './command-options.ts';
 import { addDeadCommands } from './dead-commands.ts';
 import { addDocumentCommands } from './document-commands.ts';
 import { repositoryRoot } from './folders.ts';
@@ -36,6 +36,15 @@ export function buildProgram(): Command {
     .option('--no-demo', "leave Vortex's own documentation out")
     .option('-y, --yes', 'install what is missing without asking', false)
     .option('--set <section.key=value>', 'a setting (docs/03-configuration.md); repeatable', collect, [])
+    .option('--observe', 'watch it with Prometheus, Alertmanager and the Redis exporter', false)
+    .addOption(
+      new Option(
+        '--observe-speed <factor>',
+        'for drills: windows and waits of the rules so many times shorter',
+      )
+        .argParser(decimal(1, 60))
+        .default(1),
+    )
     .action(async (options) => {
       const { up } = await import('./up.ts');
       await up(options, createTerminal());
@@ -63,6 +72,12 @@ export function buildProgram(): Command {
       const { showStatus } = await import('./status-command.ts');
       if (!(await showStatus(options))) process.exitCode = 1;
     });
+
+  instanceCommand('top', 'the same as a live view: stages, depths, ages, replicas, breakers, rates')
+    .option('--interval <seconds>', 'between two looks', decimal(0.2, 3600), 1)
+    .option('--once', 'one plain snapshot, with rates, and out', false)
+    .option('--json', 'a line of JSON for each look', false)
+    .action(async (options) => (await import('./top/top-command.ts')).top(options));
 
   instanceCommand('ask', 'ask a question')
     .argument('<question>', 'in words')
@@ -123,6 +138,16 @@ export function buildProgram(): Command {
       if (!(await runBench(kind, options, createTerminal()))) process.exitCode = 1;
     });
 
+  // Its flags are the load tester's own, which also runs alone; its exit codes too (1 is "called wrongly").
+  command('loadtest', 'load on a gateway, by default 50 questions in flight for 30 s, and what it did to it')
+    .argument('[flags...]', 'see: loadtest --help; or: compare A B, self-check')
+    .allowUnknownOption()
+    .helpOption(false)
+    .action(async (words: string[]) => {
+      const { main } = await import('@vortex/loadtest');
+      process.exitCode = await main(words, 'vortex loadtest');
+    });
+
   command('chaos', 'faults on servers of its own: nothing lost, nothing stuck; exits 1 when one did not hold')
     .option('--list', 'the scenarios, and what must hold in each', false)
     .option('--only <name>', 'this one only; repeatable', collect, [])
@@ -143,6 +168,24 @@ export function buildProgram(): Command {
     .action(async (options) => {
       const { evaluate } = await import('./eval/eval-command.ts');
       await evaluate(options, createTerminal());
+    });
+
+  command('model', 'put the embedding model into a folder: for an image, or a machine without network')
+    .requiredOption('--to <folder>', 'the models folder')
+    .addOption(new Option('--model <model>', 'encoder').choices(['all-minilm-l6-v2', 'bge-small-en-v1.5']))
+    .action(async (options) => {
+      const { fetchModel } = await import('./model-command.ts');
+      await fetchModel(options, createTerminal());
+    });
+
+  command('image', 'the container image; needs Linux, root and buildah')
+    .addArgument(program.createArgument('<what>', 'build it and run its containers here').choices(['check']))
+    .option('--make-base', 'make a stand-in for the base image when it is not here', false)
+    .option('--no-build', 'take the image of the last check')
+    .option('--json', 'the report, for programs', false)
+    .action(async (_what, options) => {
+      const { checkImage } = await import('./image/image-command.ts');
+      if (!(await checkImage(options, createTerminal()))) process.exitCode = 1;
     });
 
   instanceCommand('doctor', 'what is wrong here, and what to type next').action(async (options) => {

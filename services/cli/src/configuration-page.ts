@@ -29,7 +29,9 @@ A value comes from the last of these that has one:
 5. \`./vortex up --set retrieval.top_k=9\` (repeatable).
 
 An unknown section or key is a problem too, in a file as well as in the environment: a misspelt setting is
-never passed over. Keys and passwords are masked wherever configuration is printed.
+never passed over. Keys and passwords are masked wherever configuration is printed, and may be given as a file:
+\`REDIS_URL_FILE=/run/secrets/redis_url\` stands for \`REDIS_URL\`, and so for every name of \`redis.url\`, \`cache.url\`,
+\`store.qdrant_api_key\`, \`llm.openai_api_key\` and \`registry.database_url\`.
 
 Settings that the launcher gives each process itself are not set by hand under \`./vortex up\`:
 

@@ -5,7 +5,6 @@ import { readDemoDocuments, sendDemoDocuments } from './demo-documents.ts';
 import { dataOption, type InstancePaths, launcherName } from './folders.ts';
 import { findOllama, mockNotice } from './language-model.ts';
 import { messageOf } from './problem.ts';
-import { writePrometheusCopy } from './prometheus-copy.ts';
 import type { CheckedSettings } from './settings.ts';
 import type { InstancePlan } from './supervisor/instance.ts';
 import type { Terminal } from './terminal.ts';
@@ -20,13 +19,11 @@ export async function finishStart(options: {
   signal?: AbortSignal;
 }): Promise<void> {
   const { plan, paths } = options;
-  const addresses = plan.groups
-    .flat()
-    .flatMap(({ service, probe }) => (probe.kind === 'http' ? [{ service, url: probe.url }] : []));
-  writePrometheusCopy(paths.prometheusFile, addresses);
   if (options.demo) await loadDocumentation(options);
   if (options.signal?.aborted) return;
-  await sayWhereItIs({ gateway_url: plan.gatewayUrl, redis_url: plan.redisUrl, llm: plan.llm }, paths);
+  const watch = plan.groups.flat().find(({ service }) => service === 'prometheus');
+  const instance = { gateway_url: plan.gatewayUrl, redis_url: plan.redisUrl, llm: plan.llm };
+  await sayWhereItIs({ ...instance, prometheus_url: watch?.url ?? null }, paths);
 }
 
 /** A stack without its documentation is still a stack: a failure is told, and the next `up` tries again. */
@@ -66,7 +63,7 @@ async function loadDocumentation(options: Parameters<typeof finishStart>[0]): Pr
 
 /** The last thing `up` says, on standard output. */
 export async function sayWhereItIs(
-  instance: { gateway_url: string; redis_url: string; llm: string },
+  instance: { gateway_url: string; redis_url: string; llm: string; prometheus_url: string | null },
   paths: InstancePaths,
 ): Promise<void> {
   const data = dataOption(paths.data);
@@ -76,6 +73,7 @@ export async function sayWhereItIs(
     '',
     `Gateway   ${instance.gateway_url}    (API: ${instance.gateway_url}/docs)`,
     `Redis     ${withoutPassword(instance.redis_url)}`,
+    ...(instance.prometheus_url === null ? [] : [`Watched   ${instance.prometheus_url}    (Prometheus)`]),
     `Data      ${paths.data}    (logs in ${paths.logs})`,
     '',
     'Try it:',

@@ -18,6 +18,8 @@ export interface InstancePaths {
   portsFile: string;
   demoFile: string;
   prometheusFile: string;
+  /** What `up --observe` keeps: samples, silences. */
+  observe: string;
 }
 
 export function instancePaths(data: string): InstancePaths {
@@ -32,6 +34,7 @@ export function instancePaths(data: string): InstancePaths {
     portsFile: join(run, 'ports.json'),
     demoFile: join(run, 'vortex-docs.json'),
     prometheusFile: join(data, 'prometheus.yml'),
+    observe: join(data, 'observe'),
   };
 }
 

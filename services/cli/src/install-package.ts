@@ -96,7 +96,7 @@ function run(words: readonly string[], onLine: (line: string) => void): Promise<
   });
 }
 
-function onPath(name: string): boolean {
+export function onPath(name: string): boolean {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => {
     try {
       accessSync(join(folder, name), constants.X_OK);

@@ -32,6 +32,7 @@ export interface PlanOptions {
 const loopback = '127.0.0.1';
 /** A worker whose Redis is away needs 5 s beside its drain (run-stages.ts); one whose Redis answers, none. */
 const drainMarginMs = 6000;
+const workerNiceness = 5;
 const readyWithinMs = 180_000;
 const cacheMegabytes = 64;
 const mockSlots = 20;
@@ -110,6 +111,8 @@ export function planInstance(options: PlanOptions): InstancePlan {
       probe: { kind: 'http', url: `${url}/readyz` },
       logFile: join(options.logs, `${more.log ?? name}.log`),
       stopBudgetMs: options.drainBudgetMs + drainMarginMs,
+      // Who answers the door is heard first: refusals are to be quick above all when the machine has no time left.
+      niceness: name === 'gateway' ? 0 : workerNiceness,
       upstreamUrls: more.upstreamUrls ?? [],
     };
   };
@@ -127,6 +130,7 @@ export function planInstance(options: PlanOptions): InstancePlan {
       probe: { kind: 'redis', url },
       logFile: join(options.logs, `${name}.log`),
       stopBudgetMs: 10_000,
+      niceness: 0,
       upstreamUrls: [],
     };
   };

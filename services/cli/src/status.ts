@@ -1,7 +1,7 @@
 import { createClient } from '@vortex/client';
 import { batchGeneratorList, generatorList, stages } from '@vortex/contracts';
 import type { QueueState, ReplicaState } from '@vortex/queue';
-import { askQueue } from './ask-queue.ts';
+import { type AskQueue, askQueue } from './ask-queue.ts';
 import { instancePaths } from './folders.ts';
 import { isAlive, residentBytes } from './supervisor/process-identity.ts';
 import { askReadiness } from './supervisor/readiness.ts';
@@ -51,7 +51,7 @@ type UnknownReplica = {
 const gatewayPatienceMs = 2000;
 
 /** Null: nothing has ever been started on this folder, or it was stopped. */
-export async function readStatus(data: string): Promise<Status | null> {
+export async function readStatus(data: string, ask: AskQueue = askQueue): Promise<Status | null> {
   const run = readRunFile(instancePaths(data).runFile);
   if (run === null) return null;
   const alive = isAlive(run.supervisor);
@@ -59,7 +59,7 @@ export async function readStatus(data: string): Promise<Status | null> {
 
   const [services, { queues, replicas, open_jobs }] = await Promise.all([
     Promise.all(run.processes.map(serviceStatus)),
-    queueStatus(run),
+    queueStatus(run, ask),
   ]);
   return {
     // Without its supervisor an instance answers, but nothing that dies comes back.
@@ -139,12 +139,15 @@ async function serviceStatus(entry: RunProcess): Promise<ServiceStatus> {
   };
 }
 
-async function queueStatus(run: RunFile): Promise<Pick<Status, 'queues' | 'replicas' | 'open_jobs'>> {
+async function queueStatus(
+  run: RunFile,
+  ask: AskQueue,
+): Promise<Pick<Status, 'queues' | 'replicas' | 'open_jobs'>> {
   const generators = run.processes.filter(({ service }) => service === 'llm-generator');
   const workerNames = generators.map(({ worker_name }) => worker_name).filter((name) => name !== null);
   const names = queueNames(workerNames);
   try {
-    const [queues, replicas, open_jobs] = await askQueue(run.redis_url, (inspector) =>
+    const [queues, replicas, open_jobs] = await ask(run.redis_url, (inspector) =>
       Promise.all([inspector.queues(names), inspector.replicas(), inspector.openJobs()]),
     );
     return { queues, replicas, open_jobs };

@@ -11,6 +11,9 @@ import {
 } from './folders.ts';
 import { runningInstance } from './instance-address.ts';
 import { checkLanguageModel } from './language-model.ts';
+import { ensureWatchPrograms } from './observe/install-programs.ts';
+import { observerPortNames, planObservers } from './observe/plan-observers.ts';
+import { watchFiles } from './observe/watch-files.ts';
 import { choosePorts, listenProblem, portOwner, reusePortProblem } from './ports.ts';
 import { prepareModel } from './prepare-model.ts';
 import { CommandProblem } from './problem.ts';
@@ -36,6 +39,8 @@ export interface UpOptions {
   demo: boolean;
   yes: boolean;
   set: string[];
+  observe: boolean;
+  observeSpeed: number;
 }
 
 /**
@@ -93,7 +98,12 @@ async function reportRunning(
     const stop = `${launcherName()} down${dataOption(paths.data)}`;
     terminal.note(`It keeps its port ${running.port}; for ${options.port}, stop it first: ${stop}`);
   }
-  await sayWhereItIs(running, paths);
+  const watch = running.processes.find(({ service }) => service === 'prometheus');
+  if (options.observe && watch === undefined) {
+    const stop = `${launcherName()} down${dataOption(paths.data)}`;
+    terminal.note(`It runs without --observe; to have it watched, stop it first: ${stop}`);
+  }
+  await sayWhereItIs({ ...running, prometheus_url: watch?.url ?? null }, paths);
 }
 
 async function waitUntilStopped(running: RunFile, terminal: Terminal): Promise<void> {
@@ -167,6 +177,7 @@ async function prepare(
   const externalRedisUrl = redisIsGiven ? redis.url : null;
   const needsBinary = externalRedisUrl === null || cache.url === null;
 
+  const watch = options.observe ? await ensureWatchPrograms(terminal, options) : null;
   const redisBinary = needsBinary ? (await ensureRedis(terminal, options)).path : null;
   await checkLanguageModel(options.llm, llm);
   const { embedding } = settings.encoder;
@@ -182,16 +193,19 @@ async function prepare(
   const compileCache = process.env.NODE_COMPILE_CACHE ?? join(cacheDir, 'compile');
   await warmCode(compileCache, terminal);
 
-  const names = portNames({
-    replicas: options.replicas,
-    gateways: options.gateways,
-    llm: options.llm,
-    redis: externalRedisUrl === null,
-    cache: cache.url === null,
-  });
+  const names = [
+    ...portNames({
+      replicas: options.replicas,
+      gateways: options.gateways,
+      llm: options.llm,
+      redis: externalRedisUrl === null,
+      cache: cache.url === null,
+    }),
+    ...(watch === null ? [] : observerPortNames(watch)),
+  ];
   const ports = await choosePorts(names, readPorts(paths.portsFile));
 
-  return planInstance({
+  const plan = planInstance({
     data: paths.data,
     logs: paths.logs,
     runFile: paths.runFile,
@@ -211,6 +225,17 @@ async function prepare(
     drainBudgetMs: worker.drain_budget_ms,
     compileCache,
   });
+  if (watch !== null) {
+    const { observe: folder, logs, prometheusFile: configFile } = paths;
+    // Last: what is being started is not yet missing.
+    plan.groups.push(planObservers(plan, { programs: watch, folder, logs, configFile, ports, environment }));
+  }
+  plan.files = watchFiles(plan, {
+    prometheusFile: paths.prometheusFile,
+    ruleFolder: join(paths.observe, 'rules'),
+    speed: options.observeSpeed,
+  });
+  return plan;
 }
 
 function readPorts(file: string): Record<string, number> {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { createConnection } from 'node:net';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -41,6 +41,9 @@ describe('a supervised instance', () => {
     expect(after.url).toBe(before.url);
     expect(after.identity?.pid).not.toBe(before.identity?.pid);
     expect(processOf('gateway').restarts).toBe(0);
+    const own = getPriority();
+    expect(getPriority(processOf('gateway').identity?.pid)).toBe(own);
+    expect(getPriority(after.identity?.pid)).toBe(Math.min(19, own + 5));
     expect((await fetch(`${after.url}/readyz`)).status).toBe(200);
   });
 
@@ -312,6 +315,7 @@ async function planOf(services: string[]): Promise<InstancePlan> {
       probe: { kind: 'http', url: `${url}/readyz` },
       logFile: join(folder, 'logs', `${service}.log`),
       stopBudgetMs: 5000,
+      niceness: service === 'gateway' ? 0 : 5,
       upstreamUrls: [],
     };
   });

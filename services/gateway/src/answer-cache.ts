@@ -26,9 +26,9 @@ import type { Question } from './ask.ts';
  * that an outdated answer is overwritten where it stands and can be counted.
  */
 export interface AnswerCache {
-  /** Null: such a question is not kept (unknown or empty collection), or no cache is configured. */
+  /** Null: such a question is not kept (unknown or empty collection). Sharing goes by the slot too, also without a cache. */
   slotFor(question: Question): Promise<AnswerSlot | null>;
-  read(slot: AnswerSlot): Promise<{ outcome: CacheOutcome; answer?: Answer }>;
+  read(slot: AnswerSlot): Promise<{ outcome: Exclude<CacheOutcome, 'shared'>; answer?: Answer }>;
   /** Keeps an answer if it is whole and says what it was made from. Not waited for. */
   keep(slot: AnswerSlot, completed: Completed<Answer>): void;
 }
@@ -53,7 +53,9 @@ export function createAnswerCache(deps: {
   const { cache, registry, metrics, ttlMs } = deps;
   const settingKeys = [cacheKeys.settings('retrieve'), cacheKeys.settings('generate')];
 
-  async function look(slot: AnswerSlot): Promise<{ outcome: CacheOutcome; answer?: Answer }> {
+  async function look(
+    slot: AnswerSlot,
+  ): Promise<{ outcome: Exclude<CacheOutcome, 'shared'>; answer?: Answer }> {
     if (ttlMs === 0) return { outcome: 'bypass' };
     const found = await cache.get([slot.key, ...settingKeys]);
     if (found === null) return { outcome: 'bypass' };

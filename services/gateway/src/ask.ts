@@ -1,6 +1,6 @@
 import {
   type Answer,
-  batchCeiling,
+  batchPart,
   type CacheMode,
   type CacheOutcome,
   type Completed,
@@ -112,7 +112,7 @@ export async function prepare(
   // Nobody waits for an asynchronous one: it takes what is left over, and stops before the chain is full.
   if (question.track === true) {
     envelope.class = 'batch';
-    job.cap = Math.max(1, Math.floor(batchCeiling * job.cap));
+    job.cap = batchPart(job.cap);
   }
   // A search ends at the retriever: it must not hold a generator's slot meanwhile.
   if (question.want !== 'hits' && question.track !== true)

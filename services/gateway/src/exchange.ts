@@ -92,6 +92,10 @@ export class Exchange {
     this.#traceparent ??= childTraceparent(this.#context.req.header('traceparent'));
     return this.#traceparent;
   }
+
+  get traceId(): string {
+    return this.traceparent.slice(3, 35);
+  }
 }
 
 /**

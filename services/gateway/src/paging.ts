@@ -4,21 +4,25 @@ import type { ListPlace } from '@vortex/registry';
 /** `<epoch ms>.<id>` of a page's last entry; the id may be any printable ASCII. */
 const cursorForm = /^(\d{1,15})\.([\x20-\x7e]{1,200})$/;
 
-/**
- * The query parameters of every list that comes in pages, newest first. What `after` takes is `next` of the page
- * before and nothing else: something else is said to be wrong, for an empty page would pass for the end of the list.
- */
-export const pageParameters = {
-  after: z
+/** `after` takes what `next` of the page before was and nothing else: an empty page would pass for the list's end. */
+export function cursorParameter<Place>(form: RegExp, read: (...parts: string[]) => Place) {
+  return z
     .string()
-    .regex(cursorForm, 'must be the `next` of the page before')
-    .transform((text): ListPlace => {
-      const [, createdAt, id] = cursorForm.exec(text) ?? [];
-      return { createdAt: Number(createdAt), id: id ?? '' };
-    })
+    .regex(form, 'must be the `next` of the page before')
+    .transform((text): Place => read(...(form.exec(text) ?? []).slice(1)))
     .optional()
-    .openapi({ type: 'string', description: '`next` of the page before.' }),
-  limit: z.coerce.number().int().min(1).max(1000).default(50),
+    .openapi({ type: 'string', description: '`next` of the page before.' });
+}
+
+export const limitParameter = z.coerce.number().int().min(1).max(1000).default(50);
+
+/** The query parameters of every list of the registry's that comes in pages, newest first. */
+export const pageParameters = {
+  after: cursorParameter(
+    cursorForm,
+    (createdAt, id): ListPlace => ({ createdAt: Number(createdAt), id: id ?? '' }),
+  ),
+  limit: limitParameter,
 };
 
 export interface PageAsked {

@@ -1,14 +1,17 @@
-import type { Metrics } from '@vortex/observability';
+import type { CacheOutcome } from '@vortex/contracts';
+import type { LabelsOf, Metrics } from '@vortex/observability';
 import type { Exchange } from './exchange.ts';
 import { ClientGone, problemOf } from './problem.ts';
 
-export type QueryMode = 'sync' | 'stream' | 'async';
-export type QueryOutcome = 'ok' | 'refused' | 'rejected' | 'timeout' | 'cancelled' | 'error';
+type Labels = LabelsOf<'api_gateway_queries_total'>;
+export type QueryMode = Labels['mode'];
+export type QueryOutcome = Labels['outcome'];
 
 /** Counts questions, whichever route they came by. Every begin has one end. */
 export interface QueryMeter {
   begin(): void;
-  end(exchange: Exchange, mode: QueryMode, outcome: QueryOutcome): void;
+  /** `cache`: of an answer, where it came from; nothing else is kept. */
+  end(exchange: Exchange, mode: QueryMode, outcome: QueryOutcome, cache?: CacheOutcome): void;
 }
 
 export function createQueryMeter(metrics: Metrics): QueryMeter {
@@ -18,17 +21,23 @@ export function createQueryMeter(metrics: Metrics): QueryMeter {
       open += 1;
       metrics.set('api_gateway_inflight_queries', {}, open);
     },
-    end(exchange, mode, outcome) {
+    end(exchange, mode, outcome, cache) {
       open -= 1;
       metrics.set('api_gateway_inflight_queries', {}, open);
       metrics.add('api_gateway_queries_total', { outcome, mode });
-      metrics.observe('api_gateway_query_latency_seconds', { outcome, mode }, exchange.elapsedMs() / 1000);
+      const from = cache === 'hit' || cache === 'shared' ? cache : 'miss';
+      metrics.observe(
+        'api_gateway_query_latency_seconds',
+        { outcome, mode, cache: from },
+        exchange.elapsedMs() / 1000,
+        exchange.traceId,
+      );
     },
   };
 }
 
 /** Runs a question's handler and counts how it ended; `failed` says it for what was thrown. */
-export async function metered<Value extends { outcome: QueryOutcome }>(
+export async function metered<Value extends { outcome: QueryOutcome; cache?: CacheOutcome }>(
   meter: QueryMeter,
   exchange: Exchange,
   mode: QueryMode,
@@ -37,7 +46,7 @@ export async function metered<Value extends { outcome: QueryOutcome }>(
   meter.begin();
   try {
     const value = await work();
-    meter.end(exchange, mode, value.outcome);
+    meter.end(exchange, mode, value.outcome, value.cache);
     return value;
   } catch (error) {
     meter.end(exchange, mode, failedOutcome(error));

@@ -29,6 +29,8 @@ export function createReplicaSnapshot(options: {
   policy?: Policy;
   refreshMs?: number;
   now?: () => number;
+  /** Hears every reading. */
+  onRead?: (replicas: readonly ReplicaState[]) => void;
 }): ReplicaSnapshot {
   const { inspector, log, policy = leastLoaded, refreshMs = 1000, now = () => performance.now() } = options;
   let replicas: readonly ReplicaState[] = [];
@@ -48,6 +50,7 @@ export function createReplicaSnapshot(options: {
         replicas.map(({ url, worker_name, slots }) => [url, { url, workerName: worker_name, slots }]),
       );
       readAt = now();
+      options.onRead?.(replicas);
       slots = replicas.reduce((sum, replica) => sum + usableSlots(replica), 0);
       for (const { silent_ms: silentMs } of replicas) heardAt = Math.max(heardAt, readAt - silentMs);
       if (!redisReachable) log.info({ replicas: replicas.length }, 'redis answers');

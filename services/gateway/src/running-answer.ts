@@ -41,7 +41,12 @@ export async function startAnswer(
     for (const event of events.onFrame(frame)) {
       if (event.event === 'delta' && !firstToken) {
         firstToken = true;
-        metrics.observe('api_gateway_time_to_first_token_seconds', {}, exchange.elapsedMs() / 1000);
+        metrics.observe(
+          'api_gateway_time_to_first_token_seconds',
+          {},
+          exchange.elapsedMs() / 1000,
+          exchange.traceId,
+        );
       }
       deliver(event);
     }
@@ -65,7 +70,7 @@ export async function startAnswer(
         try {
           const answer = await given;
           for (const event of events.onAnswer(answer.completion)) onEvent(event);
-          meter.end(exchange, 'stream', answer.completion.answered ? 'ok' : 'refused');
+          meter.end(exchange, 'stream', answer.completion.answered ? 'ok' : 'refused', answer.cache);
           return answer;
         } catch (error) {
           const by = error instanceof ClientGone ? 'client' : 'server';

@@ -6,15 +6,16 @@ import type { ServiceConfig } from '@vortex/config';
 import { explainParts } from '@vortex/contracts';
 import { createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel } from '@vortex/embedding';
-import { createMetrics, type Logger } from '@vortex/observability';
-import { createDeadLetters, createInspector, createSubmitter } from '@vortex/queue';
+import { countCare, createMetrics, type Logger } from '@vortex/observability';
+import { createDeadLetters, createInspector, createRedisObserver, createSubmitter } from '@vortex/queue';
 import { openRegistry, readWebhookRules } from '@vortex/registry';
 import { createDoor } from './admission/door.ts';
 import { createApp } from './app.ts';
 import { mirrorDeadLetters } from './dead-letters/count-dead.ts';
 import { createJobWatch } from './jobs/job-watch.ts';
 import { listenForProbes } from './listen-for-probes.ts';
-import { mirrorReplicaLoads } from './replica-gauge.ts';
+import { mirrorQueues } from './queue-gauge.ts';
+import { createReplicaStates, mirrorReplicaLoads } from './replica-gauge.ts';
 import { createReplicaSnapshot } from './replica-snapshot.ts';
 import { startServer } from './server.ts';
 import { startIncomingSweep } from './upload/incoming-sweep.ts';
@@ -33,11 +34,12 @@ const startPatienceMs = 2000;
 
 /** The gateway with all its real parts, listening. Redis may be away: it is then not ready, but alive. */
 export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger): Promise<RunningGateway> {
-  const { redis, http, data, worker, ingest, embedding } = config;
+  const { http, data, worker, ingest, embedding } = config;
   const metrics = createMetrics('gateway');
+  const redis = { ...config.redis, observer: createRedisObserver(metrics) };
   // Random per start: an inbox shared with a predecessor that is still draining would lose answers to it.
   const name = `${worker.name}-${randomBytes(6).toString('hex')}`;
-  const submitter = createSubmitter({ redis, name, log });
+  const submitter = createSubmitter({ redis, name, log, caretaker: { onEvent: countCare(metrics) } });
   const inspector = createInspector(redis, log);
   const deadLetters = createDeadLetters(redis, log);
   const registry = await openRegistry({
@@ -49,8 +51,9 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
   const originalsDir = join(data.dir, 'originals');
   const incomingDir = incomingFolder(originalsDir);
   const watch = createJobWatch({ registry, inspector, log });
-  const replicas = createReplicaSnapshot({ inspector, log });
+  const replicas = createReplicaSnapshot({ inspector, log, onRead: createReplicaStates(metrics) });
   mirrorReplicaLoads(metrics, inspector);
+  mirrorQueues(metrics, inspector, () => replicas.latest().replicas.map((one) => one.worker_name));
   mirrorDeadLetters(metrics, deadLetters);
 
   let stopping: Promise<void> | undefined;

@@ -13,8 +13,8 @@ import { gatewayUnderTest } from './gateway-under-test.ts';
 const question = (id: string, more: object = {}) => JSON.stringify({ id, query: 'why?', ...more });
 const minute = 60_000;
 
-async function underTest() {
-  const gateway = await gatewayUnderTest();
+async function underTest(settings: Parameters<typeof gatewayUnderTest>[0] = {}) {
+  const gateway = await gatewayUnderTest(settings);
   const { app } = gateway;
   const call = async (path: string, method = 'GET') => {
     const response = await app.request(`/api/dead-letters${path}`, { method });
@@ -152,6 +152,29 @@ describe('a dead letter', () => {
     });
     const again = await call(`/${id}/redrive`, 'POST');
     expect([again.status, again.body.code]).toEqual([404, 'not_found']);
+  });
+
+  it('of the class batch goes back behind what somebody waits for, and any replica may take it', async () => {
+    const { deadLetters, call } = await underTest({ max_live_queries: 10 });
+    const replica = { replica: { worker_name: 'llm_1', url: 'http://r1' }, exclude: ['http://r1'] };
+    for (const header of [{}, { class: 'batch' }]) {
+      for (const stage of ['encode', 'generate'] as const) {
+        const prompt = { collection: 'c', messages: [{ role: 'user', content: 'why?' }], sources: [] };
+        const payload = { ...prompt, query: 'why?', ...replica, ...header };
+        const id = deadLetters.bury(stage, JSON.stringify({ id: 'q', ...payload }));
+        expect((await call(`/${id}/redrive`, 'POST')).status).toBe(200);
+      }
+    }
+    expect(deadLetters.redriven.map(({ list, cap }) => [list, cap])).toEqual([
+      ['job:encoder_in', 10],
+      ['job:llm_in', 10],
+      ['job:encoder_in', 7],
+      ['job:llm_in:low', 7],
+    ]);
+    for (const { element } of deadLetters.redriven) {
+      expect(JSON.parse(element)).not.toHaveProperty('exclude');
+      expect(JSON.parse(element)).not.toHaveProperty('replica');
+    }
   });
 
   it('whose deadline has passed gets a new one and says so', async () => {

@@ -1,4 +1,5 @@
 import type { DocumentJobPayload } from '@vortex/contracts';
+import type { LabelsOf } from '@vortex/observability';
 import type { JobRecord } from '@vortex/registry';
 import type { StageContext } from '@vortex/runtime';
 import { createProgress, storedAt } from './progress.ts';
@@ -120,7 +121,9 @@ export async function buildVersion(
   }
 }
 
-function createStopwatch(note: (stage: string, ms: number) => void): (stage: string) => void {
+type BuildStep = LabelsOf<'rag_ingest_stage_duration_seconds'>['stage'];
+
+function createStopwatch(note: (stage: BuildStep, ms: number) => void): (stage: BuildStep) => void {
   let since = performance.now();
   return (stage) => {
     const now = performance.now();

@@ -4,22 +4,23 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { maskSecrets, readServiceConfig } from '@vortex/config';
 import { createContentStore } from '@vortex/documents';
 import { catalogueModel, fingerprintOf } from '@vortex/embedding';
-import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
-import { createInspector, createLiveView, createSubmitter } from '@vortex/queue';
+import { countCare, createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
+import { createInspector, createLiveView, createRedisObserver, createSubmitter } from '@vortex/queue';
 import { openRegistry } from '@vortex/registry';
 import { createReleaseStack } from '@vortex/runtime';
 import { createProcessReader } from './process-reader.ts';
 import { readPieces } from './read-pieces.ts';
 import { readerLimits } from './reader-limits.ts';
+import { mirrorRegistry } from './registry-gauges.ts';
 import { type RunningIngest, startIngest } from './start-ingest.ts';
 import { startWebhookDeliverer } from './webhooks/deliverer.ts';
 
 const config = readServiceConfig('ingest', { env: process.env, confDir: 'conf' });
 const { name: workerName, drain_budget_ms: drainBudgetMs } = config.worker;
-const { redis } = config;
 const log = createLogger({ service: 'ingest', workerName, ...config.log });
 log.info({ config: maskSecrets(config) }, 'starting with this configuration');
 const metrics = createMetrics('ingest');
+const redis = { ...config.redis, observer: createRedisObserver(metrics) };
 const dataDir = resolve(config.data.dir);
 const model = catalogueModel(config.embedding.model);
 const parts = createReleaseStack(log);
@@ -30,6 +31,7 @@ const registry = await openRegistry({
   file: join(dataDir, 'registry.db'),
 });
 parts.push('registry', () => registry.close());
+mirrorRegistry(metrics, registry);
 const reader = createProcessReader({
   model: model.id,
   modelsDir: config.embedding.models_dir ?? join(dataDir, 'models'),
@@ -38,7 +40,11 @@ const reader = createProcessReader({
   limits: readerLimits(config.ingest),
 });
 parts.push('reader', () => reader.close());
-const submitter = createSubmitter({ redis, name: `${workerName}-${randomBytes(6).toString('hex')}`, log });
+const submitter = createSubmitter({
+  ...{ redis, log },
+  name: `${workerName}-${randomBytes(6).toString('hex')}`,
+  caretaker: { onEvent: countCare(metrics) },
+});
 await submitter.start();
 parts.push('submitter', () => submitter.close());
 const liveView = createLiveView(redis, log);

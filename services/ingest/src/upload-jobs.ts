@@ -30,6 +30,8 @@ export function createUploadJobs(deps: {
       // This delivery is one of them; without an end, none of the others had one.
       redelivered: Math.max(0, job.deliveries - 1),
       first_at: job.createdAt,
+      // A list of ids does not say since when one waits; of a first delivery it is known.
+      ...(job.retryCount === 0 && job.deliveries <= 1 && { enqueued_at: job.createdAt }),
       ...(job.traceparent !== null && { traceparent: job.traceparent }),
     };
   }

@@ -8,7 +8,7 @@ import {
   StageFailure,
   stages,
 } from '@vortex/contracts';
-import type { Logger, Metrics } from '@vortex/observability';
+import { type Logger, type Metrics, traceIdOf } from '@vortex/observability';
 import type { ReplicaHealth } from '@vortex/runtime';
 import { createAbsence } from './absent-server.ts';
 import { CitationFilter } from './citations.ts';
@@ -48,7 +48,7 @@ export interface GenerateDeps {
 
 /** What this stage uses of the runtime's context. */
 export interface GenerateContext {
-  job: { deadline_at: number };
+  job: { deadline_at: number; traceparent?: string | undefined };
   signal: AbortSignal;
   log: Pick<Logger, 'warn'>;
   now(): number;
@@ -145,6 +145,11 @@ export function createGenerateStage(deps: GenerateDeps) {
     absence.over();
 
     const tokens = end.completionTokens ?? pieces;
+    measurePace(
+      metrics,
+      { firstTokenMs, totalMs: context.now() - startedAt, tokens },
+      context.job.traceparent,
+    );
     pace.note({ firstTokenMs: firstTokenMs ?? 0, totalMs: context.now() - startedAt, tokens });
     count(deps, end, citations.length, filter.invented);
     const degraded = [...input.degraded];
@@ -217,10 +222,24 @@ function settleFailure(
   throw new StageFailure('generator_failed', message, { cause: failure });
 }
 
+function measurePace(
+  metrics: Metrics,
+  call: { firstTokenMs: number | undefined; totalMs: number; tokens: number },
+  traceparent: string | undefined,
+): void {
+  const { firstTokenMs, totalMs, tokens } = call;
+  if (firstTokenMs === undefined) return;
+  metrics.observe('rag_generation_first_token_seconds', {}, firstTokenMs / 1000, traceIdOf(traceparent));
+  if (tokens < 2) return;
+  const perTokenMs = (totalMs - firstTokenMs) / (tokens - 1);
+  metrics.observe('rag_generation_time_per_output_token_seconds', {}, perTokenMs / 1000);
+}
+
 function count({ metrics, model }: GenerateDeps, end: ModelEnd, kept: number, invented: number): void {
   metrics.add('rag_llm_requests_total', { provider: model.provider, outcome: 'ok' });
   metrics.add('rag_generation_tokens_total', { direction: 'in' }, end.promptTokens ?? 0);
   metrics.add('rag_generation_tokens_total', { direction: 'out' }, end.completionTokens ?? 0);
   metrics.add('rag_answer_checks_total', { check: 'citation', result: 'kept' }, kept);
   metrics.add('rag_answer_checks_total', { check: 'citation', result: 'removed' }, invented);
+  metrics.add('rag_answers_total', { grounding: kept > 0 ? 'cited' : 'uncited' });
 }

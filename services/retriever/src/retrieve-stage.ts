@@ -84,6 +84,7 @@ export function createRetrieveStage({
 
     const { hits, bestCosine: best } = found;
     const { degraded } = input;
+    countCandidates(metrics, hits);
     if (best !== null) metrics.observe('rag_retrieval_top_score', { index: mode }, Math.max(0, best));
     const told = { input, collection: collection.name, mode, found, topK: question.limit };
     const { promptTokens } = settings;
@@ -107,6 +108,7 @@ export function createRetrieveStage({
     }
     const prompt = buildPrompt(input.query, hits.map(toPassage), promptTokens);
     explain(() => explainRetrieval({ ...told, relevance, outcome: 'prompt', prompt, promptTokens }));
+    metrics.observe('rag_context_tokens', {}, prompt.usedTokens);
     const { messages, sources } = prompt;
     const { query, want, stream, top_k, max_tokens } = input;
     return {
@@ -162,6 +164,18 @@ export function createRetrieveStage({
       neighboursOf: ({ chunk }) => around?.get(chunk.id),
     });
   }
+}
+
+/** Hits of the cache are counted like those of a search: it is the question that is measured. */
+function countCandidates(metrics: Metrics, hits: readonly FoundHit[]): void {
+  const found = {
+    dense: hits.filter(({ dense }) => dense !== null).length,
+    sparse: hits.filter(({ sparse }) => sparse !== null).length,
+    fused: hits.length,
+  };
+  metrics.observe('rag_retrieval_candidates', { index: 'dense' }, found.dense);
+  metrics.observe('rag_retrieval_candidates', { index: 'sparse' }, found.sparse);
+  metrics.observe('rag_retrieval_candidates', { index: 'fused' }, found.fused);
 }
 
 type Rejection = Extract<Outcome<'retrieve'>, { kind: 'reject' }>;

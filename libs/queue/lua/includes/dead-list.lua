@@ -29,6 +29,8 @@ end
 
 local function remove_letter(dead, size, letter)
   local removed = redis.call('LREM', dead, 1, letter)
+  -- Nothing to take off; and the text of a negated 0 is '-0', which HINCRBY refuses.
+  if removed == 0 then return 0 end
   local left = redis.call('LLEN', dead)
   if left > 0 and tonumber(redis.call('HGET', size, 'letters') or 0) == left + removed then
     redis.call('HINCRBY', size, 'letters', -removed)

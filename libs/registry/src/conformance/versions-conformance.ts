@@ -155,6 +155,22 @@ export function versionsConformance(underTest: RegistryUnderTest): void {
       expect(await underTest.other.versionState(tenant, version.documentId, 1)).toBe('building');
     });
 
+    it('what can be found is summed up over all tenants, and what cannot is left out', async () => {
+      const { registry, other } = underTest;
+      expect(await registry.indexTotals()).toEqual({ documents: 0, chunks: 0, bytes: 0 });
+      const version = await underTest.publish();
+      await underTest.begin({ externalId: 'unfinished', jobId: 'job_2' });
+      const summary = await registry.summarizeCollection(tenant, collection);
+      expect(await other.indexTotals()).toEqual({
+        documents: 1,
+        chunks: summary?.chunks,
+        bytes: summary?.bytes,
+      });
+      expect(summary?.chunks).toBeGreaterThan(0);
+      await registry.deleteDocument(tenant, version.documentId);
+      expect(await other.indexTotals()).toMatchObject({ documents: 0 });
+    });
+
     it('a living version cannot be forgotten', async () => {
       const version = await underTest.publish();
       await underTest.registry.forgetVersion(tenant, version.documentId, 1);

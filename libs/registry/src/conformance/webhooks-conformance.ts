@@ -127,6 +127,14 @@ export function webhooksConformance(underTest: RegistryUnderTest): void {
       return { webhookId: made.id, id: deliveryIds[0] ?? '' };
     };
 
+    it('are counted until they end', async () => {
+      expect(await underTest.registry.countPendingDeliveries()).toBe(0);
+      const { id } = await announce();
+      expect(await underTest.other.countPendingDeliveries()).toBe(1);
+      await underTest.registry.settleDelivery(id, { state: 'delivered', statusCode: 200 });
+      expect(await underTest.other.countPendingDeliveries()).toBe(0);
+    });
+
     it('are claimed by one deliverer at a time, and by another when that one dies', async () => {
       await announce();
       const both = await Promise.all([

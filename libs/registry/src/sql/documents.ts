@@ -9,7 +9,13 @@ import { all, first, type Row, run, type SqlSession, type Steps, type Value } fr
 
 type Documents = Pick<
   Registry,
-  'getDocument' | 'findDocument' | 'listDocuments' | 'deleteDocument' | 'ownedContents' | 'listTenants'
+  | 'getDocument'
+  | 'findDocument'
+  | 'listDocuments'
+  | 'deleteDocument'
+  | 'ownedContents'
+  | 'listTenants'
+  | 'indexTotals'
 >;
 
 const defaultLimit = 50;
@@ -59,6 +65,22 @@ export function documentsOf({ now, read, write }: SqlSession): Documents {
     async listTenants() {
       const rows = await read(() => all('SELECT DISTINCT tenant FROM collections ORDER BY tenant'));
       return rows.map((row) => text(row, 'tenant'));
+    },
+
+    async indexTotals() {
+      const row = await read(() =>
+        first(
+          `SELECT COUNT(*) AS documents, COALESCE(SUM(d.chunks), 0) AS chunks, COALESCE(SUM(d.bytes), 0) AS bytes
+             FROM documents d JOIN collections c ON c.tenant = d.tenant AND c.name = d.collection
+            WHERE d.visible_version > 0 AND c.state = 'active'`,
+        ),
+      );
+      if (row === undefined) throw new Error('a sum of documents had no row');
+      return {
+        documents: number(row, 'documents'),
+        chunks: number(row, 'chunks'),
+        bytes: number(row, 'bytes'),
+      };
     },
   };
 }

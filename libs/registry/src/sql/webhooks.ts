@@ -90,6 +90,13 @@ export function webhooksOf({ now, read, note }: SqlSession): WebhookRegistry {
       });
     },
 
+    async countPendingDeliveries() {
+      const row = await read(() =>
+        first("SELECT COUNT(*) AS pending FROM deliveries WHERE state = 'pending'"),
+      );
+      return row === undefined ? 0 : number(row, 'pending');
+    },
+
     settleDelivery: (deliveryId, outcome) =>
       note(() =>
         run(

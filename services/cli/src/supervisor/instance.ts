@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { lastLines } from '../log-tail.ts';
 import { controlSocketPath, failedBecause, openControlSocket } from './control-socket.ts';
@@ -27,6 +27,13 @@ export interface InstancePlan {
   /** A group starts when the one before it is ready. */
   groups: PlannedProcess[][];
   readyWithinMs: number;
+  /** Written when the folder is ours and before anything starts: what processes read at their start. */
+  files?: PlannedFile[];
+}
+
+export interface PlannedFile {
+  path: string;
+  content: string;
 }
 
 export type PlannedProcess = ProcessPlan & {
@@ -88,6 +95,10 @@ export async function startInstance(
   const before = readRunFile(plan.runFile);
   if (before !== null) await stopOrphans(before.processes);
   writeFileSync(plan.portsFile, `${JSON.stringify(plan.ports, null, 2)}\n`);
+  for (const { path, content } of plan.files ?? []) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, content);
+  }
 
   const self: ProcessIdentity = identityOf(process.pid) ?? { pid: process.pid, started: 'unknown' };
   const startedAt = new Date().toISOString();

@@ -33,8 +33,11 @@ export interface RestartedProcess extends Named {
   start_ms: number;
 }
 
-/** What is restarted when nothing is named: what works on jobs. Not the stores, and not a stand-in for a model server. */
-const notByDefault: readonly string[] = ['redis', 'cache', 'mock-llm'];
+/** What is restarted when nothing is named: what works on jobs. Not the stores, a stand-in for a model server, or who watches. */
+const notByDefault: readonly string[] = [
+  ...['redis', 'cache', 'mock-llm'],
+  ...['prometheus', 'alertmanager', 'redis-exporter'],
+];
 
 /** Processes by the names `status` shows, each once, in their order; the first name that fits none. */
 export function choose(

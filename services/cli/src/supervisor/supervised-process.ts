@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { getPriority, setPriority } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { restartDelayMs } from './backoff.ts';
@@ -20,6 +21,8 @@ export interface ProcessPlan {
   logFile: string;
   /** How long SIGTERM may take before SIGKILL. */
   stopBudgetMs: number;
+  /** Added to the supervisor's own (0 to 19): who has more gets less of a busy processor. */
+  niceness: number;
 }
 
 export type ProcessState = 'down' | 'starting' | 'ready' | 'waiting' | 'stopping';
@@ -129,6 +132,7 @@ export function superviseProcess(
       detached: true,
     });
     closeSync(log);
+    yieldBy(started, plan.niceness);
     child = started;
     identity = started.pid === undefined ? null : identityOf(started.pid);
     ended = new Promise((resolve) => {
@@ -182,5 +186,15 @@ export function superviseProcess(
       restarts += 1;
       launch();
     }, wait);
+  }
+}
+
+/** At once: the threads a process starts take the niceness of the one that starts them. */
+function yieldBy({ pid }: ChildProcess, niceness: number): void {
+  if (pid === undefined || niceness === 0) return;
+  try {
+    setPriority(pid, Math.min(19, getPriority() + niceness));
+  } catch {
+    // It has ended already, which its exit tells.
   }
 }

@@ -9,6 +9,8 @@ import { CommandProblem } from '../problem.ts';
 import { ensureRedis } from '../redis/install-redis.ts';
 import type { Terminal } from '../terminal.ts';
 import { ensurePostgres } from './ensure-postgres.ts';
+import { ensurePrograms } from './ensure-programs.ts';
+import { ensurePrometheus } from './ensure-prometheus.ts';
 import { closingLine, emptyTally, parseTally, sumTallies, type Tally } from './tally.ts';
 
 /** In this order: what is quick and finds most comes first. */
@@ -23,6 +25,11 @@ const checks = [
 const projects = ['pure', 'redis', 'store', 'e2e'] as const;
 /** `valkey`: what speaks to Redis, a second time on a `valkey-server`. */
 const suiteNames = ['check', 'pure', 'redis', 'valkey', 'store', 'e2e'];
+
+const imageNotChecked: Tally = {
+  ...emptyTally,
+  skipped: [{ name: 'container image', reason: 'it takes root and minutes: ./vortex image check' }],
+};
 
 /**
  * `./vortex test`: brings what the tests stand on, runs every check and every test, and closes with
@@ -43,6 +50,10 @@ export async function runTests(
   }
   const started = performance.now();
   const environment = testEnvironment();
+  if (wanted.includes('pure') || wanted.includes('e2e')) {
+    await ensurePrometheus(terminal, { yes: options.yes ?? false });
+  }
+  await ensurePrograms(wanted, terminal, { yes: options.yes ?? false });
   if (wanted.some((name) => name !== 'check' && name !== 'pure')) {
     await ensureRedis(terminal, { yes: options.yes ?? false });
     if (wanted.includes('store') || wanted.includes('e2e')) {
@@ -58,6 +69,7 @@ export async function runTests(
     if (wanted.includes(project)) tallies.push(await runProject(project, environment));
     if (project === 'redis' && wanted.includes('valkey')) tallies.push(await runOnValkey(environment));
   }
+  if (options.only === undefined) tallies.push(imageNotChecked);
   const total = sumTallies(tallies);
 
   console.log(`\nDone in ${Math.round((performance.now() - started) / 1000)} s.`);

@@ -25,6 +25,12 @@ export function fits(found: FoundLetter, { code, ids, before, after }: LetterFil
   return endedAt !== undefined && endedAt < (before ?? Number.POSITIVE_INFINITY) && endedAt > (after ?? -1);
 }
 
+/** Where a page ended. */
+export interface LetterPlace {
+  at: number;
+  id: string;
+}
+
 /** A letter with the time it is ordered by: its end, but never later than that of the letters after it in its list. */
 export interface PlacedLetter {
   found: FoundLetter;
@@ -68,15 +74,14 @@ async function* placed(
 }
 
 /**
- * One page, from behind the letter that `cursor` (a page's `next`) names. That letter may be gone meanwhile: the
+ * One page, from behind the letter that ended the page before. That letter may be gone meanwhile: the
  * page then begins with what is as old as it was.
  */
 export async function pageOfLetters(
   deadLetters: DeadLetters,
   filter: LetterFilter,
-  { cursor, limit }: { cursor: string | undefined; limit: number },
+  { behind, limit }: { behind: LetterPlace | undefined; limit: number },
 ): Promise<{ letters: FoundLetter[]; next: string | null }> {
-  const behind = cursor === undefined ? undefined : readCursor(cursor);
   const page: PlacedLetter[] = [];
   for await (const one of newestOfAll(deadLetters, filter)) {
     if (behind !== undefined && one.at > behind.at) continue;
@@ -92,9 +97,5 @@ export async function pageOfLetters(
   return { letters: shown.map(({ found }) => found), next };
 }
 
+/** `next` of a page: `<epoch ms>-<id>` of its last letter. */
 export const cursorForm = /^(\d{1,16})-(dlt_[a-z]+_[0-9a-f]{32})$/;
-
-function readCursor(cursor: string): { at: number; id: string } | undefined {
-  const [, at, id] = cursorForm.exec(cursor) ?? [];
-  return at === undefined || id === undefined ? undefined : { at: Number(at), id };
-}

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import {
+  batchGeneratorList,
   defaultDeadlineMs,
   envelopeVersion,
   idsWaitMs,
@@ -24,7 +25,7 @@ import type { GatewayProblemCode } from '../problem.ts';
  * more is not taken back: that would only turn the letter over.
  */
 export type RedrivePlan =
-  | ({ kind: 'envelope'; deadlineRenewed: boolean } & Omit<RedriveOrder, 'cap'>)
+  | ({ kind: 'envelope'; isBatch: boolean; deadlineRenewed: boolean } & Omit<RedriveOrder, 'cap'>)
   /** The registry must open its job again first. */
   | { kind: 'id'; id: string; deadlineAt: number }
   | { kind: 'refused'; code: GatewayProblemCode; advice: string };
@@ -78,17 +79,23 @@ function planEnvelope(stage: StageName, row: StageRow, element: string, now: num
     id: jobId,
     deadline_at,
     track,
+    class: jobClass,
   } = parsed.data as {
     id: string;
     deadline_at?: number;
     track?: boolean;
+    class?: 'interactive' | 'batch';
   };
   const deadlineRenewed = deadline_at !== undefined && deadline_at < now + leastTimeMs;
   const deadlineAt =
     deadline_at === undefined || deadlineRenewed ? now + defaultDeadlineMs[row.lane] : deadline_at;
+  const isBatch = jobClass === 'batch';
   const tracked = track === true || shown.has(stage);
   return {
     kind: 'envelope',
+    // What nobody waits for goes back behind what somebody does.
+    list: stage === 'generate' && isBatch ? batchGeneratorList : row.list,
+    isBatch,
     id: jobId,
     deadlineAt,
     deadlineRenewed,
@@ -102,6 +109,7 @@ function planEnvelope(stage: StageName, row: StageRow, element: string, now: num
       redelivered: undefined,
       // Any replica may take it now.
       replica: undefined,
+      exclude: undefined,
     }),
     track: tracked ? trackOf(jobId, { type: stage === 'ingest' ? stage : 'query' }, now) : undefined,
   };

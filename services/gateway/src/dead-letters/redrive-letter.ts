@@ -1,4 +1,4 @@
-import { defaultTenant, type Redriven, stages } from '@vortex/contracts';
+import { batchPart, defaultTenant, type Redriven, stages } from '@vortex/contracts';
 import { type FoundLetter, QueueFull, type RedriveOrder } from '@vortex/queue';
 import type { GatewayParts } from '../dependencies.ts';
 import { gatewayProblem } from '../problem.ts';
@@ -23,12 +23,12 @@ export async function redriveLetter(parts: RedriveParts, found: FoundLetter): Pr
   const { max_live_queries: queries, max_live_documents: documents } = parts.settings;
   const cap = lane === 'interactive' ? queries : documents;
   if (plan.kind === 'envelope') {
-    await runRedrive(parts, found, { ...plan, cap });
+    await runRedrive(parts, found, { ...plan, cap: plan.isBatch ? batchPart(cap) : cap });
   } else {
     if ((await parts.deadLetters.live(lane)) >= cap) throw new QueueFull(1000);
     const track = await openAgain(parts, plan.id, now);
     // Opened again it has to go in: a refusal now would leave that to the sweeper.
-    const order = { id: plan.id, element: plan.id, deadlineAt: plan.deadlineAt };
+    const order = { list, id: plan.id, element: plan.id, deadlineAt: plan.deadlineAt };
     await runRedrive(parts, found, { ...order, cap: Number.MAX_SAFE_INTEGER, track });
   }
   const isShown = plan.kind === 'id' || plan.track !== undefined;

@@ -1,5 +1,5 @@
 import type { Problem } from '@vortex/contracts';
-import type { Logger, Metrics } from '@vortex/observability';
+import type { LabelsOf, Logger, Metrics } from '@vortex/observability';
 import type { Endpoint } from '../endpoint.ts';
 import { Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
 import { openAiError } from '../openai-error.ts';
@@ -30,7 +30,7 @@ export function serveEndpoint(
     try {
       response = await endpoint.handle(context, exchange);
     } catch (error) {
-      response = answerFor(error, exchange, observers.log);
+      response = answerFor(error, exchange, observers);
     }
     const { incoming, outgoing } = context.env ?? {};
     if (incoming?.complete === false && outgoing !== undefined) await drainUnread(incoming, outgoing);
@@ -50,7 +50,11 @@ function reportEnd(
   const { method, route } = exchange;
   metrics.observe(
     'api_gateway_http_request_duration_seconds',
-    { method, route, status_class: `${Math.floor(status / 100)}xx` },
+    {
+      method: knownMethods[method] ?? 'other',
+      route,
+      status_class: statusClasses[Math.floor(status / 100)] ?? '5xx',
+    },
     elapsedMs / 1000,
   );
   log[level](
@@ -66,7 +70,38 @@ function reportEnd(
   );
 }
 
-function answerFor(error: unknown, exchange: Exchange, log: Logger): Response {
+/** Problems that mean: not now, or not so much. */
+const refusals: Record<string, LabelsOf<'api_gateway_admission_rejected_total'>['reason']> = {
+  overloaded: 'overloaded',
+  no_capacity: 'no_capacity',
+  queue_full: 'queue_full',
+  queue_unavailable: 'unavailable',
+  registry_unavailable: 'unavailable',
+  body_too_large: 'too_large',
+  file_too_large: 'too_large',
+  storage_full: 'storage_full',
+};
+
+type HttpLabels = LabelsOf<'api_gateway_http_request_duration_seconds'>;
+/** A client may say any word for a method, and each would be a series of its own. */
+const knownMethods: Record<string, HttpLabels['method']> = {
+  GET: 'GET',
+  HEAD: 'HEAD',
+  POST: 'POST',
+  PUT: 'PUT',
+  PATCH: 'PATCH',
+  DELETE: 'DELETE',
+  OPTIONS: 'OPTIONS',
+};
+const statusClasses: Record<number, HttpLabels['status_class']> = {
+  1: '1xx',
+  2: '2xx',
+  3: '3xx',
+  4: '4xx',
+  5: '5xx',
+};
+
+function answerFor(error: unknown, exchange: Exchange, { log, metrics }: ExchangeObservers): Response {
   // 499 is what the log and the metrics show; the client that would read it has left.
   if (error instanceof ClientGone) return new Response(null, { status: 499 });
   let failure = problemOf(error);
@@ -74,6 +109,8 @@ function answerFor(error: unknown, exchange: Exchange, log: Logger): Response {
     log.error({ err: error, request_id: exchange.requestId, route: exchange.route }, 'request failed');
     failure = internalProblem();
   }
+  const reason = refusals[failure.problem.code];
+  if (reason !== undefined) metrics.add('api_gateway_admission_rejected_total', { reason });
   return problemAnswer(failure, exchange);
 }
 

@@ -72,7 +72,7 @@ async function completeAtOnce(
   const { answer } = await metered(parts.meter, exchange, 'sync', async () => {
     const given = await answerQuestion(parts, exchange, question);
     const outcome = given.completion.answered ? ('ok' as const) : ('refused' as const);
-    return { outcome, answer: queryAnswer(parts, exchange, given) };
+    return { outcome, cache: given.cache, answer: queryAnswer(parts, exchange, given) };
   });
   const completed = chatCompletionOf(model, exchange.receivedAt, answer, detailsOf(answer));
   return jsonAnswer(exchange, completed, 200, {

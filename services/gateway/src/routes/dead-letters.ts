@@ -7,7 +7,13 @@ import {
   type StageName,
 } from '@vortex/contracts';
 import type { FoundLetter } from '@vortex/queue';
-import { cursorForm, fits, type LetterFilter, pageOfLetters } from '../dead-letters/choose-letters.ts';
+import {
+  cursorForm,
+  fits,
+  type LetterFilter,
+  type LetterPlace,
+  pageOfLetters,
+} from '../dead-letters/choose-letters.ts';
 import { letterGone, redriveLetter } from '../dead-letters/redrive-letter.ts';
 import { redriveMany } from '../dead-letters/redrive-many.ts';
 import { letterOf, summaryOf } from '../dead-letters/show-letter.ts';
@@ -17,6 +23,7 @@ import { type Exchange, type GatewayContext, jsonAnswer, noContent } from '../ex
 import { fieldsOf, readJson } from '../middleware/json-body.ts';
 import { readQuery } from '../middleware/query-parameters.ts';
 import { jsonBody, jsonContent, pathId, schemas } from '../openapi-schemas.ts';
+import { cursorParameter, limitParameter } from '../paging.ts';
 import { gatewayProblem } from '../problem.ts';
 
 const tag = 'operations' as const;
@@ -33,12 +40,8 @@ const listQuery = z.strictObject({
   queue: queueParameter.optional(),
   stage: narrowing.stage,
   code: narrowing.code,
-  after: z
-    .string()
-    .regex(cursorForm, 'must be `next` of the page before')
-    .optional()
-    .openapi({ type: 'string', description: '`next` of the page before.' }),
-  limit: z.coerce.number().int().min(1).max(1000).default(50),
+  after: cursorParameter(cursorForm, (at, id): LetterPlace => ({ at: Number(at), id: id ?? '' })),
+  limit: limitParameter,
 });
 
 const dropQuery = z.strictObject({ queue: queueParameter, code: narrowing.code, before: narrowing.before });
@@ -133,7 +136,7 @@ async function listLetters(
 ): Promise<Response> {
   const { queue, stage, code, after, limit } = readQuery(context, listQuery);
   const filter = filterOf({ queue, stage, code });
-  const { letters, next } = await pageOfLetters(deadLetters, filter, { cursor: after, limit });
+  const { letters, next } = await pageOfLetters(deadLetters, filter, { behind: after, limit });
   return jsonAnswer(exchange, { dead_letters: letters.map(summaryOf), next } satisfies DeadLetterPage);
 }
 

@@ -97,8 +97,8 @@ export function probeEndpoints(parts: GatewayParts): Endpoint[] {
       summary: 'Metrics for Prometheus',
       quiet: true,
       responses: { 200: textContent('text/plain', 'Prometheus text format.') },
-      async handle(_context, exchange) {
-        const { contentType, body } = await parts.metrics.render();
+      async handle(context, exchange) {
+        const { contentType, body } = await parts.metrics.render(context.req.header('accept'));
         return textAnswer(exchange, body, contentType);
       },
     },

@@ -76,6 +76,7 @@ async function answerAtOnce(
     const headers = { 'Server-Timing': serverTiming(answer.timings_ms), 'X-Vortex-Cache': cache };
     return {
       outcome: answer.answered ? ('ok' as const) : ('refused' as const),
+      cache,
       response: jsonAnswer(exchange, answer, 200, headers),
     };
   });

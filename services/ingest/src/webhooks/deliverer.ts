@@ -1,5 +1,5 @@
 import type { ServiceConfig } from '@vortex/config';
-import type { Logger, Metrics } from '@vortex/observability';
+import type { LabelsOf, Logger, Metrics } from '@vortex/observability';
 import {
   type DeliveryOutcome,
   type DueDelivery,
@@ -208,7 +208,7 @@ function originOf(url: string): string {
   return /^[^:]*:\/\/[^/?#\\]*/.exec(url)?.[0] ?? url;
 }
 
-function labelOf(sent: Sent, outcome: DeliveryOutcome): string {
+function labelOf(sent: Sent, outcome: DeliveryOutcome): LabelsOf<'rag_webhook_deliveries_total'>['outcome'] {
   if (sent.kind === 'blocked') return 'blocked';
   return outcome.state === 'pending' ? 'retried' : outcome.state;
 }

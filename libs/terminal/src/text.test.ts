@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest';
+import { clip, fit, harmless, widthOf } from './text.ts';
+
+test.each([
+  ['plain', 5],
+  ['漢字', 4],
+  ['é', 1],
+  ['e\u0301', 1],
+  ['👩‍💻', 2],
+  ['', 0],
+])('%s takes %i columns', (text, columns) => expect(widthOf(text)).toBe(columns));
+
+test('a cut never leaves half a letter, and says that it cut', () => {
+  expect(clip('漢字漢字', 8)).toBe('漢字漢字');
+  expect(clip('漢字漢字', 7)).toBe('漢字漢…');
+  expect(clip('漢字漢字', 6)).toBe('漢字…');
+  expect(clip('abc', 1)).toBe('…');
+  expect(clip('abc', 0)).toBe('');
+});
+
+test.each([0, 1, 2, 3, 4, 5, 6, 7, 20])('fit fills exactly %i columns', (columns) => {
+  for (const text of ['', 'abc', '漢字漢', 'a漢b字', '👩‍💻👩‍💻', 'e\u0301e\u0301e\u0301']) {
+    expect(widthOf(fit(text, columns))).toBe(columns);
+    expect(widthOf(fit(text, columns, 'right'))).toBe(columns);
+  }
+});
+
+test('what could steer a terminal is taken out', () => {
+  expect(harmless('a\x1b[31mred\x1b[0m')).toBe('ared');
+  expect(harmless('two\nlines\x07\u202eturned')).toBe('two lines  turned');
+  expect(harmless('a\x1b]0;title\x07b')).toBe('ab');
+});

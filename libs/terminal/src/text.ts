@@ -1,0 +1,43 @@
+import { stripVTControlCharacters } from 'node:util';
+import stringWidth from 'string-width';
+
+const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const controls = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+const ascii = /^[\u0020-\u007e]*$/;
+
+/**
+ * What a terminal may be sent of a foreign text (a worker's name, a server's reason): no escape sequence, no
+ * control character, no mark that turns the direction of writing.
+ */
+export function harmless(text: string): string {
+  return ascii.test(text) ? text : stripVTControlCharacters(text).replace(controls, ' ');
+}
+
+/** Columns a text takes on a terminal: a Chinese letter or an emoji two, a combining mark none. */
+export function widthOf(text: string): number {
+  return ascii.test(text) ? text.length : stringWidth(text);
+}
+
+/** The text in at most so many columns; `…` stands for what was cut. */
+export function clip(text: string, columns: number): string {
+  const safe = harmless(text);
+  if (widthOf(safe) <= columns) return safe;
+  if (columns <= 0) return '';
+  let kept = '';
+  let width = 0;
+  for (const { segment } of segmenter.segment(safe)) {
+    const more = widthOf(segment);
+    if (width + more > columns - 1) break;
+    kept += segment;
+    width += more;
+  }
+  return `${kept}…`;
+}
+
+/** The text in exactly so many columns. */
+export function fit(text: string, columns: number, align: 'left' | 'right' = 'left'): string {
+  const shown = clip(text, columns);
+  const gap = ' '.repeat(Math.max(0, columns - widthOf(shown)));
+  return align === 'left' ? shown + gap : gap + shown;
+}

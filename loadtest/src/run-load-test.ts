@@ -1,0 +1,224 @@
+import { loadQuestions, loadReplay } from './command/load-inputs.ts';
+import { runInfo } from './command/run-info.ts';
+import { runConfigOf, type Settings } from './command/settings.ts';
+import { type Clock, createClock } from './drive/clock.ts';
+import { closedLoop } from './drive/closed-loop.ts';
+import { createMonitor, type Monitor } from './drive/monitor.ts';
+import { openLoop } from './drive/open-loop.ts';
+import { createRequestRunner, type RequestRunner } from './drive/request-runner.ts';
+import type { LiveView } from './live-view.ts';
+import { judgeStep } from './measure/rate-step.ts';
+import { summarize } from './measure/summarize.ts';
+import { type Arrival, arrivals, steppedArrivals } from './plan/arrivals.ts';
+import { dealRequests } from './plan/deal-requests.ts';
+import type { Sample } from './sample-schema.ts';
+import { type FoundLimit, findLimit, searchResultOf } from './search/find-limit.ts';
+import { createProbe } from './search/probe-rate.ts';
+import type { RateStep, Summary } from './summary-schema.ts';
+import { createHttpTarget, type HttpTarget } from './target/http-target.ts';
+
+/** Nothing answers at the address; exit code 2. */
+export class TargetUnreachable extends Error {
+  override readonly name = 'TargetUnreachable';
+}
+
+export const exitCodes = {
+  good: 0,
+  usage: 1,
+  unreachable: 2,
+  sloMissed: 3,
+  invalid: 4,
+  regression: 5,
+  interrupted: 130,
+} as const;
+
+const snapshotEveryMs = 500;
+
+/**
+ * One run, from the first request to its figures. `signal` ends it early: what is under way is given up, and the figures
+ * are of what was done until then.
+ *
+ * @throws UsageProblem for files that cannot be read, TargetUnreachable
+ */
+export async function runLoadTest(
+  settings: Settings,
+  options: { view: LiveView; signal: AbortSignal },
+): Promise<{ summary: Summary; samples: readonly Sample[] }> {
+  const { view, signal } = options;
+  const inputs = loadQuestions(settings.questionsFile);
+  const replayed = settings.replayFile === null ? [] : loadReplay(settings.replayFile);
+  const info = runInfo(new Date());
+  const { questions, source } = inputs;
+  const config = runConfigOf(settings, { source, count: questions.length }, inputs.hash);
+  const isOpen = settings.mode !== 'closed';
+  const clock = createClock();
+  const target = createHttpTarget({
+    ...settings,
+    clock,
+    connections: isOpen ? settings.maxInFlight : settings.concurrency,
+    ingestCollection: `loadtest-${info.id}`,
+  });
+  const monitor = createMonitor({ headline: isOpen ? 'response' : 'service', isOpen });
+  let summary: Summary | null = null;
+  try {
+    const { reachable, warning } = await target.probe();
+    if (!reachable) throw new TargetUnreachable(`nothing answers at ${settings.baseUrl} (${warning})`);
+    view.start(config);
+    if (warning !== null) view.note(warning);
+    // The plan's zero; what came before was the probe.
+    const runClock = from(clock.now(), clock);
+    const runner = createRequestRunner({ clock: runClock, target, signal, listener: monitor });
+    const driven = await watched({ settings, view, clock: runClock, runner, monitor }, (tell) =>
+      drive({ settings, clock: runClock, runner, signal, view, questions, replayed, tell }),
+    );
+    await cleanUp(target, view);
+    const { warmupMs } = settings;
+    const measuredFromMs = settings.mode === 'search' ? 0 : warmupMs;
+    summary = summarize({
+      config,
+      slo: settings.slo,
+      samples: runner.samples,
+      measuredFromMs,
+      inFlightMean: runner.inFlightMean(measuredFromMs),
+      run: {
+        ...info,
+        state: signal.aborted ? 'interrupted' : 'complete',
+        notes: notesOn(driven, runner.samples),
+      },
+      steps: driven.steps,
+      search: driven.limit === null ? null : searchResultOf(driven.limit, settings.sloText),
+      judgedStep: driven.limit?.confirmStep ?? null,
+    });
+    summary.run.exit_code = exitCodeOf(summary);
+    return { summary, samples: runner.samples };
+  } finally {
+    view.end(summary);
+    await target.close();
+  }
+}
+
+interface Driven {
+  steps: RateStep[];
+  limit: FoundLimit | null;
+}
+
+async function drive(run: {
+  settings: Settings;
+  clock: Clock;
+  runner: RequestRunner;
+  signal: AbortSignal;
+  view: LiveView;
+  questions: ReturnType<typeof loadQuestions>['questions'];
+  replayed: Arrival[];
+  tell: (activity: string) => void;
+}): Promise<Driven> {
+  const { settings, clock, runner, signal, view, tell } = run;
+  const { mode, seed, warmupMs, durationMs, requests, maxInFlight, slo, stepMs } = settings;
+  const deal = dealRequests({ ...settings, questions: run.questions, tenants: settings.apiKeys.length });
+  const parts = { clock, runner, deal, signal };
+  if (mode === 'closed') {
+    await closedLoop({ ...parts, ...settings });
+    return { steps: [], limit: null };
+  }
+  if (mode === 'search') {
+    const probe = createProbe({ ...parts, slo, stepMs, maxInFlight, seed });
+    const limit = await findLimit({
+      startRate: settings.rate ?? 1,
+      maxRate: settings.maxRate,
+      tolerance: 0.05,
+      note: view.note,
+      probe(rate, purpose) {
+        tell(`${purpose} at ${rate.toFixed(1)}/s`);
+        return probe(rate, purpose);
+      },
+    });
+    return { steps: limit.steps, limit };
+  }
+  const rates = settings.steps ?? [];
+  const plan = {
+    constant: () => timedArrivals('constant'),
+    poisson: () => timedArrivals('poisson'),
+    steps: () => steppedArrivals({ rates, warmupMs, stepMs, seed }),
+    replay: () => run.replayed,
+  }[mode]();
+  await openLoop({ ...parts, arrivals: plan, maxInFlight, measuredFromMs: warmupMs });
+  const steps = rates.map((rate, step) => {
+    const samples = runner.samples.filter((sample) => sample.step === step);
+    return judgeStep({ samples, slo, step, rate, purpose: 'step' });
+  });
+  return { steps, limit: null };
+
+  function timedArrivals(law: 'constant' | 'poisson') {
+    const untilMs = durationMs === null ? Number.POSITIVE_INFINITY : warmupMs + durationMs;
+    return arrivals({
+      mode: law,
+      rate: settings.rate ?? 1,
+      fromMs: 0,
+      untilMs,
+      requests,
+      countFromMs: warmupMs,
+      seed,
+    });
+  }
+}
+
+/** Tells the view how the run is getting on, twice a second, while `work` goes on. */
+async function watched<Result>(
+  run: { settings: Settings; view: LiveView; clock: Clock; runner: RequestRunner; monitor: Monitor },
+  work: (tell: (activity: string) => void) => Promise<Result>,
+): Promise<Result> {
+  const { settings, view, clock, runner, monitor } = run;
+  const { warmupMs, durationMs, requests, mode } = settings;
+  let activity: string | null = null;
+  const timer = setInterval(() => {
+    const elapsedMs = clock.now();
+    const isOver = durationMs !== null && elapsedMs >= warmupMs + durationMs;
+    const phase = isOver ? 'draining' : elapsedMs < warmupMs && mode !== 'search' ? 'warmup' : 'measured';
+    const byTime = durationMs === null ? null : Math.min(1, elapsedMs / (warmupMs + durationMs));
+    const byCount = requests === null ? null : Math.min(1, runner.samples.length / requests);
+    const progress = byTime === null || byCount === null ? (byTime ?? byCount) : Math.max(byTime, byCount);
+    view.update(monitor.snapshot({ elapsedMs, phase, progress, activity, inFlight: runner.inFlight }));
+  }, snapshotEveryMs);
+  try {
+    return await work((text) => {
+      activity = text;
+    });
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+async function cleanUp(target: HttpTarget, view: LiveView): Promise<void> {
+  try {
+    await target.removeDocuments();
+  } catch {
+    view.note('the documents of this run could not be removed again');
+  }
+}
+
+function notesOn({ steps }: Driven, samples: readonly Sample[]): string[] {
+  const notes: string[] = [];
+  const shared = samples.filter(({ cache }) => cache === 'hit' || cache === 'shared').length;
+  if (shared > 0)
+    notes.push(`${shared} answers came from a cache or from another's question; see the cache table`);
+  const retried = samples.filter(({ attempt }) => (attempt ?? 1) > 1).length;
+  if (retried > 0) notes.push(`${retried} answers needed more than one run in the pipeline`);
+  if (steps.some(({ growing }) => growing))
+    notes.push('at the higher rates the number in flight grew without end');
+  return notes;
+}
+
+/** What a person or a CI server should hear first: that it was cut short, that it is not valid, that it was too slow. */
+export function exitCodeOf({ run, slo, search, config }: Summary): number {
+  if (run.state === 'interrupted') return exitCodes.interrupted;
+  if (config.mode === 'search') return search?.found_rate == null ? exitCodes.sloMissed : exitCodes.good;
+  if (run.invalid.length > 0) return exitCodes.invalid;
+  return slo.met ? exitCodes.good : exitCodes.sloMissed;
+}
+
+function from(zeroMs: number, clock: Clock): Clock {
+  return {
+    now: () => clock.now() - zeroMs,
+    sleepUntil: (atMs, signal) => clock.sleepUntil(atMs + zeroMs, signal),
+  };
+}

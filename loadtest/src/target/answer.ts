@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { cacheOutcomes } from '../sample-schema.ts';
+import { emptyReply, type Reply } from './target.ts';
+
+/**
+ * What a load test reads of an answer. Everything is optional: a target that gives no more than `{"answer"}`, or
+ * another object altogether, can be measured too; what is there is checked.
+ */
+const answerShape = z.object({
+  id: z.string().optional(),
+  answered: z.boolean().optional(),
+  answer: z.string().optional(),
+  degraded: z.array(z.string()).optional(),
+  citations: z.array(z.object({ marker: z.number(), chunk_id: z.string() })).optional(),
+  sources: z.array(z.object({ chunk_id: z.string(), document_id: z.string() })).optional(),
+  worker: z.string().nullish(),
+  cache: z.enum(cacheOutcomes).optional(),
+  attempt: z.int().min(1).optional(),
+  timings_ms: z.record(z.string(), z.number()).optional(),
+});
+
+const problemShape = z.object({
+  code: z.string().optional(),
+  title: z.string().optional(),
+  status: z.int().optional(),
+});
+
+/** A 200 is no success yet: an answer that is empty, cut or cites what is not there is a failure of its own class. */
+export function readAnswer(body: unknown, status: number, expected?: string): Reply {
+  const parsed = answerShape.safeParse(body);
+  if (!parsed.success) return { ...emptyReply, status, outcome: 'degraded', degraded: ['malformed_answer'] };
+  const said = parsed.data;
+  const lacks = [...(said.degraded ?? [])];
+  if (said.answer !== undefined && said.answer.trim() === '') lacks.push('empty_answer');
+  const sources = said.sources ?? [];
+  const known = new Set(sources.map(({ chunk_id }) => chunk_id));
+  if (said.citations?.some(({ chunk_id }) => !known.has(chunk_id))) lacks.push('citation_leads_nowhere');
+  if (expected !== undefined && !sources.some(({ document_id }) => document_id === expected)) {
+    lacks.push('expected_document_missing');
+  }
+  return {
+    ...emptyReply,
+    status,
+    outcome: lacks.length > 0 ? 'degraded' : 'ok',
+    degraded: lacks,
+    answered: said.answered ?? null,
+    cache: said.cache ?? null,
+    replica: said.worker ?? null,
+    attempt: said.attempt ?? null,
+    timings_ms: said.timings_ms ?? null,
+    id: said.id ?? null,
+  };
+}
+
+/** An answer that is no 2xx, or the `error` event of a stream. */
+export function readProblem(body: unknown, httpStatus: number): Reply {
+  const problem = problemShape.safeParse(body);
+  const said = problem.success ? problem.data : {};
+  const status = httpStatus >= 400 ? httpStatus : (said.status ?? 500);
+  return {
+    ...emptyReply,
+    status,
+    outcome:
+      status === 429 || status === 503
+        ? 'shed'
+        : status >= 400 && status < 500
+          ? 'client_error'
+          : 'server_error',
+    error: said.code ?? said.title ?? `HTTP ${status}`,
+  };
+}
