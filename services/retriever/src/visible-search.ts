@@ -42,7 +42,7 @@ export interface Found {
   hits: FoundHit[];
   /** How many each way of searching brought into the ranking; null: it was not asked. */
   ranked?: { dense: number | null; sparse: number | null };
-  /** What comes behind the hits (of a fused ranking), for who asks why; whether it may be seen was not looked up. */
+  /** What comes behind the hits, for who asks why; whether it may be seen was not looked up. None in mode `dense`. */
   behind?: Candidate[];
   /** The best cosine there is, also of a candidate that is no hit; null when nothing was compared. */
   bestCosine: number | null;
@@ -88,9 +88,15 @@ export function createVisibleSearch(deps: {
     const { search, limit } = question;
     const chunks = new Map<string, StoredChunk>();
     if (search.mode === 'sparse') {
-      const rows = await store.rankText(scope, { text: search.text, limit, ...filter });
-      const ranked = { dense: null, sparse: rows.length };
-      return { candidates: onlyRanking(rows, 'sparse'), behind: [], ranked, nearest: undefined, chunks };
+      const rows = await store.rankText(scope, { text: search.text, limit: limit + shownBehind, ...filter });
+      const ranking = onlyRanking(rows, 'sparse');
+      return {
+        candidates: ranking.slice(0, limit),
+        behind: ranking.slice(limit),
+        ranked: { dense: null, sparse: rows.length },
+        nearest: undefined,
+        chunks,
+      };
     }
     if (search.mode === 'dense') {
       const rows = [];
