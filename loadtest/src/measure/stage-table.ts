@@ -69,7 +69,7 @@ export function stageTable(samples: readonly Sample[]): StageTable | null {
   apart.sort((a, b) => a.totalMs - b.totalMs);
   const count = apart.length;
   const middle = apart.slice(Math.floor(count * 0.45), Math.max(Math.ceil(count * 0.55), 1));
-  const slowest = apart.slice(-Math.min(count, Math.max(10, Math.ceil(count * 0.01))));
+  const slowest = apart.slice(-slowestOf(count));
   const timeAtMedian = meanOf(middle, ({ totalMs }) => totalMs);
   const timeInTail = meanOf(slowest, ({ totalMs }) => totalMs);
 
@@ -103,6 +103,11 @@ export function stageTable(samples: readonly Sample[]): StageTable | null {
     explained_in_tail: 1 - (residual?.share_in_tail ?? 0),
     without_queue_waits: createLatencyHistogram(withoutWaits).summary(),
   };
+}
+
+/** So many of the slowest are the tail: a hundredth, or ten where that is more. */
+export function slowestOf(count: number): number {
+  return Math.min(count, Math.max(10, Math.ceil(count * 0.01)));
 }
 
 function meanOf<Item>(items: readonly Item[], msOf: (item: Item) => number): number {

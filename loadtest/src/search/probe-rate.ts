@@ -34,9 +34,10 @@ export function createProbe(options: {
     const measuredMs = Math.max(leastMs, Math.min(longestStretch * stepMs, neededMs));
     const offsetMs = clock.now() + 50;
     // The settling and the measured time are counted apart, or the one could borrow from the other.
-    const settling = countedArrivals({ rate, lengthMs: settleMs, step, seed });
-    const measured = countedArrivals({ rate, lengthMs: measuredMs, step, seed: seed + 1 });
-    const plan = [...settling, ...measured.map(({ atMs }) => ({ atMs: atMs + settleMs, step }))];
+    const plan = [
+      ...countedArrivals({ rate, fromMs: 0, lengthMs: settleMs, step, seed }),
+      ...countedArrivals({ rate, fromMs: settleMs, lengthMs: measuredMs, step, seed }),
+    ];
     const inFlightLimit = hopelessAt(rate, slo);
     let isHopeless = false;
     await openLoop({
