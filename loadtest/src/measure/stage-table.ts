@@ -7,16 +7,12 @@ export const residualStage = 'network + unaccounted';
 /** Not parts of the whole: `total` is the whole, and the first token comes within `generate`. */
 const notParts = new Set(['total', 'first_token']);
 const pipelineOrder = [
-  'admit',
-  'shared',
-  'queue_encode',
-  'encode',
-  'queue_retrieve',
-  'retrieve',
-  'queue_generate',
-  'generate',
-  'deliver',
+  ...['receive', 'cache_lookup', 'admit', 'shared'],
+  ...['encode', 'retrieve', 'generate'].flatMap((stage) => [`retry_${stage}`, `queue_${stage}`, stage]),
+  ...['deliver', 'reply'],
 ];
+/** The target's own work before and behind the pipeline, and runs that came to nothing. */
+const others = new Set(['receive', 'cache_lookup', 'admit', 'deliver', 'reply']);
 
 export interface StagePart {
   stage: string;
@@ -40,7 +36,7 @@ export function partsOf(sample: Sample): StagePart[] | null {
 
 export function kindOf(stage: string): StageRow['kind'] {
   if (stage.startsWith('queue_') || stage === 'shared') return 'queue';
-  return ['admit', 'deliver', residualStage].includes(stage) ? 'other' : 'service';
+  return others.has(stage) || stage.startsWith('retry_') || stage === residualStage ? 'other' : 'service';
 }
 
 export function orderOf(stage: string): number {
