@@ -56,8 +56,8 @@ export function judgeStep(options: {
     .map(({ text }) => `not ${text}`);
   if (achieved < validity.achievedRatio) reasons.push(`only ${(achieved * 100).toFixed(1)} % sent`);
   if ((lagP99 ?? 0) > validity.lagP99Ms) reasons.push('load tester late');
-  // A tenth of the rate a second: slower growth than this would need minutes to matter.
-  if (isSignificant && slope > rate * 0.1) reasons.push('in flight grows');
+  const growing = isSignificant && slope > rate * negligibleGrowth;
+  if (growing) reasons.push('in flight grows');
   return {
     step,
     rate,
@@ -71,11 +71,14 @@ export function judgeStep(options: {
     response,
     lag_p99_ms: lagP99,
     in_flight_slope: slope,
-    growing: isSignificant && slope > rate * 0.1,
+    growing,
     passed: samples.length > 0 && reasons.length === 0,
     reasons: samples.length === 0 ? ['nothing was sent'] : reasons,
   };
 }
+
+/** Of the rate: what is sent beyond what is answered, when the target falls behind by so little that the wait is not seen. */
+const negligibleGrowth = 0.02;
 
 /** The number in flight, four times a second, from the first to the last planned moment. */
 export function levelsInFlight(

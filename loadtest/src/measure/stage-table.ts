@@ -6,17 +6,17 @@ export const residualStage = 'network + unaccounted';
 
 /** Not parts of the whole: `total` is the whole, and the first token comes within `generate`. */
 const notParts = new Set(['total', 'first_token']);
+/** As the target spends its time (libs/contracts/src/timings.ts); a name that is not here comes after them. */
 const pipelineOrder = [
+  'receive',
+  'cache_lookup',
   'admit',
   'shared',
-  'queue_encode',
-  'encode',
-  'queue_retrieve',
-  'retrieve',
-  'queue_generate',
-  'generate',
+  ...['encode', 'retrieve', 'generate'].flatMap((stage) => [`queue_${stage}`, `retry_${stage}`, stage]),
   'deliver',
+  'reply',
 ];
+const gatewayParts = new Set(['receive', 'cache_lookup', 'admit', 'deliver', 'reply']);
 
 export interface StagePart {
   stage: string;
@@ -39,8 +39,8 @@ export function partsOf(sample: Sample): StagePart[] | null {
 }
 
 export function kindOf(stage: string): StageRow['kind'] {
-  if (stage.startsWith('queue_') || stage === 'shared') return 'queue';
-  return ['admit', 'deliver', residualStage].includes(stage) ? 'other' : 'service';
+  if (/^(queue|retry)_/.test(stage) || stage === 'shared') return 'queue';
+  return gatewayParts.has(stage) || stage === residualStage ? 'other' : 'service';
 }
 
 export function orderOf(stage: string): number {

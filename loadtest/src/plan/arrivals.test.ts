@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { againstDistribution } from '../measure/kolmogorov-smirnov.ts';
-import { type ArrivalPlan, arrivals, steppedArrivals } from './arrivals.ts';
+import { type ArrivalPlan, arrivals, countedArrivals, steppedArrivals } from './arrivals.ts';
 
 const gapsOf = (plan: Partial<ArrivalPlan>) => {
   const times = [
@@ -30,6 +30,14 @@ describe('Poisson arrivals', () => {
     expect(gapsOf({ seed: 7 })).toEqual(gapsOf({ seed: 7 }));
     expect(gapsOf({ seed: 7 })).not.toEqual(gapsOf({ seed: 8 }));
   });
+});
+
+test('counted arrivals are so many, and their gaps are those of a Poisson process', () => {
+  const times = countedArrivals({ rate: 100, lengthMs: 60_000, step: 3, seed: 1 });
+  expect(times).toHaveLength(6_000);
+  const gaps = times.slice(1).map(({ atMs }, index) => atMs - (times[index]?.atMs ?? 0));
+  expect(againstDistribution(gaps, exponentialOfMean(10)).pValue).toBeGreaterThan(0.01);
+  expect(countedArrivals({ rate: 100, lengthMs: 60_000, step: 4, seed: 1 })).not.toEqual(times);
 });
 
 test('a constant rate does not drift', () => {

@@ -38,6 +38,23 @@ export function* arrivals(plan: ArrivalPlan): Generator<Arrival> {
   }
 }
 
+/**
+ * Poisson arrivals of which exactly `rate` × `lengthMs` come, which is what independent uniform moments are. A search
+ * needs that: by chance alone, ten seconds at 80/s may bring 76/s or 84/s, and a rate that is too high would hold.
+ */
+export function countedArrivals(options: {
+  rate: number;
+  lengthMs: number;
+  step: number;
+  seed: number;
+}): Arrival[] {
+  const { rate, lengthMs, step, seed } = options;
+  const random = randomFor(seed, `counted ${step}`);
+  const count = Math.round((rate * lengthMs) / 1000);
+  const moments = Array.from({ length: count }, () => random() * lengthMs).sort((a, b) => a - b);
+  return moments.map((atMs) => ({ atMs, step }));
+}
+
 /** One rate after the other, Poisson arrivals in each; the warm-up runs at the first rate. */
 export function* steppedArrivals(options: {
   rates: readonly number[];
