@@ -1,22 +1,38 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Summary } from '@vortex/loadtest';
 import { Redis } from 'ioredis';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually, getJson, postJson, streamEvents } from './http.ts';
+import { type CollectedSpan, type Collector, startCollector } from './otlp.ts';
 import { type Stack, startStack } from './stack.ts';
 
 /** One piece: starting a stack takes longer than all of these tests, and none of them breaks it for the next. */
 const latencyMs = 250;
 let stack: Stack;
 let redis: Redis;
+let collector: Collector;
 
 beforeAll(async () => {
-  stack = await startStack({ set: [`mock_llm.latency_ms=${latencyMs}`, 'mock_llm.tokens_per_second=60'] });
+  collector = await startCollector();
+  stack = await startStack({
+    set: [`mock_llm.latency_ms=${latencyMs}`, 'mock_llm.tokens_per_second=60'],
+    // Only what a caller wants to see traced is.
+    env: {
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+      OTEL_TRACES_SAMPLER: 'parentbased_always_off',
+      OTEL_BSP_SCHEDULE_DELAY: '200',
+    },
+  });
   redis = new Redis(stack.redisUrl);
 });
 afterAll(async () => {
   redis?.disconnect();
   await stack?.stop();
+  await collector?.close();
 });
 
 const ask = (query: string, more: Record<string, unknown> = {}) =>
@@ -246,6 +262,127 @@ describe('a stream', () => {
   });
 });
 
+describe('a traced question', () => {
+  const traceOf = (seed: string) => seed.repeat(32).slice(0, 32);
+  const callerSpan = 'c0ffee0000000001';
+  const traced = (traceId: string) => ({
+    headers: { traceparent: `00-${traceId}-${callerSpan}-01`, tracestate: 'vendor=7' },
+  });
+  const spansOf = (traceId: string, fits: (spans: readonly CollectedSpan[]) => boolean) =>
+    eventually(
+      async () => {
+        const spans = collector.ofTrace(traceId);
+        return fits(spans) ? spans : null;
+      },
+      15_000,
+      `the spans of ${traceId}`,
+    );
+  const has = (spans: readonly CollectedSpan[], name: string) => spans.some((span) => span.name === name);
+
+  it('is one trace: the caller’s, with every wait, every stage and the call of the model', async () => {
+    const traceId = traceOf('a1');
+    const secret = 'aubergine';
+    const { body } = await postJson(
+      `${stack.url}/query`,
+      {
+        query: `Which list does the retriever read from, ${secret}?`,
+        collection: 'vortex-docs',
+        cache: 'bypass',
+      },
+      traced(traceId),
+    );
+    const spans = await spansOf(traceId, (known) => known.length >= 8);
+    const root = spans.find(({ name }) => name === 'POST /query');
+    if (root === undefined) throw new Error('the gateway has no span');
+    expect(root).toMatchObject({ service: 'vortex-gateway', kind: 2, parentSpanId: callerSpan });
+    expect(root.attributes).toMatchObject({ 'http.route': '/query', 'http.response.status_code': 200 });
+
+    const places = {
+      encode: ['vortex-encoder', 'job:encoder_in'],
+      retrieve: ['vortex-retriever', 'job:retriever_in'],
+      generate: ['vortex-llm-generator', 'job:llm_in'],
+    } as const;
+    for (const [stage, [service, list]] of Object.entries(places)) {
+      const run = spans.find(({ name }) => name === stage);
+      const wait = spans.find(({ name }) => name === `wait ${list}`);
+      if (run === undefined || wait === undefined) throw new Error(`${stage} is missing`);
+      expect([run.service, wait.service]).toEqual([service, service]);
+      expect([run.parentSpanId, wait.parentSpanId]).toEqual([root.spanId, root.spanId]);
+      expect(run.attributes).toMatchObject({ 'vortex.job.id': body.id, 'vortex.outcome': expect.anything() });
+      expect(run.traceState).toBe('vendor=7');
+      // The trace tells the same times as the answer.
+      expect(Math.abs(run.endMs - run.startMs - body.timings_ms[stage])).toBeLessThan(2);
+      expect(Math.abs(wait.endMs - wait.startMs - body.timings_ms[`queue_${stage}`])).toBeLessThan(2);
+    }
+    const generate = spans.find(({ name }) => name === 'generate');
+    const call = spans.find(({ name }) => name.startsWith('chat '));
+    expect(call).toMatchObject({ kind: 3, parentSpanId: generate?.spanId, failed: false });
+    expect(call?.attributes).toMatchObject({
+      'gen_ai.operation.name': 'chat',
+      'gen_ai.usage.input_tokens': body.usage.prompt_tokens,
+      'gen_ai.usage.output_tokens': body.usage.completion_tokens,
+    });
+    expect(spans).toHaveLength(8);
+    // Neither what was asked nor what was answered.
+    expect(JSON.stringify(spans)).not.toContain(secret);
+    expect(JSON.stringify(spans)).not.toContain(body.answer.slice(0, 20));
+  });
+
+  it('that is tried again shows that in a trace of its own, linked to the first', async () => {
+    const traceId = traceOf('b2');
+    const traceparent = `00-${traceId}-${callerSpan}-01`;
+    const id = `traced-${Date.now()}`;
+    const again = { id, query: 'What is a lease?', traceparent, attempt: 2, enqueued_at: Date.now() };
+    await redis.rpush('job:encoder_in', JSON.stringify(again));
+    const spans = await spansOf(traceId, (known) => has(known, 'generate'));
+    // Its later stages are first tries, and stand in the query's own trace.
+    expect(has(spans, 'encode')).toBe(false);
+    const retried = collector.spans().filter((span) => span.attributes['vortex.job.id'] === id);
+    const encode = retried.find(({ name }) => name === 'encode');
+    expect(encode).toMatchObject({ parentSpanId: '', links: [{ traceId, spanId: callerSpan }] });
+    expect(encode?.attributes).toMatchObject({ 'vortex.attempt': 2 });
+    const wait = collector.ofTrace(encode?.traceId ?? '').find(({ name }) => name === 'wait job:encoder_in');
+    expect(wait?.parentSpanId).toBe(encode?.spanId);
+  });
+
+  it('is followed into documents by links: the upload to its request, each group to the upload', async () => {
+    const traceId = traceOf('c3');
+    const { status } = await postJson(
+      `${stack.url}/ingest`,
+      { user_id: 'u1', document_id: 'traced', collection: 'traced', content: 'The mast is 12 metres tall.' },
+      traced(traceId),
+    );
+    expect(status).toBe(202);
+    const linkedTo = (name: string, spanId: string) =>
+      eventually(
+        async () =>
+          collector
+            .spans()
+            .find((span) => span.name === name && span.links.some((link) => link.spanId === spanId)),
+        30_000,
+        `${name} with a link to ${spanId}`,
+      );
+    const [request] = await spansOf(traceId, (known) => has(known, 'POST /ingest'));
+    const upload = await linkedTo('upload', request?.spanId ?? '');
+    expect(upload.parentSpanId).toBe('');
+    expect(upload.traceId).not.toBe(traceId);
+    for (const name of ['embed', 'store']) {
+      const group = await linkedTo(name, upload.spanId);
+      expect(group.parentSpanId).toBe('');
+      expect(group.traceId).not.toBe(upload.traceId);
+    }
+  });
+
+  it('is the only one that is traced', async () => {
+    await ask('Where do dead letters go?');
+    const traces = new Set(collector.spans().map(({ traceId }) => traceId));
+    const followed = collector
+      .spans()
+      .filter(({ links, parentSpanId }) => links.length > 0 && parentSpanId === '');
+    expect(traces.size).toBe(3 + followed.length);
+  });
+});
+
 describe('bad requests', () => {
   const cases: [string, number, string, () => Promise<Response>][] = [
     ['invalid JSON', 400, 'invalid_json', () => send('{"query":')],
@@ -330,6 +467,61 @@ describe('the OpenAI route', () => {
       streamed += piece.choices[0]?.delta.content ?? '';
     }
     expect(streamed).toBe(whole.choices[0]?.message.content);
+  });
+});
+
+describe('the load tester', () => {
+  it('fifty questions: none fails, three replicas share them, and the client knows where its time went', async () => {
+    const out = mkdtempSync(join(tmpdir(), 'vortex-loadtest-'));
+    try {
+      const words = ['--requests', '50', '--collection', 'vortex-docs', '--json', '--out', out];
+      const { code, output, errors } = await stack.vortex('loadtest', ...words);
+      expect({ code, errors }).toMatchObject({ code: 0 });
+      const run = JSON.parse(output) as Summary;
+      expect(run.totals).toMatchObject({ requests: 50, successful: 50, failed: 0 });
+      expect(run.replicas.map(({ name }) => name)).toEqual([1, 2, 3].map((n) => `llm_generator_${n}`));
+      expect(run.stages?.rows.map(({ stage }) => stage)).toEqual(
+        expect.arrayContaining([
+          'queue_encode',
+          'encode',
+          'queue_generate',
+          'generate',
+          'network + unaccounted',
+        ]),
+      );
+      expect(run.stages?.explained_at_median).toBeGreaterThan(0.9);
+      expect(readdirSync(out)).toEqual(
+        expect.arrayContaining(['samples.ndjson', 'summary.json', 'summary.md']),
+      );
+    } finally {
+      rmSync(out, { recursive: true, force: true });
+    }
+  });
+
+  it('documents among the questions: each is found, and none is left behind', async () => {
+    const out = mkdtempSync(join(tmpdir(), 'vortex-loadtest-'));
+    try {
+      const load = [
+        '--mode',
+        'constant',
+        '--rate',
+        '10',
+        '--requests',
+        '20',
+        '--mix',
+        'query=0.7,ingest=0.3',
+      ];
+      const words = [...load, '--slo', 'err<1%', '--stream', '--json', '--out', out];
+      const run = JSON.parse((await stack.vortex('loadtest', ...words)).output) as Summary;
+      expect(run.totals.failed).toBe(0);
+      expect(run.ingest).toMatchObject({ not_found: 0, accepted: 20 - run.totals.requests });
+      expect(run.ingest?.freshness.count).toBeGreaterThan(0);
+      expect(run.stream?.first_token.count).toBe(run.totals.requests);
+      const { body } = await getJson(`${stack.url}/api/collections`);
+      expect(JSON.stringify(body)).not.toContain('loadtest-');
+    } finally {
+      rmSync(out, { recursive: true, force: true });
+    }
   });
 });
 

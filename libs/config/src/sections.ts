@@ -120,13 +120,67 @@ export const sections = {
   }),
   log: z.strictObject({
     level: field(
-      z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
-      'Least level that is written.',
+      z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+      'Least level that is written. SIGUSR2 switches a running process to `debug`, and back.',
       {
         env: ['LOG_LEVEL'],
       },
     ),
-    format: field(z.enum(['json', 'pretty']).default('json'), 'One JSON line per event, or text for people.'),
+    format: field(
+      z.enum(['auto', 'json', 'pretty']).default('auto'),
+      'One JSON line per event, or text for people; `auto` is the second on a terminal.',
+    ),
+  }),
+  metrics: z.strictObject({
+    enabled: field(onOrOff.default(true), 'Count and measure; without, `/metrics` is empty.'),
+  }),
+  tracing: z.strictObject({
+    otlp_endpoint: field(
+      optionalText.default(null),
+      'Base address of an OTLP/HTTP collector; with neither address no trace is made, and no SDK loaded.',
+      { env: ['OTEL_EXPORTER_OTLP_ENDPOINT'] },
+    ),
+    otlp_traces_endpoint: field(
+      optionalText.default(null),
+      'The same for traces alone, with its path (`…/v1/traces`).',
+      { env: ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] },
+    ),
+    exporter: field(z.string().default('otlp'), 'Anything else than `otlp` (`none`) exports nothing.', {
+      env: ['OTEL_TRACES_EXPORTER'],
+    }),
+    disabled: field(onOrOff.default(false), 'Off, whatever the addresses say.', {
+      env: ['OTEL_SDK_DISABLED'],
+    }),
+    sampler: field(
+      z
+        .enum([
+          'always_on',
+          'always_off',
+          'traceidratio',
+          'parentbased_always_on',
+          'parentbased_always_off',
+          'parentbased_traceidratio',
+        ])
+        .default('parentbased_always_on'),
+      'Which queries are traced. `parentbased_…`: a caller’s `traceparent` decides where there is one.',
+      { env: ['OTEL_TRACES_SAMPLER'] },
+    ),
+    sampler_arg: field(
+      z.coerce.number().min(0).max(1).default(1),
+      'Share of the traces that the ratio samplers record.',
+      { env: ['OTEL_TRACES_SAMPLER_ARG'] },
+    ),
+    service_name: field(
+      optionalText.default(null),
+      '`service.name` of the spans; by default `vortex-` and the service.',
+      { env: ['OTEL_SERVICE_NAME'] },
+    ),
+    max_queue_size: field(count.default(2048), 'Ended spans that wait for the export; more are dropped.', {
+      env: ['OTEL_BSP_MAX_QUEUE_SIZE'],
+    }),
+    schedule_delay_ms: field(count.default(5000), 'Time between two exports.', {
+      env: ['OTEL_BSP_SCHEDULE_DELAY'],
+    }),
   }),
   data: z.strictObject({
     dir: field(z.string().min(1).default('./data'), 'Folder of registry, vectors, texts, models and logs.'),

@@ -69,6 +69,8 @@ export const jobHeader = z.object({
   /** Times the job came back because its worker died or froze. */
   redelivered: z.int().min(0).default(0),
   traceparent: z.string().max(200).optional(),
+  /** W3C, beside traceparent; what is longer is not passed on. */
+  tracestate: z.string().max(512).optional(),
   /** Name of the submitter whose inbox `job:done:<name>` hears of the end. Absent: only the completion key does. */
   reply_to: z.string().max(200).optional(),
   /** When it was put on its present list (queue wait is claimed at − enqueued at). */

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { type MetricRow, meteredServices } from './metric-rows/row.ts';
 import {
@@ -9,6 +8,7 @@ import {
   metricTable,
   type NamesOf,
 } from './metric-table.ts';
+import { processVersion } from './process-version.ts';
 
 /**
  * A process's metrics. Counters of closed labels stand at 0 from the first scrape on, or an alert on their increase
@@ -37,7 +37,8 @@ const mostZeros = 48;
 
 type Made = Counter | Gauge | Histogram;
 
-export function createMetrics(service: string): Metrics {
+export function createMetrics(service: string, options: { enabled: boolean } = { enabled: true }): Metrics {
+  if (!options.enabled) return noMetrics;
   const plain = new Registry();
   const open = new Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>();
   open.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
@@ -88,7 +89,7 @@ export function createMetrics(service: string): Metrics {
       else for (const labels of combinations) counter(name).inc(labels, 0);
     }
     if (meteredServices.some((one) => one === service))
-      gauge('rag_build_info').set({ version, node: process.versions.node }, 1);
+      gauge('rag_build_info').set({ version: processVersion, node: process.versions.node }, 1);
   }
   begin();
 
@@ -133,9 +134,11 @@ export function createMetrics(service: string): Metrics {
 
 const noExemplar = {};
 
-const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-/** All rooms are released together, so this room's version is that of the process. */
-const version =
-  typeof manifest === 'object' && manifest !== null && 'version' in manifest
-    ? String(manifest.version)
-    : 'unknown';
+const noMetrics: Metrics = {
+  add: () => {},
+  set: () => {},
+  forget: () => {},
+  observe: () => {},
+  beforeScrape: () => {},
+  render: async () => ({ contentType: Registry.PROMETHEUS_CONTENT_TYPE, body: '' }),
+};

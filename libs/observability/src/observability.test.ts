@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { followLevelSignal } from './log-level.ts';
 import { createLogger } from './logger.ts';
 import type { MetricRow } from './metric-rows/row.ts';
 import { isClosed, metricTable } from './metric-table.ts';
@@ -116,6 +117,26 @@ describe('probeRoutes', () => {
     expect(ready.status).toBe(503);
     expect(await ready.json()).toEqual({ ready: false, reasons: ['Redis does not answer'] });
     expect(await (await app.request('/metrics')).text()).toContain('process_cpu_seconds_total');
+  });
+});
+
+describe('followLevelSignal', () => {
+  it('goes to debug and back, at run time', () => {
+    const log = createLogger({
+      service: 'test',
+      level: 'warn',
+      destination: new Writable({ write: (_piece, _encoding, done) => done() }),
+    });
+    const before = process.listeners('SIGUSR2');
+    followLevelSignal(log);
+    onTestFinished(() => {
+      for (const listener of process.listeners('SIGUSR2'))
+        if (!before.includes(listener)) process.off('SIGUSR2', listener);
+    });
+    process.emit('SIGUSR2');
+    expect(log.level).toBe('debug');
+    process.emit('SIGUSR2');
+    expect(log.level).toBe('warn');
   });
 });
 

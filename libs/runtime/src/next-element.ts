@@ -28,6 +28,7 @@ export function nextElement(
     enqueued_at: now,
     timings_ms: timingsMs,
     traceparent: job.traceparent,
+    tracestate: job.tracestate,
     reply_to: job.reply_to,
     track: job.track || undefined,
     replica: job.replica,

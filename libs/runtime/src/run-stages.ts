@@ -9,7 +9,7 @@ import {
   stageNames,
   stages,
 } from '@vortex/contracts';
-import { countCare, type Logger, type Metrics } from '@vortex/observability';
+import { countCare, type Logger, type Metrics, noTracing, type Tracing } from '@vortex/observability';
 import {
   type Consumer,
   checkRedis,
@@ -42,6 +42,8 @@ export interface RunStagesOptions {
   redis: RedisOptions;
   log: Logger;
   metrics: Metrics;
+  /** Off when absent. */
+  tracing?: Tracing;
   /** A handler and its number of slots per stage; slots of one lane are never taken by another. */
   lanes: { [Stage in StageName]?: LaneOf<Stage> };
   /** Generators only: the replica's own address (where /healthz answers) and how much it takes at once. */
@@ -220,6 +222,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
       tally,
       log,
       metrics,
+      tracing: options.tracing ?? noTracing,
       now: () => beat.nowMs(),
     });
     lanes.set(stage, { lane, consumer, lists });

@@ -1,5 +1,5 @@
 import type { AnswerFrameBody, InputOf, JobHeader, Outcome, StageName, stages } from '@vortex/contracts';
-import type { Logger } from '@vortex/observability';
+import type { Logger, TraceCarrier, TraceSpan } from '@vortex/observability';
 import type { JobSource } from './job-source.ts';
 
 /** What a handler knows beside its input. */
@@ -13,6 +13,10 @@ export interface StageContext {
   now(): number;
   /** Publishes an answer frame to the submitter; lost when nobody listens. */
   emit(frame: AnswerFrameBody): void;
+  /** Of this run; null while nobody traces it. */
+  span: TraceSpan | null;
+  /** What is done on this run's behalf elsewhere continues, or links to, this. */
+  trace: TraceCarrier;
   /**
    * For who asks how the answer came about: what `tell` gives is written down after the reply, if at all, and called
    * only then. What it holds must be small, hold no text of documents or answers, and not change afterwards.

@@ -14,7 +14,15 @@ import {
   stages,
   type TimingsMs,
 } from '@vortex/contracts';
-import { type LabelsOf, type Logger, type Metrics, type QueueName, traceIdOf } from '@vortex/observability';
+import {
+  type LabelsOf,
+  type Logger,
+  type Metrics,
+  type QueueName,
+  type TraceSpan,
+  type Tracing,
+  traceIdOf,
+} from '@vortex/observability';
 import {
   addTry,
   type BuryOrder,
@@ -37,6 +45,7 @@ import type { JobEvent, JobTally } from './job-tally.ts';
 import { listOf, nextElement } from './next-element.ts';
 import { readEnvelope } from './read-envelope.ts';
 import type { ReplicaHealth } from './replica-health.ts';
+import { beginRunSpan } from './run-span.ts';
 import { createRunTimes } from './run-times.ts';
 import type { NoteExplained, StageContext, StageHandler } from './stage-handler.ts';
 
@@ -101,6 +110,7 @@ export interface StageLaneOptions<Stage extends StageName> {
   tally: JobTally;
   log: Logger;
   metrics: Metrics;
+  tracing: Tracing;
   /** Epoch milliseconds by the clock that deadlines are judged by: Redis', whatever this host's says. */
   now: () => number;
 }
@@ -112,6 +122,9 @@ interface Run {
   controller: AbortController | undefined;
   timingsMs: TimingsMs;
   claimedAt: number;
+  /** Undefined: an envelope pushed by hand does not say since when it waits. */
+  waitedMs: number | undefined;
+  span: TraceSpan | null;
   startedAt: number;
   concluded: boolean;
   releaseSlot: (() => void) | undefined;
@@ -175,8 +188,9 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     const header: JobHeader = input;
     const job = { ...header, deadline_at: header.deadline_at ?? claimedAt + defaultDeadlineMs[row.lane] };
     const timingsMs: TimingsMs = { ...job.timings_ms };
+    let waitedMs: number | undefined;
     if (job.enqueued_at !== undefined) {
-      const waitedMs = Math.max(0, claimedAt - job.enqueued_at);
+      waitedMs = Math.max(0, claimedAt - job.enqueued_at);
       timingsMs[`queue_${stage}`] = waitedMs;
       metrics.observe('rag_queue_wait_seconds', { queue }, waitedMs / 1000);
     }
@@ -186,6 +200,8 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       controller: undefined,
       timingsMs,
       claimedAt,
+      waitedMs,
+      span: null,
       startedAt: performance.now(),
       concluded: false,
       releaseSlot: undefined,
@@ -255,6 +271,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     const { job } = run;
     runs.add(run);
     watch ??= setInterval(lookAtClocks, watchMs);
+    run.span = beginRunSpan(options.tracing, { stage, ...run, begunAt: now() });
     options.startLease?.(job.id, job.replica?.url);
     if (job.track) {
       const at = new Date().toISOString();
@@ -300,6 +317,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
         return;
       }
       case 'reject':
+        run.span?.fail(outcome.code);
         measure(run, 'rejected');
         if (outcome.code === 'cancelled') end(run, 'cancelled', outcome.reason);
         else bury(run, outcome.code, outcome.reason);
@@ -319,6 +337,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
 
   function failed(run: Run, error: unknown): void {
     const { job } = run;
+    if (run.span !== null) run.span.fail(error instanceof StageFailure ? error.code : 'internal');
     measure(run, 'failed');
     const message = error instanceof Error ? error.message : String(error);
     if (error instanceof StageFailure && !error.mayRetry) {
@@ -634,6 +653,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
   function measure(run: Run, outcome: LabelsOf<'rag_stage_duration_seconds'>['outcome']): void {
     const serviceMs = performance.now() - run.startedAt;
     run.timingsMs[stage] = Math.round(serviceMs * 1000) / 1000;
+    if (run.span !== null) endSpan(run.span, outcome);
     if (outcome === 'forwarded' || outcome === 'completed') runTimes.note(serviceMs, now());
     metrics.observe(
       'rag_stage_duration_seconds',
@@ -743,8 +763,21 @@ class RunContext implements StageContext {
 
   /** Most runs log nothing, and a child logger is not free. */
   get log() {
-    this.#log ??= this.#options.log.child({ job_id: this.#run.job.id, stage: this.#stage });
+    this.#log ??= this.#options.log.child({
+      job_id: this.#run.job.id,
+      trace_id: traceIdOf(this.#run.job.traceparent),
+      stage: this.#stage,
+    });
     return this.#log;
+  }
+
+  get span() {
+    return this.#run.span;
+  }
+
+  get trace() {
+    const { span, job } = this.#run;
+    return span ?? job;
   }
 
   // Arrow functions: handlers pass them on without the object.
@@ -764,6 +797,13 @@ class RunContext implements StageContext {
   readonly timing = (name: string, ms: number): void => {
     this.#run.timingsMs[name] = ms;
   };
+}
+
+/** Only a run's own end: that it was given back, or another shall try, is no error. */
+function endSpan(span: TraceSpan, outcome: LabelsOf<'rag_stage_duration_seconds'>['outcome']): void {
+  span.set({ 'vortex.outcome': outcome });
+  if (outcome === 'expired') span.fail('deadline_exceeded');
+  span.end();
 }
 
 /** Deliveries so far: tries after failures of our own, and those that came back from the dead. */

@@ -24,7 +24,7 @@ const roomTable: Record<string, readonly string[] | typeof anyLib> = {
   testkit: anyLib,
   'mock-llm': ['config', 'observability'],
   // A witness from outside: it reads what comes over the wire by its own schemas, or both would err together.
-  loadtest: [],
+  loadtest: ['terminal'],
 };
 
 /** Rooms that must not know these packages: the words have no IO, and Redis is spoken in one place. */

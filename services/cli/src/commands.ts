@@ -5,6 +5,7 @@ import { collect, commandOf, decimal, instanceCommandOf, wholeNumber } from './c
 import { addDeadCommands } from './dead-commands.ts';
 import { addDocumentCommands } from './document-commands.ts';
 import { repositoryRoot } from './folders.ts';
+import { addObserveCommands } from './observe/observe-commands.ts';
 import { addReplicaCommands } from './replica-commands.ts';
 import { createTerminal } from './terminal.ts';
 
@@ -103,6 +104,7 @@ export function buildProgram(): Command {
   addDocumentCommands(program);
   addReplicaCommands(program);
   addDeadCommands(program);
+  addObserveCommands(program);
 
   instanceCommand('audit', 'compare stored rows and files with the registry; exits 1 when they differ')
     .option('--collection <name>', 'this one only (default: all)')
@@ -126,6 +128,7 @@ export function buildProgram(): Command {
           'floor',
           'ingest',
           'ingest-accept',
+          'observe',
           'overload',
           'search',
           'timings',
@@ -144,8 +147,8 @@ export function buildProgram(): Command {
     .allowUnknownOption()
     .helpOption(false)
     .action(async (words: string[]) => {
-      const { main } = await import('@vortex/loadtest');
-      process.exitCode = await main(words, 'vortex loadtest');
+      const { loadtest } = await import('./loadtest-command.ts');
+      process.exitCode = await loadtest(words);
     });
 
   command('chaos', 'faults on servers of its own: nothing lost, nothing stuck; exits 1 when one did not hold')

@@ -15,6 +15,7 @@ export type BenchKind =
   | 'floor'
   | 'ingest-accept'
   | 'ingest'
+  | 'observe'
   | 'overload'
   | 'search'
   | 'timings';
@@ -105,6 +106,10 @@ async function load(kind: BenchKind): Promise<(options: BenchOptions) => Promise
     case 'ingest': {
       const { runIngestBench } = await import('./bench/ingest.ts');
       return async (options) => ({ ...(await runIngestBench(options)) });
+    }
+    case 'observe': {
+      const { runObserveBench } = await import('./bench/observe.ts');
+      return async (options) => ({ ...(await runObserveBench(options)) });
     }
     case 'overload': {
       const { runOverloadBench } = await import('./bench/overload.ts');

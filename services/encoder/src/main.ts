@@ -3,7 +3,14 @@ import { createExplainStore, openCache } from '@vortex/cache';
 import { maskSecrets, readServiceConfig } from '@vortex/config';
 import { explainParts } from '@vortex/contracts';
 import { chooseThreads, createThreadEmbedder, ensureModel } from '@vortex/embedding';
-import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
+import {
+  createLogger,
+  createMetrics,
+  followLevelSignal,
+  openTracing,
+  type Readiness,
+  startProbes,
+} from '@vortex/observability';
 import { createReleaseStack, type RunningStages, runStages } from '@vortex/runtime';
 import { createEmbedStage } from './embed-stage.ts';
 import { createEmbeddingCache } from './embedding-cache.ts';
@@ -12,10 +19,13 @@ import { createEncodeStage } from './encode-stage.ts';
 const config = readServiceConfig('encoder', { env: process.env, confDir: 'conf' });
 const { name: workerName, drain_budget_ms: drainBudgetMs } = config.worker;
 const log = createLogger({ service: 'encoder', workerName, ...config.log });
+followLevelSignal(log);
 log.info({ config: maskSecrets(config) }, 'starting with this configuration');
-const metrics = createMetrics('encoder');
+const metrics = createMetrics('encoder', config.metrics);
 const parts = createReleaseStack(log);
 parts.releaseOnSignals();
+const tracing = await openTracing(config.tracing, { service: 'encoder', workerName: workerName, log });
+parts.push('tracing', () => tracing.close());
 
 let running: RunningStages | undefined;
 const readiness = (): Readiness => {
@@ -56,6 +66,7 @@ running = await runStages({
   redis: config.redis,
   log,
   metrics,
+  tracing,
   explain: explain.note,
   lanes: {
     // A thread holds three questions; some more are on their way from and to Redis.

@@ -23,6 +23,8 @@ const context = (signal = new AbortController().signal): StageContext => ({
   job: { ...header, v: 1, attempt: 1, redelivered: 0, track: false, timings_ms: {} },
   signal,
   log: silentLogger,
+  span: null,
+  trace: {},
   now: Date.now,
   emit: () => {},
   timing: () => {},

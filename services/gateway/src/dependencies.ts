@@ -2,7 +2,7 @@ import type { Cache, ExplainStore } from '@vortex/cache';
 import type { ServiceConfig } from '@vortex/config';
 import type { ChunkSettings, ContentStore } from '@vortex/documents';
 import type { CatalogueModel } from '@vortex/embedding';
-import type { Logger, Metrics } from '@vortex/observability';
+import type { Logger, Metrics, Tracing } from '@vortex/observability';
 import type { DeadLetters, QueueInspector, Submitter } from '@vortex/queue';
 import type { Registry, WebhookRules } from '@vortex/registry';
 import type { Door } from './admission/door.ts';
@@ -40,6 +40,8 @@ export interface GatewayDependencies {
   replicas: ReplicaSnapshot;
   door: Door;
   metrics: Metrics;
+  /** Off when absent. */
+  tracing?: Tracing;
   log: Logger;
   version: string;
   /** True from SIGTERM on: readiness is off, open requests finish. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { newId, type TimingsMs } from '@vortex/contracts';
+import type { TraceSpan } from '@vortex/observability';
 import type { Context } from 'hono';
 import { childTraceparent } from './trace-context.ts';
 
@@ -27,6 +28,8 @@ export class Exchange {
   readonly #context: GatewayContext;
   #traceparent: string | undefined;
   #gone: AbortController | undefined;
+  /** Of this request; null while nobody traces it. */
+  span: TraceSpan | null = null;
   /** Durations between the laps so far, in the order of their first lap. */
   readonly laps: TimingsMs = {};
   #lapAt = 0;
@@ -89,8 +92,21 @@ export class Exchange {
   }
 
   get traceparent(): string {
-    this.#traceparent ??= childTraceparent(this.#context.req.header('traceparent'));
+    this.#traceparent ??= this.span?.traceparent ?? childTraceparent(this.#context.req.header('traceparent'));
     return this.#traceparent;
+  }
+
+  /** The caller's, passed on; one that is longer than the envelope takes is dropped, as the specification allows. */
+  get tracestate(): string | undefined {
+    const { req } = this.#context;
+    if (req.header('traceparent')?.slice(3, 35) !== this.traceId) return undefined;
+    const state = req.header('tracestate');
+    return state !== undefined && state.length <= 512 ? state : undefined;
+  }
+
+  /** Undefined for a request that made no job and is not traced. */
+  get knownTraceId(): string | undefined {
+    return this.#traceparent?.slice(3, 35);
   }
 
   get traceId(): string {

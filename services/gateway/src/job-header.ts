@@ -3,12 +3,14 @@ import type { Exchange } from './exchange.ts';
 
 /** What every envelope of this gateway begins with, whatever stage it is for; the queue adds the rest. */
 export function jobHeaderOf(exchange: Exchange, id: string, deadlineAt: number): Partial<JobHeader> {
+  const { traceparent, tracestate } = exchange;
   return {
     id,
     v: envelopeVersion,
     tenant: defaultTenant,
     deadline_at: deadlineAt,
     attempt: 1,
-    traceparent: exchange.traceparent,
+    traceparent,
+    ...(tracestate !== undefined && { tracestate }),
   };
 }

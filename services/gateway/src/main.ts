@@ -1,5 +1,5 @@
 import { maskSecrets, readServiceConfig } from '@vortex/config';
-import { createLogger, gatheredOutput } from '@vortex/observability';
+import { createLogger, followLevelSignal, gatheredOutput } from '@vortex/observability';
 import { startGateway } from './start-gateway.ts';
 
 const config = readServiceConfig('gateway', { env: process.env, confDir: 'conf' });
@@ -9,6 +9,7 @@ const log = createLogger({
   ...config.log,
   destination: gatheredOutput(),
 });
+followLevelSignal(log);
 log.info({ config: maskSecrets(config) }, 'starting with this configuration');
 const gateway = await startGateway(config, log);
 

@@ -6,7 +6,7 @@ import type { ServiceConfig } from '@vortex/config';
 import { explainParts } from '@vortex/contracts';
 import { createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel } from '@vortex/embedding';
-import { countCare, createMetrics, type Logger } from '@vortex/observability';
+import { countCare, createMetrics, type Logger, noTracing, openTracing } from '@vortex/observability';
 import { createDeadLetters, createInspector, createRedisObserver, createSubmitter } from '@vortex/queue';
 import { openRegistry, readWebhookRules } from '@vortex/registry';
 import { createDoor } from './admission/door.ts';
@@ -35,8 +35,9 @@ const startPatienceMs = 2000;
 /** The gateway with all its real parts, listening. Redis may be away: it is then not ready, but alive. */
 export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger): Promise<RunningGateway> {
   const { http, data, worker, ingest, embedding } = config;
-  const metrics = createMetrics('gateway');
+  const metrics = createMetrics('gateway', config.metrics);
   const redis = { ...config.redis, observer: createRedisObserver(metrics) };
+  const tracing = await openTracing(config.tracing, { service: 'gateway', workerName: worker.name, log });
   // Random per start: an inbox shared with a predecessor that is still draining would lose answers to it.
   const name = `${worker.name}-${randomBytes(6).toString('hex')}`;
   const submitter = createSubmitter({ redis, name, log, caretaker: { onEvent: countCare(metrics) } });
@@ -81,6 +82,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     replicas,
     door: createDoor({ replicas }),
     metrics,
+    ...(tracing !== noTracing && { tracing }),
     log,
     version,
     isDraining: () => stopping !== undefined,
@@ -129,6 +131,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     cache.close();
     await registry.close();
     await probes?.close();
+    await tracing.close();
     log.info('stopped');
   }
   return {

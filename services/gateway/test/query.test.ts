@@ -70,6 +70,19 @@ describe('POST /query', () => {
     expect(carried).not.toBe(traceparent);
   });
 
+  it('passes the caller’s trace state on, with a trace that can be read', async () => {
+    const { post, queue } = await gatewayUnderTest();
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    await post('/query', { query: 'a' }, { traceparent, tracestate: 'vendor=1' });
+    await post('/query', { query: 'a' }, { traceparent: 'nonsense', tracestate: 'vendor=1' });
+    await post('/query', { query: 'a' }, { traceparent, tracestate: `v=${'x'.repeat(600)}` });
+    expect(queue.submitted.map((job) => envelopeOf(job).tracestate)).toEqual([
+      'vendor=1',
+      undefined,
+      undefined,
+    ]);
+  });
+
   it('makes a request id of its own when the one it gets is none', async () => {
     const { post } = await gatewayUnderTest();
     for (const asked of ['', 'x'.repeat(129), 'two words']) {

@@ -76,6 +76,7 @@ export async function buildVersion(
     const sent = await groups.send(
       {
         job: context.job,
+        trace: context.trace,
         collection: job.collection,
         documentId,
         version,

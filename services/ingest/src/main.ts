@@ -4,7 +4,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { maskSecrets, readServiceConfig } from '@vortex/config';
 import { createContentStore } from '@vortex/documents';
 import { catalogueModel, fingerprintOf } from '@vortex/embedding';
-import { countCare, createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
+import {
+  countCare,
+  createLogger,
+  createMetrics,
+  followLevelSignal,
+  openTracing,
+  type Readiness,
+  startProbes,
+} from '@vortex/observability';
 import { createInspector, createLiveView, createRedisObserver, createSubmitter } from '@vortex/queue';
 import { openRegistry } from '@vortex/registry';
 import { createReleaseStack } from '@vortex/runtime';
@@ -18,13 +26,16 @@ import { startWebhookDeliverer } from './webhooks/deliverer.ts';
 const config = readServiceConfig('ingest', { env: process.env, confDir: 'conf' });
 const { name: workerName, drain_budget_ms: drainBudgetMs } = config.worker;
 const log = createLogger({ service: 'ingest', workerName, ...config.log });
+followLevelSignal(log);
 log.info({ config: maskSecrets(config) }, 'starting with this configuration');
-const metrics = createMetrics('ingest');
+const metrics = createMetrics('ingest', config.metrics);
 const redis = { ...config.redis, observer: createRedisObserver(metrics) };
 const dataDir = resolve(config.data.dir);
 const model = catalogueModel(config.embedding.model);
 const parts = createReleaseStack(log);
 parts.releaseOnSignals();
+const tracing = await openTracing(config.tracing, { service: 'ingest', workerName: workerName, log });
+parts.push('tracing', () => tracing.close());
 
 const registry = await openRegistry({
   databaseUrl: config.registry.database_url,
@@ -79,7 +90,7 @@ for (let told = false; ; told = true) {
 }
 
 ingest = await startIngest({
-  ...{ registry, reader, readPieces, submitter, liveView, metrics, log },
+  ...{ registry, reader, readPieces, submitter, liveView, metrics, tracing, log },
   originals: createContentStore(join(dataDir, 'originals')),
   texts: createContentStore(join(dataDir, 'texts')),
   spoolDir: join(dataDir, 'spool'),

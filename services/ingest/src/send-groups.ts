@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { completionOf, type JobHeader, StageFailure, stages, storeResult } from '@vortex/contracts';
 import { identifyChunks, type Piece } from '@vortex/documents';
+import type { TraceCarrier } from '@vortex/observability';
 import { QueueUnavailable, type Submitter } from '@vortex/queue';
 import type { StoredGroup } from '@vortex/registry';
 import { createGroupCutter, type Group } from './cut-groups.ts';
@@ -23,6 +24,8 @@ export interface GroupSender {
 
 export interface SentVersion {
   job: JobHeader & { deadline_at: number };
+  /** The groups' traces link to it. */
+  trace: TraceCarrier;
   collection: string;
   documentId: string;
   version: number;
@@ -111,11 +114,12 @@ export function createGroupSender(options: {
   };
 
   async function submitGroup(sent: SentVersion, group: Group, signal: AbortSignal) {
-    const { job, collection, documentId, version, title } = sent;
+    const { job, trace, collection, documentId, version, title } = sent;
     const id = groupId(job, version, group.firstOrdinal);
     const envelope = {
       tenant: job.tenant,
-      ...(job.traceparent !== undefined && { traceparent: job.traceparent }),
+      ...(trace.traceparent !== undefined && { traceparent: trace.traceparent }),
+      ...(trace.tracestate !== undefined && { tracestate: trace.tracestate }),
       collection,
       document_id: documentId,
       version,

@@ -1,6 +1,6 @@
 import type { ServiceConfig } from '@vortex/config';
 import type { ContentStore } from '@vortex/documents';
-import type { Logger, Metrics } from '@vortex/observability';
+import type { Logger, Metrics, Tracing } from '@vortex/observability';
 import type { LiveView, Submitter } from '@vortex/queue';
 import type { Registry } from '@vortex/registry';
 import { type RunStagesOptions, runStages } from '@vortex/runtime';
@@ -43,6 +43,7 @@ export interface IngestParts {
     'workerName' | 'redis' | 'drainBudgetMs' | 'leaseMs' | 'beatMs' | 'caretakerMs'
   >;
   metrics: Metrics;
+  tracing?: Tracing;
   log: Logger;
   /** Full groups of all documents under way at a time; tests make it scarce. */
   places?: number;
@@ -90,6 +91,7 @@ export async function startIngest(parts: IngestParts): Promise<RunningIngest> {
     ...parts.runtime,
     service: 'ingest',
     metrics,
+    ...(parts.tracing && { tracing: parts.tracing }),
     log,
     lanes: {
       ingest: {

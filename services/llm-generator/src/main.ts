@@ -1,7 +1,14 @@
 import { announceSettings, createExplainStore, openCache, settingsFingerprint } from '@vortex/cache';
 import { maskSecrets, readServiceConfig } from '@vortex/config';
 import { explainParts } from '@vortex/contracts';
-import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
+import {
+  createLogger,
+  createMetrics,
+  followLevelSignal,
+  openTracing,
+  type Readiness,
+  startProbes,
+} from '@vortex/observability';
 import { createReleaseStack, createReplicaHealth, type RunningStages, runStages } from '@vortex/runtime';
 import { createModelClient, slotsOf } from './backend.ts';
 import { createGenerateStage } from './stage.ts';
@@ -9,10 +16,13 @@ import { createGenerateStage } from './stage.ts';
 const config = readServiceConfig('llm-generator', { env: process.env, confDir: 'conf' });
 const { name: workerName, drain_budget_ms: drainBudgetMs } = config.worker;
 const log = createLogger({ service: 'llm-generator', workerName, ...config.log });
+followLevelSignal(log);
 log.info({ config: maskSecrets(config) }, 'starting with this configuration');
-const metrics = createMetrics('llm-generator');
+const metrics = createMetrics('llm-generator', config.metrics);
 const parts = createReleaseStack(log);
 parts.releaseOnSignals();
+const tracing = await openTracing(config.tracing, { service: 'llm-generator', workerName: workerName, log });
+parts.push('tracing', () => tracing.close());
 const model = createModelClient(config.llm);
 parts.push('model client', () => model.close());
 const slots = slotsOf(config.llm);
@@ -41,6 +51,7 @@ running = await runStages({
   redis: config.redis,
   log,
   metrics,
+  tracing,
   explain: explain.note,
   lanes: {
     generate: {

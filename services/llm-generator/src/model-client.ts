@@ -1,4 +1,5 @@
 import type { ChatMessage } from '@vortex/contracts';
+import type { TraceCarrier } from '@vortex/observability';
 
 /** Port to a language model; an adapter is a protocol spoken over HTTP. */
 export interface ModelClient {
@@ -19,6 +20,8 @@ export interface ModelRequest {
   temperature: number;
   /** Aborting it aborts the HTTP request at once. */
   signal: AbortSignal;
+  /** W3C trace context of the call, for a model server that continues it. */
+  trace?: TraceCarrier | undefined;
   /** For the whole answer, not for silence between two tokens: a cold model may think for minutes. */
   timeoutMs: number;
 }

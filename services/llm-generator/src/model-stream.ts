@@ -1,3 +1,4 @@
+import type { TraceCarrier } from '@vortex/observability';
 import { Agent, type Dispatcher, request } from 'undici';
 import { ModelFailure } from './model-client.ts';
 
@@ -13,6 +14,8 @@ export interface StreamedReply {
   dispatcher: Dispatcher;
   url: string;
   headers: Record<string, string>;
+  /** Sent along, for a model server that continues the trace. */
+  trace?: TraceCarrier | undefined;
   body: string;
   signal: AbortSignal;
   timeoutMs: number;
@@ -66,7 +69,8 @@ export async function streamReply(reply: StreamedReply): Promise<void> {
 }
 
 async function exchange(reply: StreamedReply, signal: AbortSignal): Promise<void> {
-  const { dispatcher, url, headers, body, server } = reply;
+  const { dispatcher, url, body, server } = reply;
+  const headers = { ...reply.headers, ...traceHeaders(reply.trace) };
   let response: Dispatcher.ResponseData;
   try {
     response = await request(url, { method: 'POST', dispatcher, headers, body, signal });
@@ -139,6 +143,13 @@ async function readErrorBody(body: Dispatcher.ResponseData['body']): Promise<str
     // The status says enough; its explanation was cut off.
   }
   return text;
+}
+
+function traceHeaders({ traceparent, tracestate }: TraceCarrier = {}): Record<string, string> {
+  return {
+    ...(traceparent !== undefined && { traceparent }),
+    ...(tracestate !== undefined && { tracestate }),
+  };
 }
 
 function retryAfterMs(headers: Dispatcher.ResponseData['headers']): number | null {

@@ -35,6 +35,7 @@ export function createOllamaClient(options: { url: string; model: string; slots:
         dispatcher,
         url,
         headers: { 'content-type': 'application/json', accept: 'application/x-ndjson' },
+        trace: request.trace,
         body: JSON.stringify({
           model,
           messages: request.messages,

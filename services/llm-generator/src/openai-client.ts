@@ -53,6 +53,7 @@ export function createOpenaiClient(options: OpenaiOptions): ModelClient {
       dispatcher,
       url,
       headers,
+      trace: request.trace,
       body: JSON.stringify(bodyOf(request, model, dialect)),
       signal: request.signal,
       timeoutMs: request.timeoutMs,

@@ -8,7 +8,7 @@ import {
   StageFailure,
   stages,
 } from '@vortex/contracts';
-import { type Logger, type Metrics, traceIdOf } from '@vortex/observability';
+import { type Logger, type Metrics, type TraceSpan, traceIdOf } from '@vortex/observability';
 import type { ReplicaHealth } from '@vortex/runtime';
 import { createAbsence } from './absent-server.ts';
 import { CitationFilter } from './citations.ts';
@@ -52,6 +52,8 @@ export interface GenerateContext {
   signal: AbortSignal;
   log: Pick<Logger, 'warn'>;
   now(): number;
+  /** Of this run; null while nobody traces it. */
+  span?: TraceSpan | null;
   emit(frame: AnswerFrameBody): void;
   timing(name: string, ms: number): void;
   explain(tell: () => object): void;
@@ -99,8 +101,10 @@ export function createGenerateStage(deps: GenerateDeps) {
       if (input.stream) deltas.add(checked.text, checked.citations);
     };
     let end: ModelEnd;
+    const call = beginCall(context.span ?? null, deps, maxTokens);
     try {
       const request = {
+        ...(call !== null && { trace: call }),
         messages: input.messages,
         maxTokens,
         temperature: deps.temperature,
@@ -129,6 +133,8 @@ export function createGenerateStage(deps: GenerateDeps) {
       deltas.flush();
     } catch (error) {
       deltas.discard();
+      call?.fail(error instanceof ModelFailure ? error.kind : 'internal');
+      call?.end();
       if (!(error instanceof ModelFailure)) throw error;
       metrics.add('rag_llm_requests_total', { provider: model.provider, outcome: error.kind });
       const hasOthers = deps.health?.hasOthers() === true;
@@ -144,6 +150,7 @@ export function createGenerateStage(deps: GenerateDeps) {
     }
     absence.over();
 
+    if (call !== null) endCall(call, end, firstTokenMs);
     const tokens = end.completionTokens ?? pieces;
     measurePace(
       metrics,
@@ -195,6 +202,40 @@ export function createGenerateStage(deps: GenerateDeps) {
       },
     };
   };
+}
+
+/** The call itself, in OpenTelemetry's words for generative systems; of the texts nothing. */
+function beginCall(
+  run: TraceSpan | null,
+  { model, temperature }: GenerateDeps,
+  maxTokens: number,
+): TraceSpan | null {
+  if (run === null) return null;
+  return run.child(`chat ${model.model}`, {
+    kind: 'client',
+    attributes: {
+      'gen_ai.operation.name': 'chat',
+      'gen_ai.provider.name': model.provider,
+      'gen_ai.request.model': model.model,
+      'gen_ai.request.max_tokens': maxTokens,
+      'gen_ai.request.temperature': temperature,
+      'gen_ai.request.stream': true,
+    },
+  });
+}
+
+function endCall(
+  call: TraceSpan,
+  { finish, promptTokens, completionTokens }: ModelEnd,
+  firstTokenMs: number | undefined,
+): void {
+  call.set({
+    'gen_ai.response.finish_reasons': [finish],
+    'gen_ai.usage.input_tokens': promptTokens ?? undefined,
+    'gen_ai.usage.output_tokens': completionTokens ?? undefined,
+    'gen_ai.response.time_to_first_chunk': firstTokenMs === undefined ? undefined : firstTokenMs / 1000,
+  });
+  call.end();
 }
 
 /** @throws what the runtime shall retry, and the cancellation's own reason. */

@@ -1,10 +1,17 @@
 import { maskSecrets, readServiceConfig } from '@vortex/config';
-import { createLogger, createMetrics, probeRoutes, startProbes } from '@vortex/observability';
+import {
+  createLogger,
+  createMetrics,
+  followLevelSignal,
+  probeRoutes,
+  startProbes,
+} from '@vortex/observability';
 import { createMockLlm } from './app.ts';
 import { type Listener, listen } from './listeners.ts';
 
 const config = readServiceConfig('mock-llm', { env: process.env, confDir: 'conf' });
 const log = createLogger({ service: 'mock-llm', workerName: config.worker.name, ...config.log });
+followLevelSignal(log);
 log.info({ config: maskSecrets(config) }, 'starting with this configuration');
 const metrics = createMetrics('mock-llm');
 

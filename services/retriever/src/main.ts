@@ -3,7 +3,14 @@ import { announceSettings, createExplainStore, openCache, settingsFingerprint } 
 import { maskSecrets, readServiceConfig } from '@vortex/config';
 import { explainParts } from '@vortex/contracts';
 import { createContentStore } from '@vortex/documents';
-import { createLogger, createMetrics, type Readiness, startProbes } from '@vortex/observability';
+import {
+  createLogger,
+  createMetrics,
+  followLevelSignal,
+  openTracing,
+  type Readiness,
+  startProbes,
+} from '@vortex/observability';
 import { openRegistry } from '@vortex/registry';
 import { createReleaseStack, type RunningStages, runStages } from '@vortex/runtime';
 import { openVectorStore } from '@vortex/vector-store';
@@ -20,11 +27,18 @@ import { createWriteGate } from './write-gate.ts';
 
 const config = readServiceConfig('retriever', { env: process.env, confDir: 'conf' });
 const log = createLogger({ service: 'retriever', workerName: config.worker.name, ...config.log });
+followLevelSignal(log);
 log.info({ config: maskSecrets(config) }, 'starting with this configuration');
-const metrics = createMetrics('retriever');
+const metrics = createMetrics('retriever', config.metrics);
 const dataDir = resolve(config.data.dir);
 const parts = createReleaseStack(log);
 parts.releaseOnSignals();
+const tracing = await openTracing(config.tracing, {
+  service: 'retriever',
+  workerName: config.worker.name,
+  log,
+});
+parts.push('tracing', () => tracing.close());
 
 let running: RunningStages | undefined;
 const readiness = (): Readiness =>
@@ -78,6 +92,7 @@ running = await runStages({
   redis: config.redis,
   log,
   metrics,
+  tracing,
   explain: explain.note,
   lanes: {
     retrieve: {

@@ -53,6 +53,8 @@ async function audit(
     job: { ...envelope, deadline_at: Number.MAX_SAFE_INTEGER },
     signal: new AbortController().signal,
     log: silentLogger,
+    span: null,
+    trace: {},
     now: Date.now,
     emit: () => undefined,
     timing: () => undefined,

@@ -198,6 +198,8 @@ function contextOf(
     },
     signal: new AbortController().signal,
     log: silentLogger,
+    span: null,
+    trace: {},
     now: () => 0,
     emit: () => {},
     timing: () => {},

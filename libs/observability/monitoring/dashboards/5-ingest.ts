@@ -44,7 +44,7 @@ export const ingest = dashboard({
           title: 'Failed, last hour',
           description: 'Share of documents that failed on our side; rejected ones are the file’s fault.',
           unit: 'percentunit',
-          expr: 'sum(rate(rag_ingest_documents_total{$own, outcome=~"failed"}[1h])) / sum(rate(rag_ingest_documents_total{$own}[1h]))',
+          expr: '(sum(rate(rag_ingest_documents_total{$own, outcome="failed"}[1h])) or vector(0)) / sum(rate(rag_ingest_documents_total{$own}[1h]))',
           bounds: { doubtful: 0.02, bad: 0.1 },
           decimals: 1,
         }),

@@ -18,7 +18,13 @@ export interface PrivateStack {
 export interface StackStatus {
   gateway_url: string;
   supervisor: { pid: number } | null;
-  services: { name: string; worker_name: string | null; pid: number | null; rss_bytes: number | null }[];
+  services: {
+    name: string;
+    worker_name: string | null;
+    pid: number | null;
+    url: string | null;
+    rss_bytes: number | null;
+  }[];
 }
 
 const launcher = join(import.meta.dirname, '../../../../vortex');

@@ -1,15 +1,20 @@
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { repositoryRoot } from '../folders.ts';
+import { faults } from './faults.ts';
 import { findPrograms } from './find-programs.ts';
 
+interface RuleFile {
+  groups: { rules: Rule[] }[];
+}
 interface Rule {
   alert?: string;
   record?: string;
+  expr: string;
   labels?: Record<string, string>;
   annotations?: Record<string, string>;
 }
@@ -21,7 +26,7 @@ const testFiles = yamlFiles(join(folder, 'tests'));
 const read = (place: string, file: string): unknown => parse(readFileSync(join(place, file), 'utf8'));
 
 const alerts = ruleFiles
-  .flatMap((file) => (read(folder, file) as { groups: { rules: Rule[] }[] }).groups)
+  .flatMap((file) => (read(folder, file) as RuleFile).groups)
   .flatMap(({ rules }) => rules)
   .filter((rule): rule is Rule & { alert: string } => rule.alert !== undefined);
 const cases = testFiles
@@ -56,11 +61,54 @@ describe.each(alerts.map((rule) => ({ ...rule, name: rule.alert })))(
   },
 );
 
+describe('the memory that processes may use', () => {
+  const compose = join(repositoryRoot, 'docker-compose.yml');
+
+  it.skipIf(!existsSync(compose))('is what docker-compose.yml gives them', () => {
+    const { services } = parse(readFileSync(compose, 'utf8'), { merge: true }) as {
+      services: Record<string, { mem_limit?: string }>;
+    };
+    const limits = ruleFiles
+      .flatMap((file) => (read(folder, file) as RuleFile).groups)
+      .flatMap(({ rules }) => rules)
+      .filter(({ record }) => record === 'vortex:memory_limit_bytes');
+    expect(limits.length).toBeGreaterThan(0);
+    for (const { expr, labels } of limits) {
+      const job = labels?.job ?? '';
+      const service = job === 'llm-generator' ? 'llm_generator_1' : job;
+      const megabytes = Number(/^vector\((\d+) \* 1024 \* 1024\)$/.exec(expr)?.[1]);
+      expect([job, `${megabytes}m`]).toEqual([job, inMegabytes(services[service]?.mem_limit ?? '')]);
+    }
+  });
+});
+
+function inMegabytes(limit: string): string {
+  return limit.endsWith('g') ? `${Number.parseFloat(limit) * 1024}m` : limit;
+}
+
 describe('the rules', () => {
   it('have names of their own, and no runbook section is about nothing', () => {
     const names = alerts.map(({ alert }) => alert.toLowerCase());
     expect(new Set(names).size).toBe(names.length);
     expect([...anchors].sort()).toEqual([...names].sort());
+  });
+});
+
+describe('the drill', () => {
+  it('wants what the runbook says of each fault', () => {
+    // | `fault` | what happens | **PassedOn**, HeldBack |
+    const rows = [...runbook.matchAll(/^\| `([a-z-]+)` +\|[^|]+\|([^|]*)\|$/gm)];
+    const said = rows.map(([, name, raised = '']) => ({
+      name,
+      alerts: [...raised.matchAll(/\w+/g)].map(String).sort(),
+      passedOn: [...raised.matchAll(/\*\*(\w+)\*\*/g)].map(([, alert]) => alert).sort(),
+    }));
+    const wanted = faults.map(({ name, alerts: raised, passedOn }) => ({
+      name,
+      alerts: [...raised].sort(),
+      passedOn: [...passedOn].sort(),
+    }));
+    expect(said).toEqual(wanted);
   });
 });
 

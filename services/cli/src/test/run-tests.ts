@@ -9,8 +9,8 @@ import { CommandProblem } from '../problem.ts';
 import { ensureRedis } from '../redis/install-redis.ts';
 import type { Terminal } from '../terminal.ts';
 import { ensurePostgres } from './ensure-postgres.ts';
-import { ensurePrometheus } from './ensure-prometheus.ts';
 import { ensurePrograms } from './ensure-programs.ts';
+import { ensurePrometheus } from './ensure-prometheus.ts';
 import { closingLine, emptyTally, parseTally, sumTallies, type Tally } from './tally.ts';
 
 /** In this order: what is quick and finds most comes first. */

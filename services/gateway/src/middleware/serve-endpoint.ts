@@ -1,5 +1,5 @@
 import type { Problem } from '@vortex/contracts';
-import type { LabelsOf, Logger, Metrics } from '@vortex/observability';
+import type { LabelsOf, Logger, Metrics, TraceSpan, Tracing } from '@vortex/observability';
 import type { Endpoint } from '../endpoint.ts';
 import { Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
 import { openAiError } from '../openai-error.ts';
@@ -9,6 +9,7 @@ import { drainUnread } from './drain-unread.ts';
 export interface ExchangeObservers {
   log: Logger;
   metrics: Metrics;
+  tracing?: Tracing;
 }
 
 /**
@@ -24,7 +25,13 @@ export function serveEndpoint(
   const requestLog = observers.log.child({}, { redact: [] });
   return async (context) => {
     const exchange = new Exchange(context, endpoint.path);
-    const end = (status: number) => reportEnd(exchange, status, level, requestLog, observers.metrics);
+    if (observers.tracing !== undefined && endpoint.quiet !== true)
+      exchange.span = beginRequestSpan(observers.tracing, context, exchange);
+    const end = (status: number) => {
+      // A child keeps the level it was made with; the parent's may have been changed since (log-level.ts).
+      if (requestLog.level !== observers.log.level) requestLog.level = observers.log.level;
+      reportEnd(exchange, status, level, requestLog, observers.metrics);
+    };
     exchange.onEnd = end;
     let response: Response;
     try {
@@ -39,6 +46,35 @@ export function serveEndpoint(
   };
 }
 
+function beginRequestSpan(
+  tracing: Tracing,
+  context: GatewayContext,
+  { method, route, receivedAt, requestId }: Exchange,
+): TraceSpan | null {
+  return tracing.begin(`${method} ${route}`, {
+    kind: 'server',
+    parent: {
+      traceparent: context.req.header('traceparent'),
+      tracestate: context.req.header('tracestate'),
+    },
+    startMs: receivedAt,
+    attributes: {
+      'http.request.method': method,
+      'http.route': route,
+      'vortex.request.id': requestId,
+    },
+  });
+}
+
+function endRequestSpan(span: TraceSpan, jobId: string | undefined, status: number): void {
+  span.set({
+    'http.response.status_code': status,
+    ...(jobId !== undefined && { 'vortex.job.id': jobId }),
+  });
+  if (status >= 500) span.fail(String(status));
+  span.end();
+}
+
 function reportEnd(
   exchange: Exchange,
   status: number,
@@ -47,7 +83,8 @@ function reportEnd(
   metrics: Metrics,
 ): void {
   const elapsedMs = exchange.elapsedMs();
-  const { method, route } = exchange;
+  const { method, route, span } = exchange;
+  if (span !== null) endRequestSpan(span, exchange.jobId, status);
   metrics.observe(
     'api_gateway_http_request_duration_seconds',
     {
@@ -61,6 +98,7 @@ function reportEnd(
     {
       request_id: exchange.requestId,
       job_id: exchange.jobId,
+      trace_id: exchange.knownTraceId,
       method,
       route,
       status,
