@@ -75,6 +75,10 @@ describe('the highest rate that holds', () => {
     expect(searchResultOf(none, 'p99<3s').sentence).toContain('does not even hold');
     const all = await search(1e9).found;
     expect(all).toMatchObject({ foundRate: 2_000, failedRate: null, confirmed: true });
+    expect(searchResultOf(all, 'p99<3s').sentence).toContain('or more (the highest rate tried)');
+    // Interrupted in the middle of the doubling: nothing failed yet, and nothing is said of what lies above.
+    const cut = searchResultOf({ ...all, foundRate: 40, confirmed: false, confirmStep: null }, 'p99<3s');
+    expect(cut.sentence).toMatch(/^This stack holds 40\.0 queries\/s at P99 ≤ 3 s \(not confirmed\)/);
   });
 
   test('is said in a sentence, with the rate of the best trade', async () => {

@@ -172,7 +172,7 @@ function sentence(
     .join(', ');
   if (foundRate === null)
     return `This stack does not even hold ${failedRate?.toFixed(2)} queries/s at ${objective}.`;
-  const bound = failedRate === null ? ' or more (the highest rate tried)' : '';
+  const bound = failedRate === null && confirmed ? ' or more (the highest rate tried)' : '';
   const doubt = confirmed ? '' : ' (not confirmed)';
   const kneeText = knee === null ? '' : ` Best rate for its latency: ${knee.toFixed(1)}/s.`;
   return `This stack holds ${foundRate.toFixed(1)} queries/s${bound} at ${objective}${doubt}.${kneeText}`;
