@@ -10,6 +10,7 @@ import {
   readFormats,
 } from './document-media-types.ts';
 import { looksLikeMarkdown } from './media-type.ts';
+import { decodeBytes } from './other-decoders.ts';
 import { detectEncoding } from './text-encoding.ts';
 import {
   type ByteSource,
@@ -160,7 +161,7 @@ async function compoundType(
 }
 
 function textType(head: Buffer, encoding: string, filename: string | null): DocumentMediaType {
-  const text = new TextDecoder(encoding).decode(head, { stream: true });
+  const text = decodeBytes(encoding, head);
   const ending = endingOf(filename);
   if (
     ending === 'svg' ||

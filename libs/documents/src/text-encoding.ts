@@ -1,4 +1,6 @@
 import { analyse } from 'chardet';
+import { olderWestern } from './older-western.ts';
+import { decodeBytes, isUtf32 } from './other-decoders.ts';
 
 /**
  * Tells text from binary, and in which encoding it is. In this order, because each step is surer than the next:
@@ -6,9 +8,18 @@ import { analyse } from 'chardet';
  * escape sequences of ISO-2022; UTF-16 without a mark; then statistics (chardet) over single-byte and double-byte
  * encodings, of which only a candidate counts that decodes without an error and gives hardly any control characters.
  *
- * Returns a label of the Encoding Standard (`TextDecoder` takes it), or null for bytes that are no text.
+ * Western text is then looked at once more: Mac Roman and CP437 have letters where windows-1252 has signs.
+ *
+ * Returns what `decodeBytes` takes (a label of the Encoding Standard, or one of four more), or null for no text.
  */
 export function detectEncoding(sample: Uint8Array): string | null {
+  const label = likelyEncoding(sample);
+  const isLatin = label === 'windows-1252' || (label !== null && otherLatin.has(label));
+  const isOpen = isLatin || (label === null && controlShare(sample) === 0);
+  return isOpen ? (olderWestern(wordsBeyondAscii(sample), label) ?? label) : label;
+}
+
+function likelyEncoding(sample: Uint8Array): string | null {
   const marked = markedEncoding(sample);
   if (marked !== null) return marked;
   const zeros = zeroShare(sample);
@@ -79,15 +90,16 @@ function zeroShare(sample: Uint8Array): number {
 }
 
 function markedEncoding(sample: Uint8Array): string | null {
-  const [first, second, third, fourth] = sample;
+  const [first, second, third] = sample;
+  const utf32 = isUtf32(sample);
+  if (utf32 !== null) return looksLikeText(sample.subarray(0, sample.length & ~3), utf32) ? utf32 : null;
   if (first === 0xef && second === 0xbb && third === 0xbf) {
     return controlShare(sample) <= maxControlShare ? 'utf-8' : null;
   }
   // Nothing but the mark is a text too, an empty one.
   if (sample.length === 2 && first === 0xff && second === 0xfe) return 'utf-16le';
   if (sample.length === 2 && first === 0xfe && second === 0xff) return 'utf-16be';
-  const utf32 = first === 0xff && second === 0xfe && third === 0 && fourth === 0;
-  if (first === 0xff && second === 0xfe && !utf32 && looksLikeText(sample, 'utf-16le')) return 'utf-16le';
+  if (first === 0xff && second === 0xfe && looksLikeText(sample, 'utf-16le')) return 'utf-16le';
   if (first === 0xfe && second === 0xff && looksLikeText(sample, 'utf-16be')) return 'utf-16be';
   return null;
 }
@@ -135,7 +147,7 @@ const oddCharacters = /[\p{Cn}\p{Co}\p{Cs}\ufffd]|(?![\t\n\v\f\r\b\x1b])\p{Cc}/g
 
 function looksLikeText(sample: Uint8Array, label: string): boolean {
   const even = label.startsWith('utf-16') ? sample.subarray(0, sample.length & ~1) : sample;
-  const text = new TextDecoder(label).decode(even, { stream: true });
+  const text = decodeBytes(label, even);
   const odd = text.match(oddCharacters)?.length ?? 0;
   return text.length > 0 && odd / text.length <= maxControlShare;
 }

@@ -52,6 +52,24 @@ describe('files that other programs made', () => {
     expect(pages).toEqual([{ start: 0 }]);
   });
 
+  it.each(['openpyxl-hidden.xlsx', 'libreoffice-hidden.ods'])('%s: sheets that are shown', async (name) => {
+    const { text, pages } = await readFileAs(await fixture(name), name);
+    expect(text).toMatch(/^# Prices\n[^#]*\n# Notes\n[^#]*fog \|$/);
+    expect(pages).toHaveLength(2);
+  });
+
+  it.each(['libreoffice-notes.odt', 'libreoffice-notes.docx', 'libreoffice-notes.rtf'])(
+    '%s: notes are kept; comments, hidden text and page headers are not',
+    async (name) => {
+      const { text } = await readFileAs(await fixture(name), name);
+      expect(text).toMatch(/^# Pond rules for newts\n\nThe newt sleeps under the stone\.(?: \(The|\[1\] It)/);
+      expect(text).toContain('The crested newt is protected since 1979.');
+      expect(text).toContain('\n\nMind this line of reeds.\n\nFeed at dawn. Clean at dusk.\n\n');
+      expect(text).toContain('An endnote on Öland.');
+      expect(text).not.toMatch(/frogs|bob|heron|circular/);
+    },
+  );
+
   it.each([
     ['scan.pdf', /^no_text_layer: .*OCR/],
     ['locked.pdf', /^encrypted_pdf: .*password/],
@@ -125,6 +143,8 @@ describe('tables', () => {
   });
 });
 
+const dosByte = (letter: string) => 0x80 + 'ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑ'.indexOf(letter);
+
 describe('text', () => {
   const japanese = '灯台守は夕暮れにランプの芯を整えます。霧笛は九十秒ごとに鳴ります。'.repeat(3);
   it.each([
@@ -144,6 +164,36 @@ describe('text', () => {
     const plain = `${'ASCII first. '.repeat(label.startsWith('utf') ? 0 : 6000)}${text}`;
     const read = await readFileAs(encodeText(label, plain), 'a.txt');
     expect(read.text === plain.replace('\ufeff', ''), read.text.slice(-80)).toBe(true);
+  });
+
+  it.each([
+    ['Bäcker Höhn', ['macintosh', 'cp437', 'windows-1252']],
+    ['Der Wärter prüft das Öl, heißt es, täglich für Jürgen Müller.', ['macintosh', 'windows-1252']],
+    ['Les élèves ont préféré le garçon, même en été.', ['macintosh', 'cp437', 'windows-1252']],
+    ['Smörgåsbord på ön, går i dag över älven.', ['macintosh', 'cp437', 'windows-1252']],
+    ['Não há informação, a ação é aqui em São Paulo.', ['macintosh', 'windows-1252']],
+    ['Acme™s and Foo™s', ['windows-1252']],
+    ['Šárka a Žižka', ['windows-1250']],
+  ])('of Mac Roman or DOS comes out as it was, and windows-1252 stays: %s', async (text, labels) => {
+    for (const label of labels) {
+      const bytes =
+        label === 'cp437'
+          ? Buffer.from([...text].map((letter) => (letter < '\x80' ? letter.charCodeAt(0) : dosByte(letter))))
+          : encodeText(label, text);
+      expect((await readFileAs(bytes, 'a.txt')).text, label).toBe(text);
+    }
+  });
+
+  it.each([
+    ['utf-32le', 0],
+    ['utf-32be', 3],
+  ])('in %s with its mark comes out as it was', async (_, turn) => {
+    const points = [...'\ufeffÖl, 日本語 und 👩‍🚀'];
+    const bytes = Buffer.alloc(points.length * 4);
+    for (const [at, point] of points.entries())
+      for (let place = 0; place < 4; place += 1)
+        bytes[at * 4 + (turn === 0 ? place : turn - place)] = (point.codePointAt(0) ?? 0) >> (8 * place);
+    expect((await readFileAs(bytes, 'a.txt')).text).toBe('Öl, 日本語 und 👩‍🚀');
   });
 
   it.each([[[0xff, 0xfe]], [[0xfe, 0xff]], [[0xef, 0xbb, 0xbf]]])(

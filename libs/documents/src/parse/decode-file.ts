@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
+import { decodeBytes, isUtf32 } from '../other-decoders.ts';
 import { detectEncoding } from '../text-encoding.ts';
 import { assertWithin, corrupt, type ParseRequest } from './parsed-text.ts';
 
@@ -47,13 +48,15 @@ export function decode(bytes: Buffer, declared?: (head: string) => string | null
   if (bytes.length === 0) return '';
   const head = bytes.subarray(0, sampleBytes);
   const marked = detectEncoding(head);
+  const utf32 = isUtf32(bytes);
+  if (utf32 !== null && marked === utf32) return decodeBytes(utf32, bytes, true);
   if (marked?.startsWith('utf-16') === true) return new TextDecoder(marked).decode(bytes).toWellFormed();
   if (isUtf8(bytes) && marked !== 'iso-2022-jp') return withoutMark(bytes.toString('utf8'));
   const named = declared?.(head.toString('latin1')) ?? null;
   const label = (named === null ? null : labelOf(named)) ?? (isNearlyUtf8(bytes) ? 'utf-8' : null);
   const encoding = label ?? detectEncoding(sampleOf(bytes));
   if (encoding === null) throw corrupt('The file is no text in any known encoding');
-  return new TextDecoder(encoding).decode(bytes).toWellFormed();
+  return decodeBytes(encoding, bytes, true).toWellFormed();
 }
 
 function withoutMark(text: string): string {

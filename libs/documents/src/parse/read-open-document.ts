@@ -5,7 +5,10 @@ import { assertWithin, type ParsedText, type ParseLimits, type ParseRequest } fr
 import { withoutEmptyColumns } from './read-xlsx.ts';
 import { readXmlEvents, textsOf } from './xml-events.ts';
 
-/** ODT: headings, paragraphs, lists, tables, notes; no pages, because only a layout has any. */
+/**
+ * ODT: headings, paragraphs, lists, tables, notes (in brackets at their mark); no pages, because only a layout has
+ * any. Comments, tracked changes and what a style hides are left out.
+ */
 export async function readOdt(request: ParseRequest): Promise<ParsedText> {
   return withOpenDocument(request, (content, title) => {
     const { pages, heading } = readContent(content, request.limits);
@@ -65,6 +68,15 @@ interface Table {
   isSheet: boolean;
 }
 
+/** Comments of readers, and a note's number, which says nothing where its text stands. */
+const leftOut = new Set([
+  'text:tracked-changes',
+  'office:forms',
+  'table:covered-table-cell',
+  'office:annotation',
+  'text:note-citation',
+]);
+
 /** `pages[0]` is what stands outside of slides and sheets. */
 function readContent(xml: string, limits: ParseLimits): { pages: string[][]; heading: string | null } {
   const pages: string[][] = [[]];
@@ -78,6 +90,9 @@ function readContent(xml: string, limits: ParseLimits): { pages: string[][]; hea
   let skipped = 0;
   let inSpreadsheet = false;
   let isTitle = false;
+  let style = '';
+  /** Styles of text that is not shown and of sheets that are not. */
+  const hidingStyles = new Set<string>();
 
   const push = (block: string) => {
     if (block.trim() !== '') sinks.at(-1)?.push(block);
@@ -113,15 +128,16 @@ function readContent(xml: string, limits: ParseLimits): { pages: string[][]; hea
 
   readXmlEvents(xml, {
     open(name, attributes) {
-      if (
-        skipped > 0 ||
-        name === 'text:tracked-changes' ||
-        name === 'office:forms' ||
-        name === 'table:covered-table-cell'
-      ) {
+      const isHidden =
+        (name === 'text:span' && hidingStyles.has(attributes['text:style-name'] ?? '')) ||
+        (name === 'table:table' && hidingStyles.has(attributes['table:style-name'] ?? ''));
+      if (skipped > 0 || leftOut.has(name) || isHidden) {
         skipped += 1;
         return;
       }
+      if (name === 'style:style') style = attributes['style:name'] ?? '';
+      if (attributes['text:display'] === 'none' || attributes['table:display'] === 'false')
+        hidingStyles.add(style);
       const repeats = (attribute: string) =>
         Math.max(1, Number.parseInt(attributes[attribute] ?? '1', 10) || 1);
       if (name === 'text:h' || name === 'text:p') {
@@ -131,7 +147,7 @@ function readContent(xml: string, limits: ParseLimits): { pages: string[][]; hea
       else if (name === 'text:tab') append('\t');
       else if (name === 'text:line-break') append('\n');
       else if (name === 'text:list') lists.push({ items: 0 });
-      else if (name === 'text:note-body' || name === 'office:annotation') {
+      else if (name === 'text:note-body') {
         append(' (');
         sinks.push([]);
       } else if (name === 'office:spreadsheet') inSpreadsheet = true;
@@ -172,8 +188,7 @@ function readContent(xml: string, limits: ParseLimits): { pages: string[][]; hea
       }
       if (name === 'text:h' || name === 'text:p') endParagraph();
       else if (name === 'text:list') lists.pop();
-      else if (name === 'text:note-body' || name === 'office:annotation')
-        append(`${sinks.pop()?.map(inLine).join(' ') ?? ''})`);
+      else if (name === 'text:note-body') append(`${sinks.pop()?.map(inLine).join(' ') ?? ''})`);
       else if (name === 'draw:frame') isTitle = false;
       else if (name === 'table:table-cell') {
         const text = sinks.pop()?.map(inLine).join(' ') ?? '';

@@ -11,7 +11,7 @@ const maxColumns = 16_384;
 
 /**
  * XLSX: a sheet is a page with its name as heading and its rows as a table, values as the sheet shows them (of
- * formulas: the result that was stored). Empty rows and columns are left out.
+ * formulas: the result that was stored). Empty rows and columns and hidden sheets are left out.
  */
 export async function readXlsx(request: ParseRequest): Promise<ParsedText> {
   return withArchive(request, async (archive) => {
@@ -22,7 +22,7 @@ export async function readXlsx(request: ParseRequest): Promise<ParsedText> {
     readXmlEvents(await archive.readXml(workbook), {
       open(name, attributes) {
         if (/(?:^|:)workbookPr$/.test(name)) epoch1904 = /^(?:1|true)$/.test(attributes.date1904 ?? '');
-        if (!/(?:^|:)sheet$/.test(name)) return;
+        if (!/(?:^|:)sheet$/.test(name) || /^(?:hidden|veryHidden)$/.test(attributes.state ?? '')) return;
         const part = relations.get(attributes['r:id'] ?? '')?.part;
         if (part !== undefined) sheets.push({ name: attributes.name ?? '', part });
       },
