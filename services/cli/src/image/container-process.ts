@@ -27,6 +27,8 @@ export interface ProcessStatus {
 
 const enter = join(repositoryRoot, 'deploy', 'enter-image.sh');
 const healthTimeoutMs = 5000;
+/** Each look starts a Node: ten containers asked more often take the processor from each other's start. */
+const healthPauseMs = 1000;
 
 export function startContainer(plan: ContainerPlan, rootFolder: string, logFile: string): RunningContainer {
   const startedAt = performance.now();
@@ -86,7 +88,7 @@ export async function becomesHealthy(
   const until = performance.now() + patienceMs;
   while (performance.now() < until && container.endedWith() === null) {
     if ((await runOnce(plan, plan.healthCommand, rootFolder)).exitCode === 0) return true;
-    await delay(250);
+    await delay(healthPauseMs);
   }
   return false;
 }
