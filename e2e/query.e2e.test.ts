@@ -1,4 +1,8 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Summary } from '@vortex/loadtest';
 import { Redis } from 'ioredis';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -463,6 +467,61 @@ describe('the OpenAI route', () => {
       streamed += piece.choices[0]?.delta.content ?? '';
     }
     expect(streamed).toBe(whole.choices[0]?.message.content);
+  });
+});
+
+describe('the load tester', () => {
+  it('fifty questions: none fails, three replicas share them, and the client knows where its time went', async () => {
+    const out = mkdtempSync(join(tmpdir(), 'vortex-loadtest-'));
+    try {
+      const words = ['--requests', '50', '--collection', 'vortex-docs', '--json', '--out', out];
+      const { code, output, errors } = await stack.vortex('loadtest', ...words);
+      expect({ code, errors }).toMatchObject({ code: 0 });
+      const run = JSON.parse(output) as Summary;
+      expect(run.totals).toMatchObject({ requests: 50, successful: 50, failed: 0 });
+      expect(run.replicas.map(({ name }) => name)).toEqual([1, 2, 3].map((n) => `llm_generator_${n}`));
+      expect(run.stages?.rows.map(({ stage }) => stage)).toEqual(
+        expect.arrayContaining([
+          'queue_encode',
+          'encode',
+          'queue_generate',
+          'generate',
+          'network + unaccounted',
+        ]),
+      );
+      expect(run.stages?.explained_at_median).toBeGreaterThan(0.9);
+      expect(readdirSync(out)).toEqual(
+        expect.arrayContaining(['samples.ndjson', 'summary.json', 'summary.md']),
+      );
+    } finally {
+      rmSync(out, { recursive: true, force: true });
+    }
+  });
+
+  it('documents among the questions: each is found, and none is left behind', async () => {
+    const out = mkdtempSync(join(tmpdir(), 'vortex-loadtest-'));
+    try {
+      const load = [
+        '--mode',
+        'constant',
+        '--rate',
+        '10',
+        '--requests',
+        '20',
+        '--mix',
+        'query=0.7,ingest=0.3',
+      ];
+      const words = [...load, '--slo', 'err<1%', '--stream', '--json', '--out', out];
+      const run = JSON.parse((await stack.vortex('loadtest', ...words)).output) as Summary;
+      expect(run.totals.failed).toBe(0);
+      expect(run.ingest).toMatchObject({ not_found: 0, accepted: 20 - run.totals.requests });
+      expect(run.ingest?.freshness.count).toBeGreaterThan(0);
+      expect(run.stream?.first_token.count).toBe(run.totals.requests);
+      const { body } = await getJson(`${stack.url}/api/collections`);
+      expect(JSON.stringify(body)).not.toContain('loadtest-');
+    } finally {
+      rmSync(out, { recursive: true, force: true });
+    }
   });
 });
 

@@ -159,7 +159,8 @@ describe('the command', () => {
 
   test.each([
     [['--nonsense'], 1],
-    [['--url', 'http://127.0.0.1:1'], 2],
+    [['--url', 'http://127.0.0.1:1', '--out', tmpdir()], 2],
+    [['--url', 'http://127.0.0.1:1', '--out', import.meta.filename], 1],
     [['compare', 'a'], 1],
     [['self-check', '--long'], 1],
     [['--help'], 0],

@@ -8,8 +8,8 @@ import { openLoop } from './drive/open-loop.ts';
 import { createRequestRunner, type RequestRunner } from './drive/request-runner.ts';
 import type { LiveView } from './live-view.ts';
 import { judgeStep } from './measure/rate-step.ts';
-import { summarize } from './measure/summarize.ts';
-import { type Arrival, arrivals, steppedArrivals } from './plan/arrivals.ts';
+import { summarize, validity } from './measure/summarize.ts';
+import { type Arrival, arrivals, countedArrivals, steppedArrivals } from './plan/arrivals.ts';
 import { dealRequests } from './plan/deal-requests.ts';
 import type { Sample } from './sample-schema.ts';
 import { type FoundLimit, findLimit, searchResultOf } from './search/find-limit.ts';
@@ -148,17 +148,15 @@ async function drive(run: {
   });
   return { steps, limit: null };
 
-  function timedArrivals(law: 'constant' | 'poisson') {
-    const untilMs = durationMs === null ? Number.POSITIVE_INFINITY : warmupMs + durationMs;
-    return arrivals({
-      mode: law,
-      rate: settings.rate ?? 1,
-      fromMs: 0,
-      untilMs,
-      requests,
-      countFromMs: warmupMs,
-      seed,
-    });
+  function timedArrivals(law: 'constant' | 'poisson'): Iterable<Arrival> {
+    const rate = settings.rate ?? 1;
+    if (law === 'constant' || durationMs === null) {
+      const untilMs = durationMs === null ? Number.POSITIVE_INFINITY : warmupMs + durationMs;
+      return arrivals({ mode: law, rate, fromMs: 0, untilMs, requests, countFromMs: warmupMs, seed });
+    }
+    const measured = countedArrivals({ rate, fromMs: warmupMs, lengthMs: durationMs, step: null, seed });
+    const warmup = countedArrivals({ rate, fromMs: 0, lengthMs: warmupMs, step: null, seed });
+    return [...warmup, ...measured.slice(0, requests ?? measured.length)];
   }
 }
 
@@ -196,13 +194,20 @@ async function cleanUp(target: HttpTarget, view: LiveView): Promise<void> {
   }
 }
 
-function notesOn({ steps }: Driven, samples: readonly Sample[]): string[] {
+function notesOn({ steps, limit }: Driven, samples: readonly Sample[]): string[] {
   const notes: string[] = [];
   const shared = samples.filter(({ cache }) => cache === 'hit' || cache === 'shared').length;
   if (shared > 0)
     notes.push(`${shared} answers came from a cache or from another's question; see the cache table`);
   const retried = samples.filter(({ attempt }) => (attempt ?? 1) > 1).length;
   if (retried > 0) notes.push(`${retried} answers needed more than one run in the pipeline`);
+  // Being late makes a response time longer, so what held holds; what failed may have failed for the load tester's sake.
+  const failed = limit?.steps.filter(({ rate, passed }) => !passed && rate === limit.failedRate) ?? [];
+  if (failed.length > 0 && failed.every(({ lag_p99_ms }) => (lag_p99_ms ?? 0) > validity.lagP99Ms)) {
+    notes.push(
+      'the load tester was late where the limit was found: on another machine it may find a higher one',
+    );
+  }
   if (steps.some(({ growing }) => growing))
     notes.push('at the higher rates the number in flight grew without end');
   return notes;

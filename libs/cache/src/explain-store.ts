@@ -51,11 +51,16 @@ interface Pending {
   tell: () => object;
 }
 
+/**
+ * At a hundred queries a second a call then brings some ten parts. At 25 ms it brought one or two, and the cache Redis
+ * spent 0.19 ms of CPU on each query (bench explain).
+ */
+const defaultWriteAfterMs = 100;
 const mostPending = 1000;
 const batchParts = 32;
 
 export function createExplainStore(options: ExplainStoreOptions): ExplainStore {
-  const { cache, settings, parts, log, writeAfterMs = 25 } = options;
+  const { cache, settings, parts, log, writeAfterMs = defaultWriteAfterMs } = options;
   const {
     share,
     keep_ms: keepMs,

@@ -126,7 +126,10 @@ export const sections = {
         env: ['LOG_LEVEL'],
       },
     ),
-    format: field(z.enum(['json', 'pretty']).default('json'), 'One JSON line per event, or text for people.'),
+    format: field(
+      z.enum(['auto', 'json', 'pretty']).default('auto'),
+      'One JSON line per event, or text for people; `auto` is the second on a terminal.',
+    ),
   }),
   metrics: z.strictObject({
     enabled: field(onOrOff.default(true), 'Count and measure; without, `/metrics` is empty.'),

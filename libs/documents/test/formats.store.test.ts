@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { chunkText } from '../src/index.ts';
+import { plainLetters } from '../src/parse/pdf-right-to-left.ts';
 import { encodeText } from './encode-text.ts';
 import { docxOf, paragraph, pdfOf, xlsxOf } from './make-files.ts';
 import { readFileAs, refusal } from './read-file.ts';
@@ -202,6 +203,24 @@ describe('PDF', () => {
       );
       expect(parsed.text.slice(...source_span)).toBe(text);
     }
+  });
+
+  it('of Arabic and Hebrew: lam-alef, numbers and Latin words in the order they are read', async () => {
+    const { text } = await readFileAs(await fixture('libreoffice-arabic.pdf'), 'a.pdf');
+    for (const sentence of [
+      'القطة السوداء لا تحب الأسماك إلا في الصباح الباكر.',
+      'في عام 2024 اشترى 12 ',
+      'بسعر 3.50 ريال (لا أكثر) من IBM.',
+      'The word لا means no, and الأسماك means fish.',
+      'The office finds efficient flow.',
+      'המגדלור עומד על הצוק 12 שנים',
+    ])
+      expect(text).toContain(sentence);
+    expect(String.fromCodePoint(0x0644, 0x0627)).toBe('لا');
+  });
+
+  it('presentation forms become the letters that are searched for', () => {
+    expect(plainLetters('\ufefb \ufb01nd \ufefc \ufe7e')).toBe('لا find لا \ufe7e');
   });
 
   it('empty pages count', async () => {

@@ -108,6 +108,14 @@ describe('hostile files', () => {
     );
   });
 
+  it('a PDF that tells of fewer pages than it has', async () => {
+    const pages = pdfOf(Array.from({ length: 3000 }, (_, at) => [`Page ${at}`])).toString('latin1');
+    const lying = Buffer.from(pages.replace('/Count 3000', '/Count 5   '), 'latin1');
+    expect(await refusal(lying, 'a.pdf', { maxPages: 2000 })).toMatch(
+      /^parse_limits_exceeded: .*ingest\.max_pages/,
+    );
+  });
+
   it('a table repeated to the edge of the sheet is no larger than people make them', async () => {
     const content = `<office:document-content><office:spreadsheet><table:table table:name="a"><table:table-row table:number-rows-repeated="1048576"><table:table-cell table:number-columns-repeated="16384"><text:p>x</text:p></table:table-cell></table:table-row></table:table></office:spreadsheet></office:document-content>`;
     const sheet = zipOf({

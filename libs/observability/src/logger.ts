@@ -11,7 +11,8 @@ interface LoggerOptions {
   service: string;
   workerName?: string;
   level?: string;
-  format?: 'json' | 'pretty';
+  /** `auto`: for people where standard output is a terminal. */
+  format?: 'auto' | 'json' | 'pretty';
   /** Standard output when absent. */
   destination?: DestinationStream;
 }
@@ -28,7 +29,9 @@ const redacted = [
 ];
 
 export function createLogger(options: LoggerOptions): Logger {
-  const stream = options.format === 'pretty' ? pretty({ colorize: true, sync: true }) : options.destination;
+  const { format = 'json' } = options;
+  const isForPeople = format === 'pretty' || (format === 'auto' && process.stdout.isTTY);
+  const stream = isForPeople ? pretty({ colorize: true, sync: true }) : options.destination;
   const settings = {
     level: options.level ?? 'info',
     base: { service: options.service, ...(options.workerName && { worker: options.workerName }) },

@@ -6,7 +6,8 @@
 -- closed, it has a free slot, and nobody waits in the shared list (no overtaking); the caller shuffles the
 -- candidates, so that ties fall at random (Lua's own random numbers repeat in every run). The lease lasts until
 -- the job's deadline: every way a job can end releases it sooner. Before all others comes a replica whose open
--- breaker asks for a probe: this job is it, and no other until it has ended or its lease (10 s) has.
+-- breaker asks for a probe: this job is it, and no other until it has ended or its lease has: as long as the
+-- replica's report has noted, which its next one begins anew while the probe runs.
 -- A tracked job's hash begins anew: whoever admits an ended job again wants to see this run of it. An untracked
 -- one that has its completion is not run again: quick jobs end before an admit whose reply was lost is sent anew
 -- (39 of 1,263 under a proxy that swallows replies).
@@ -58,7 +59,7 @@ if #KEYS > 7 then
   for _, candidate in ipairs(candidates) do
     local entry = candidate.entry
     if wants_probe(entry, now) then
-      entry.state, entry.probe, entry.probe_until = 'half_open', ARGV[1], now + 10000
+      entry.state, entry.probe, entry.probe_until = 'half_open', ARGV[1], now + (entry.probe_ms or 0)
       redis.call('HSET', KEYS[7], candidate.url, cjson.encode(entry))
       -- Marked, so that the replica lets it in without asking: {"worker_name":…,"url":…,"probe":true}
       candidate.fragment = string.sub(candidate.fragment, 1, -3) .. ',"probe":true},'

@@ -19,6 +19,8 @@ local entry = entries[ARGV[1]] or { state = 'closed', trips = 0, level = 0 }
 local found = entry.state
 if notes.trips and notes.trips ~= entry.trips then notes.ok, notes.failed, notes.streak = 0, 0, 0 end
 entry.seen, entry.slots, entry.worker_name = now, notes.slots, notes.worker_name
+-- For admit, which grants the probes and does not know the rules.
+entry.probe_ms = rules.probe_ms
 entry.first_token_ms, entry.token_ms = notes.first_token_ms, notes.token_ms
 budget = math.min(math.max(budget, budget_cap), budget + notes.begun / 10)
 

@@ -1,7 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { BeatOrder, BeatReport, BeatThreadData } from './beat.ts';
 import { connect } from './connect.ts';
-import { keys } from './keys.ts';
 import { type Reply, runScript } from './scripts.ts';
 
 /**
@@ -58,15 +57,10 @@ async function send(): Promise<Reply> {
   const members = JSON.stringify(data.members);
   const replica = data.replica;
   if (replica === undefined) {
-    return runScript(redis, 'beat', [keys.workers], [data.leaseMs, members]);
+    return runScript(redis, 'beat', data.keys, [data.leaseMs, members]);
   }
   const { url, workerName, slots, list } = replica;
-  return runScript(
-    redis,
-    'beat',
-    [keys.workers, keys.replicas, keys.replica(url), keys.leases(url), keys.load(url)],
-    [data.leaseMs, members, url, workerName, slots, state, list],
-  );
+  return runScript(redis, 'beat', data.keys, [data.leaseMs, members, url, workerName, slots, state, list]);
 }
 
 redis.on('ready', () => void beat());

@@ -1,5 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { QueueLog, RedisOptions } from './connect.ts';
+import { keys } from './keys.ts';
+import type { KeysOf } from './scripts.ts';
 
 /** Lease and beat: a death is noticed within lease + reaper tick, and redelivered within 13 s. */
 export const defaultLeaseMs = 10_000;
@@ -20,6 +22,8 @@ export interface BeatReplica {
 
 export interface BeatThreadData {
   redis: RedisOptions;
+  /** Of `beat`: built here, because keys.ts brings the whole map with its schemas, and the thread has 32 MB. */
+  keys: KeysOf<'beat'>;
   members: string[];
   replica: BeatReplica | undefined;
   /** What it announces from its start on: a thread may be started again during a drain. */
@@ -65,11 +69,17 @@ export interface BeatOptions {
   onAccepted?: () => void;
 }
 
+function beatKeys(url: string | undefined): KeysOf<'beat'> {
+  if (url === undefined) return [keys.workers];
+  return [keys.workers, keys.replicas, keys.replica(url), keys.leases(url), keys.load(url)];
+}
+
 export function startBeat(options: BeatOptions): Beat {
   const { leaseMs = defaultLeaseMs, beatMs = defaultBeatMs, stuckMs = defaultStuckMs, log } = options;
   const data: BeatThreadData = {
     // Only the address: the thread gets a structured clone, and options may carry functions.
     redis: { url: options.redis.url },
+    keys: beatKeys(options.replica?.url),
     members: options.members,
     replica: options.replica,
     state: 'up',

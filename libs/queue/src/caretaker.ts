@@ -17,6 +17,7 @@ import {
 } from './keys.ts';
 import { createRefusals } from './refusals.ts';
 import { runScript, texts, word } from './scripts.ts';
+import { buryKeys, leaseKeys } from './settler.ts';
 
 /**
  * Looks after what nobody looks after any more, once a second, in every worker and every submitter. There
@@ -149,21 +150,16 @@ export function startCaretaker(options: CaretakerOptions): Caretaker {
     // Elements without a readable header go back as they are: the stage buries them with the reason.
     const target = returnList(list);
     const moved = target !== list || list === keys.sharedGeneratorList;
-    const replica = header?.replica;
     const track = header?.track === true ? { track: true } : {};
     const tries = addTry(header?.tries, {
       ...{ kind: 'lost' as const, stage: stageOfList(list) },
       worker: readWorkerMember(member)?.wid ?? member,
     });
     const changes = { id: header?.id, ...track, redelivered, tries, ...(moved && { replica: undefined }) };
-    const [leases, load] =
-      moved && replica !== undefined
-        ? [keys.leases(replica.url), keys.load(replica.url)]
-        : [keys.none, keys.none];
     const answer = await runScript(
       commands,
       'reap-one',
-      [keys.workers, inFlight, target, leases, load],
+      [keys.workers, inFlight, target, ...leaseKeys(moved ? header?.replica?.url : undefined)],
       [
         member,
         bytes,
@@ -209,23 +205,13 @@ export function startCaretaker(options: CaretakerOptions): Caretaker {
       },
       bytes,
     );
-    const replica = header.replica;
     const answer = await runScript(
       commands,
       'bury',
-      [
-        inFlight,
-        keys.dead(list),
-        keys.completion(header.id),
-        keys.live(laneOf(list)),
-        header.replyTo === undefined ? keys.none : keys.inbox(header.replyTo),
-        header.track ? keys.job(header.id) : keys.none,
-        replica === undefined ? keys.none : keys.leases(replica.url),
-        replica === undefined ? keys.none : keys.load(replica.url),
-        keys.workers,
-        keys.active,
-        keys.deadSize(list),
-      ],
+      buryKeys({
+        ...{ inFlightKey: inFlight, list, id: header.id, lane: laneOf(list), replyTo: header.replyTo },
+        ...{ isTracked: header.track, replicaUrl: header.replica?.url },
+      }),
       [bytes, letter, header.id, failureText(failure), failureFields(failure), member],
     );
     if (word(answer) !== 'OK') return;

@@ -6,7 +6,7 @@ export class QueueUnavailable extends Error {
   }
 }
 
-/** As many jobs as the cap allows are in the chain. The caller answers 429 with Retry-After. */
+/** As many jobs as the cap allows are in the chain. The caller answers 503 `queue_full` with Retry-After. */
 export class QueueFull extends Error {
   readonly retryAfterMs: number;
 

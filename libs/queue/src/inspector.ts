@@ -160,6 +160,7 @@ export function createInspector(redis: RedisOptions, log?: QueueLog): QueueInspe
   };
 }
 
+/** `budget_cap` of lua/includes/pool.lua, which alone decides; breaker.redis.test.ts holds the two together. */
 const fullRetryBudget = 10;
 
 function poolEntry(text: string | undefined): PoolEntry {

@@ -1,3 +1,5 @@
+import { batchGeneratorList, stages } from '@vortex/contracts';
+
 /**
  * Every Redis key of the queue is built here and nowhere else, so that hash-tagged partitions (Redis
  * Cluster) can follow by changing one file. Scripts get them all in KEYS; none builds one.
@@ -34,8 +36,8 @@ export const keys = {
   pool: 'llm:pool',
   active: 'jobs:active',
   recent: 'jobs:recent',
-  sharedGeneratorList: 'job:llm_in',
-  batchGeneratorList: 'job:llm_in:low',
+  sharedGeneratorList: stages.generate.list,
+  batchGeneratorList,
   /** Stands for "there is none" where a script takes an optional key. */
   none: '',
   inFlight: (list: string, wid: string) => `${list}:proc:${wid}`,

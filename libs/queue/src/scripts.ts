@@ -126,7 +126,7 @@ export const scriptNames = Object.keys(scriptTable) as ScriptName[];
 
 type Argument = string | number | Buffer;
 type Fixed<Names extends readonly string[], Value> = { [Place in keyof Names]: Value };
-type KeysOf<Name extends ScriptName> = (typeof scriptTable)[Name] extends { eachKey: unknown }
+export type KeysOf<Name extends ScriptName> = (typeof scriptTable)[Name] extends { eachKey: unknown }
   ? [...Fixed<(typeof scriptTable)[Name]['keys'], string>, ...string[]]
   : [...Fixed<(typeof scriptTable)[Name]['keys'], string>];
 type ArgsOf<Name extends ScriptName> = (typeof scriptTable)[Name] extends { eachArg: unknown }

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { isRefusal } from './errors.ts';
 import { keys, type Lane } from './keys.ts';
-import { type Reply, runScript, word, words } from './scripts.ts';
+import { type KeysOf, type Reply, runScript, word, words } from './scripts.ts';
 import { atTurnEnd } from './turn-end.ts';
 
 /** BROKE: the retry budget was spent, and the job was buried instead. */
@@ -152,18 +152,10 @@ export function createSettler(commands: Redis): Settler {
       runScript(
         commands,
         'bury',
-        [
-          inFlightKey,
-          keys.dead(list),
-          keys.completion(id),
-          keys.live(lane),
-          inboxOf(replyTo),
-          trackFields === undefined || id === '' ? keys.none : keys.job(id),
-          ...leaseKeys(replicaUrl),
-          keys.workers,
-          keys.active,
-          keys.deadSize(list),
-        ],
+        buryKeys({
+          ...{ inFlightKey, list, id, lane, replyTo, replicaUrl },
+          isTracked: trackFields !== undefined && id !== '',
+        }),
         [element, letter, id, value, trackFields ?? '', ''],
       ),
     );
@@ -230,6 +222,30 @@ function inboxOf(replyTo: string | undefined): string {
   return replyTo === undefined ? keys.none : keys.inbox(replyTo);
 }
 
-function leaseKeys(url: string | undefined): [string, string] {
+/** The keys of `bury`, in its order. */
+export function buryKeys(job: {
+  inFlightKey: string;
+  list: string;
+  id: string;
+  lane: Lane;
+  replyTo: string | undefined;
+  isTracked: boolean;
+  replicaUrl: string | undefined;
+}): KeysOf<'bury'> {
+  return [
+    job.inFlightKey,
+    keys.dead(job.list),
+    keys.completion(job.id),
+    keys.live(job.lane),
+    inboxOf(job.replyTo),
+    job.isTracked ? keys.job(job.id) : keys.none,
+    ...leaseKeys(job.replicaUrl),
+    keys.workers,
+    keys.active,
+    keys.deadSize(job.list),
+  ];
+}
+
+export function leaseKeys(url: string | undefined): [string, string] {
   return url === undefined ? [keys.none, keys.none] : [keys.leases(url), keys.load(url)];
 }

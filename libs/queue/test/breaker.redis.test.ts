@@ -11,6 +11,9 @@ import {
   runScript,
   word,
 } from '../src/index.ts';
+import { beatReplica } from './beat-replica.ts';
+
+/** Over 300 lines: every door of the breaker's states is opened from the same pool of replicas. */
 
 let redis: TestRedis;
 beforeAll(async () => {
@@ -40,13 +43,7 @@ const succeed = (number: number, times = 1, rules = never) => report(number, { o
 
 async function startReplicas(count: number): Promise<void> {
   for (let number = 0; number < count; number += 1) {
-    const url = urlOf(number);
-    await runScript(
-      redis.client,
-      'beat',
-      [keys.workers, keys.replicas, keys.replica(url), keys.leases(url), keys.load(url)],
-      [10_000, '[]', url, `llm_${number}`, slots, 'up', listOf(number)],
-    );
+    await beatReplica(redis.client, { url: urlOf(number), workerName: `llm_${number}`, slots });
     await report(number);
   }
 }
@@ -238,6 +235,19 @@ describe('most of the pool fails', () => {
   });
 });
 
+test('a probe nobody hears of holds its place as long as the rules of the last report say', async () => {
+  for (const [probe_ms, second] of [
+    [60_000, false],
+    [0, true],
+  ] as const) {
+    await redis.client.flushdb();
+    await startReplicas(1);
+    await fail(0, 5, { ...soon, probe_ms });
+    await until('a probe is due', async () => (await admit(1)).probe);
+    expect((await admit(1)).probe).toBe(second);
+  }
+});
+
 describe('retry budget', () => {
   const proc = keys.inFlight('job:llm_in', 'w1');
   const retry = async (id: string) => {
@@ -259,6 +269,14 @@ describe('retry budget', () => {
     expect((await report(0, { begun: 10 })).budget).toBeCloseTo(1);
     expect(await retry('late')).toBe('OK');
     expect(await retry('later')).toBe('BROKE');
+  });
+
+  test('is said to be full before any replica has reported, as the first report finds it', async () => {
+    const inspector = createInspector(redis);
+    await until('the inspector is connected', () => inspector.ping());
+    const unreported = await inspector.retryBudget();
+    inspector.close();
+    expect(unreported).toBe((await report(0)).budget);
   });
 
   test('never more than ten by tries; a replica that is taken out adds its slots, once', async () => {

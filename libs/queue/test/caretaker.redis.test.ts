@@ -218,7 +218,7 @@ test('what Redis refuses keeps the rest from nothing, and is told once', async (
   await redis.client.zadd('job:live', Date.now() - 5000, 'late');
 
   await expect(watched.tick()).rejects.toThrow('WRONGTYPE');
-  expect(await read(list)).toEqual([{ id: 'a', redelivered: 1 }]);
+  expect(await read(list)).toMatchObject([{ id: 'a', redelivered: 1 }]);
   expect(await redis.client.hget(keys.replica('http://r1'), 'state')).toBe('down');
   expect(await redis.client.exists(keys.completion('late'))).toBe(1);
   const refusal = { step: 'reap', of: keys.inFlight(obstructed, 'dead') };
@@ -228,7 +228,7 @@ test('what Redis refuses keeps the rest from nothing, and is told once', async (
 
   await redis.client.del(obstructed);
   await watched.tick();
-  expect(await read(obstructed)).toEqual([{ id: 'stays', redelivered: 1 }]);
+  expect(await read(obstructed)).toMatchObject([{ id: 'stays', redelivered: 1 }]);
   expect(await redis.client.zcard(keys.workers)).toBe(0);
 });
 

@@ -9,6 +9,7 @@ import {
   runScript,
   word,
 } from '../src/index.ts';
+import { beatReplica } from './beat-replica.ts';
 
 /** What a person's drain of a replica survives: its word stands in the pool's hash, and the replica asks for it. */
 const url = 'http://127.0.0.1:9001';
@@ -18,13 +19,7 @@ let client: Redis;
 beforeEach(async () => {
   server = await startPrivateRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'everysec'] });
   client = connect(server);
-  const list = 'job:llm_in:llm_generator_1';
-  await runScript(
-    client,
-    'beat',
-    [keys.workers, keys.replicas, keys.replica(url), keys.leases(url), keys.load(url)],
-    [10_000, '[]', url, 'llm_generator_1', 4, 'up', list],
-  );
+  await beatReplica(client, { url, workerName: 'llm_generator_1', slots: 4 });
   const order = await runScript(client, 'drain-replica', [keys.pool, keys.replica(url)], [url, 'DRAIN']);
   expect(word(order)).toBe('OK');
 });

@@ -10,6 +10,7 @@ import {
   texts,
   word,
 } from '../src/index.ts';
+import { beatReplica } from './beat-replica.ts';
 
 let redis: TestRedis;
 beforeAll(async () => {
@@ -23,15 +24,8 @@ const candidatesOf = (count: number, slots: number) =>
   Array.from({ length: count }, (_, number) => ({ url: urlOf(number), workerName: `llm_${number}`, slots }));
 
 /** A beat that the replica's own process would send. */
-function beat(number: number, leaseMs: number, state = 'up', slots = 8): Promise<unknown> {
-  const url = urlOf(number);
-  return runScript(
-    redis.client,
-    'beat',
-    [keys.workers, keys.replicas, keys.replica(url), keys.leases(url), keys.load(url)],
-    [leaseMs, '[]', url, `llm_${number}`, slots, state, `job:llm_in:llm_${number}`],
-  );
-}
+const beat = (number: number, leaseMs: number, state: 'up' | 'draining' = 'up', slots = 8) =>
+  beatReplica(redis.client, { url: urlOf(number), workerName: `llm_${number}`, slots, leaseMs, state });
 
 function job(id: string, candidates: ReturnType<typeof candidatesOf>) {
   return {

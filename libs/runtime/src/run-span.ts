@@ -1,5 +1,5 @@
 import { type JobHeader, type StageName, stages } from '@vortex/contracts';
-import type { TraceSpan, Tracing } from '@vortex/observability';
+import { noTracing, type TraceSpan, type Tracing } from '@vortex/observability';
 
 /**
  * The span of one run of a stage, and that of the wait in its list before it.
@@ -13,6 +13,8 @@ export function beginRunSpan(
   tracing: Tracing,
   run: {
     stage: StageName;
+    /** Where it was claimed: a generator's own, the shared one, that of batch jobs. */
+    delivery: { list: string };
     job: JobHeader;
     claimedAt: number;
     waitedMs: number | undefined;
@@ -20,14 +22,15 @@ export function beginRunSpan(
     begunAt: number;
   },
 ): TraceSpan | null {
-  const { stage, job, claimedAt, waitedMs, begunAt } = run;
+  if (tracing === noTracing) return null;
+  const { stage, delivery, job, claimedAt, waitedMs, begunAt } = run;
   const { list, lane } = stages[stage];
   const carrier = { traceparent: job.traceparent, tracestate: job.tracestate };
   const isOwnTrace = lane === 'low' || job.attempt > 1 || job.redelivered > 0;
   const isLinked = isOwnTrace && job.traceparent !== undefined;
   const place = {
     'messaging.system': 'redis',
-    'messaging.destination.name': list,
+    'messaging.destination.name': delivery.list,
     'messaging.message.id': job.id,
   };
   const span = tracing.begin(stage, {

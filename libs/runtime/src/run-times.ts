@@ -1,3 +1,5 @@
+import { medianOf } from './median.ts';
+
 /**
  * How long a stage's runs take, as this process has seen it lately: the median of the last fifty that came
  * to an end of their own. A job whose remaining time is below it would more likely than not be cut off by
@@ -35,16 +37,11 @@ export function createRunTimes(): RunTimes {
     medianMs(now) {
       if (times.length < fewest) return null;
       if (notesSince >= staleNotes) {
+        // Of two middle values the lower: what is unsure counts for the job.
         median = medianOf(times);
         notesSince = 0;
       }
       return now - newestAt <= Math.max(freshMs, 3 * median) ? median : null;
     },
   };
-}
-
-/** The lower one of the two middle values: what is unsure counts for the job. */
-function medianOf(values: readonly number[]): number {
-  const sorted = [...values].sort((one, other) => one - other);
-  return sorted[(sorted.length - 1) >> 1] ?? 0;
 }

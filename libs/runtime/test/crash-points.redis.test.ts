@@ -32,6 +32,8 @@ import { anAnswer, question, vector } from './stage-bench.ts';
  *
  * Verbs that time sends come again for ever: of those the first five. `./vortex test` takes the first call of each
  * verb; VORTEX_CRASH_POINTS=all takes all of them, and cut connections too.
+ *
+ * Over 300 lines: a life, its load, its estate and what is due of them afterwards only make sense beside each other.
  */
 const timed = [
   'BLMOVE',

@@ -3,6 +3,7 @@ import { until } from '@vortex/testkit';
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { hits, openWorkbench, question, vector, type Workbench } from './stage-bench.ts';
 
+/** Every way in which a job can end, one test each. Over 300 lines, as there are so many; they share nothing but the bench. */
 let bench: Workbench;
 beforeAll(async () => {
   bench = await openWorkbench('endings');

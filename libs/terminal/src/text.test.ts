@@ -1,3 +1,4 @@
+import stringWidth from 'string-width';
 import { expect, test } from 'vitest';
 import { clip, fit, harmless, widthOf } from './text.ts';
 
@@ -9,6 +10,25 @@ test.each([
   ['👩‍💻', 2],
   ['', 0],
 ])('%s takes %i columns', (text, columns) => expect(widthOf(text)).toBe(columns));
+
+test('the short cut says what the tables say', () => {
+  const ranges = [
+    [0x20, 0x7e],
+    [0xa0, 0xac],
+    [0xae, 0x2ff],
+    [0x2010, 0x2026],
+    [0x2030, 0x203b],
+    [0x2248, 0x2248],
+    [0x2500, 0x259f],
+  ] as const;
+  for (const [from, to] of ranges) {
+    for (let code = from; code <= to; code += 1) {
+      const letter = String.fromCodePoint(code);
+      expect(stringWidth(`x${letter}x`), `U+${code.toString(16)}`).toBe(3);
+      expect(widthOf(letter)).toBe(1);
+    }
+  }
+});
 
 test('a cut never leaves half a letter, and says that it cut', () => {
   expect(clip('漢字漢字', 8)).toBe('漢字漢字');

@@ -1,3 +1,4 @@
+import { slowestOf } from '../measure/stage-table.ts';
 import type { Group, Latency, Quantile, RunConfig, Summary } from '../summary-schema.ts';
 import { columns, ms, percent } from './terminal-table.ts';
 
@@ -57,7 +58,9 @@ export function describeRun(summary: Summary): string {
     );
   }
   lines.push(...stageLines(summary));
-  lines.push(...groupLines('Replicas', summary.replicas), ...groupLines('Cache', summary.cache));
+  lines.push(...groupLines('Replicas', summary.replicas));
+  // All of them passing the caches by, as they do by default, is no news.
+  if (summary.cache.some(({ name }) => name !== 'bypass')) lines.push(...groupLines('Cache', summary.cache));
   lines.push(...groupLines('Tenants', summary.tenants));
   if (summary.fairness !== null) lines.push(`  fairness (Jain) ${summary.fairness.toFixed(3)}`);
   if (summary.stream !== null) {
@@ -113,11 +116,12 @@ function openFigures(summary: Summary): string[] {
 
 function stageLines({ stages }: Summary): string[] {
   if (stages === null) return [];
+  const slowest = `the slowest ${slowestOf(stages.requests)}`;
   return [
     '',
     `Where the client's time went (${stages.requests} answers, cache hits apart)`,
     ...columns([
-      ['', 'mean', 'P99', 'at the median', '', 'in the slowest 1 %', ''],
+      ['', 'mean', 'P99', 'at the median', '', `in ${slowest}`, ''],
       ...stages.rows.map((row) => [
         `  ${row.stage.replace(/^queue_/, 'wait for ')}`,
         ms(row.mean_ms),
@@ -128,7 +132,7 @@ function stageLines({ stages }: Summary): string[] {
         percent(row.share_in_tail),
       ]),
     ]),
-    `  explained: ${percent(stages.explained_at_median)} at the median, ${percent(stages.explained_in_tail)} in the slowest 1 %`,
+    `  explained: ${percent(stages.explained_at_median)} at the median, ${percent(stages.explained_in_tail)} in ${slowest}`,
     `  without queue waits: P50 ${ms(stages.without_queue_waits.p50.value_ms)}, P99 ${ms(stages.without_queue_waits.p99.value_ms)}`,
   ];
 }
@@ -201,9 +205,11 @@ function verdictLines({ run, slo, totals, search }: Summary): string[] {
       `within the limits: ${percent(totals.goodput_ratio)} of all requests, ${totals.goodput_per_second.toFixed(1)}/s`,
     );
   }
-  lines.push(
-    `Little's law: ${totals.in_flight_mean.toFixed(2)} in flight on average as counted, ${totals.in_flight_by_law.toFixed(2)} as rate × latency`,
-  );
+  if (run.state === 'complete') {
+    lines.push(
+      `Little's law: ${totals.in_flight_mean.toFixed(2)} in flight on average as counted, ${totals.in_flight_by_law.toFixed(2)} as rate × latency`,
+    );
+  }
   for (const reason of run.invalid) lines.push(`NOT VALID: ${reason}`);
   if (run.state === 'interrupted') lines.push('Interrupted: the figures are of what was done until then.');
   return lines;

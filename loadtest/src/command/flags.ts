@@ -109,13 +109,19 @@ export const flags = [
 export type FlagName = (typeof flags)[number]['name'];
 export type RawSettings = Partial<Record<FlagName, string>>;
 
+/** What was said, and what of it only by the environment: that may hold more than this run's mode has a use for. */
+export interface SaidSettings {
+  raw: RawSettings;
+  environmentOnly: ReadonlySet<FlagName>;
+}
+
 /** A mistake in how it was called; exit code 1. */
 export class UsageProblem extends Error {
   override readonly name = 'UsageProblem';
 }
 
 /** @throws UsageProblem */
-export function readFlags(words: readonly string[], environment: NodeJS.ProcessEnv): RawSettings {
+export function readFlags(words: readonly string[], environment: NodeJS.ProcessEnv): SaidSettings {
   const raw: RawSettings = {};
   for (const { name, env, value } of flags) {
     const text = env === null ? undefined : environment[env];
@@ -126,14 +132,17 @@ export function readFlags(words: readonly string[], environment: NodeJS.ProcessE
   const sharedKey = environment.VORTEX_API_KEY;
   if (raw['api-key'] === undefined && sharedKey !== undefined && sharedKey !== '') raw['api-key'] = sharedKey;
 
+  const environmentOnly = new Set(Object.keys(raw) as FlagName[]);
+
   const given = parse(words);
   for (const { name, value } of flags) {
     const found = given[name];
     if (found === undefined) continue;
+    environmentOnly.delete(name);
     if (value === null) raw[name] = 'true';
     else raw[name] = Array.isArray(found) ? found.join(',') : String(found);
   }
-  return raw;
+  return { raw, environmentOnly };
 }
 
 function parse(words: readonly string[]) {

@@ -1,3 +1,4 @@
+import { accessSync, constants, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLiveView } from '../live/create-live-view.ts';
 import { exitCodes, runLoadTest, TargetUnreachable } from '../run-load-test.ts';
@@ -40,6 +41,8 @@ export async function main(words: readonly string[], program = 'loadtest'): Prom
 
 async function load(words: readonly string[]): Promise<number> {
   const settings = readSettings(readFlags(words, process.env));
+  const results = settings.out ?? 'loadtest-results';
+  makeFolder(results);
   // With --json the standard output holds the summary alone.
   const print = settings.json ? console.error : console.log;
   const out = settings.json ? process.stderr : process.stdout;
@@ -50,7 +53,7 @@ async function load(words: readonly string[]): Promise<number> {
   process.on('SIGTERM', interrupt);
   try {
     const { summary, samples } = await runLoadTest(settings, { view, signal: interruption.signal });
-    const folder = settings.out ?? join('loadtest-results', summary.run.id);
+    const folder = settings.out ?? join(results, summary.run.id);
     const [first] = await writeResults(summary, samples, folder);
     if (settings.json) console.log(JSON.stringify(summary));
     else {
@@ -61,5 +64,17 @@ async function load(words: readonly string[]): Promise<number> {
   } finally {
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
+  }
+}
+
+/** Before the run: half an hour of load must not end in a folder that cannot be written. @throws UsageProblem */
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+    accessSync(path, constants.W_OK);
+  } catch (error) {
+    throw new UsageProblem(
+      `the results cannot be written: ${error instanceof Error ? error.message : error}`,
+    );
   }
 }

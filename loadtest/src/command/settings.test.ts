@@ -49,6 +49,14 @@ describe('what is asked for', () => {
     expect(settingsOf([], { LT_STREAM: 'false' })).toMatchObject({ stream: false });
   });
 
+  test('what the environment holds for another mode is no mistake, and means nothing', () => {
+    const environment = { LT_DURATION: '30s', LT_RATE: '40', LT_REQUESTS: '7' };
+    const search = settingsOf(['--mode', 'steps', '--steps', '1,2'], environment);
+    expect(search).toMatchObject({ durationMs: null, requests: null, rate: null, warmupMs: 5_000 });
+    expect(settingsOf([], { LT_RATE: '40' })).toMatchObject({ mode: 'closed', rate: null });
+    expect(problemOf(['--rate', '20'], { LT_RATE: '40' })).toContain('--rate means nothing in mode closed');
+  });
+
   test.each([
     ['http://host:8000', 'http://host:8000'],
     ['http://host:8000/', 'http://host:8000'],

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { type SloTerm, sloText } from '../measure/slo.ts';
 import { modes, type RunConfig } from '../summary-schema.ts';
-import { type FlagName, type RawSettings, UsageProblem } from './flags.ts';
+import { type FlagName, type SaidSettings, UsageProblem } from './flags.ts';
 
 /** The settings of a run, checked as a whole: a flag that the mode does not know is a mistake, not ignored. */
 export interface Settings {
@@ -141,7 +141,8 @@ const schema = z.object({
 });
 
 /** @throws UsageProblem that names every problem there is */
-export function readSettings(raw: RawSettings): Settings {
+export function readSettings(said: SaidSettings): Settings {
+  const { raw } = said;
   const parsed = schema.safeParse(raw);
   const problems: string[] = [];
   if (!parsed.success) {
@@ -158,21 +159,23 @@ export function readSettings(raw: RawSettings): Settings {
   const values = parsed.data;
 
   const { mode } = values;
-  problems.push(...misfits(raw, mode));
+  problems.push(...misfits(said, mode));
   if (problems.length > 0) throw new UsageProblem(problems.join('\n'));
-  const requests = values.requests ?? null;
-  const isTimed = mode === 'closed' || mode === 'constant' || mode === 'poisson';
-  const durationMs = values.duration ?? (isTimed && requests === null ? 30_000 : null);
+  // Whatever else the environment holds is of no use to this mode.
+  const fits = (name: FlagName) => flagModes[name]?.includes(mode) ?? true;
+  const requests = fits('requests') ? (values.requests ?? null) : null;
+  const defaultMs = fits('duration') && requests === null ? 30_000 : null;
+  const durationMs = fits('duration') ? (values.duration ?? defaultMs) : null;
   const hasNoWarmup = requests !== null || mode === 'replay';
   return {
     baseUrl: values.url,
     mode,
     concurrency: values.concurrency,
-    rate: values.rate ?? (mode === 'search' ? 10 : null),
+    rate: fits('rate') ? (values.rate ?? (mode === 'search' ? 10 : null)) : null,
     maxRate: values['max-rate'],
-    steps: values.steps ?? null,
+    steps: fits('steps') ? (values.steps ?? null) : null,
     stepMs: values['step-duration'],
-    replayFile: values.replay ?? null,
+    replayFile: fits('replay') ? (values.replay ?? null) : null,
     durationMs,
     requests,
     warmupMs: values.warmup ?? (hasNoWarmup ? 0 : 5_000),
@@ -212,10 +215,11 @@ const needed: Partial<Record<RunConfig['mode'], FlagName>> = {
   replay: 'replay',
 };
 
-function misfits(raw: RawSettings, mode: RunConfig['mode']): string[] {
+function misfits({ raw, environmentOnly }: SaidSettings, mode: RunConfig['mode']): string[] {
   const problems: string[] = [];
   for (const [name, fitting] of Object.entries(flagModes)) {
-    if (raw[name as FlagName] !== undefined && !fitting.includes(mode)) {
+    const isSaid = raw[name as FlagName] !== undefined && !environmentOnly.has(name as FlagName);
+    if (isSaid && !fitting.includes(mode)) {
       problems.push(`--${name} means nothing in mode ${mode} (it belongs to ${fitting.join(', ')})`);
     }
   }

@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { summaryMarkdown } from '../report/summary-markdown.ts';
 import { writeReport } from '../report/write-report.ts';
 import type { Sample } from '../sample-schema.ts';
 import type { Summary } from '../summary-schema.ts';
-import { describeRun } from './describe-run.ts';
 
 /** Everything a run leaves behind, in one folder. Returns the paths. */
 export async function writeResults(
@@ -16,7 +16,7 @@ export async function writeResults(
   await mkdir(folder, { recursive: true });
   const path = (name: string) => join(folder, name);
   await writeFile(path('summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
-  await writeFile(path('summary.md'), markdown(summary));
+  await writeFile(path('summary.md'), summaryMarkdown(summary));
   await writeFile(path('junit.xml'), junit(summary));
   await writeSamples(path('samples.ndjson'), samples);
   const report = await writeReport(summary, samples, folder);
@@ -31,23 +31,6 @@ async function writeSamples(file: string, samples: readonly Sample[]): Promise<v
   }
   out.end();
   await once(out, 'finish');
-}
-
-function markdown(summary: Summary): string {
-  const { run } = summary;
-  const host = `${run.host.cpus} × ${run.host.cpu_model}, ${run.host.platform}, Node ${run.tool.node}`;
-  const verdict =
-    run.invalid.length > 0 ? 'not valid' : summary.slo.met ? 'objectives met' : 'objectives missed';
-  return [
-    `# Load test ${run.id}: ${verdict}`,
-    '',
-    `Begun ${run.started_at} on ${host}. Configuration ${summary.config.hash}.`,
-    '',
-    '```',
-    describeRun(summary).trim(),
-    '```',
-    '',
-  ].join('\n');
 }
 
 /** The objectives as test cases, for a CI server. */

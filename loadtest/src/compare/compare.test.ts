@@ -38,7 +38,7 @@ const verdictsOf = (after: ReturnType<typeof exampleRun>) => {
   return { verdict, ...Object.fromEntries(figures.map((row) => [row.figure, row.verdict])) };
 };
 
-describe('compare', () => {
+describe('compare', { timeout: 30_000 }, () => {
   test('a fifth slower is worse, a fifth quicker is better, the same again is noise', () => {
     expect(verdictsOf(slower(1.2))).toMatchObject({ p50: 'worse', throughput: 'noise', verdict: 'worse' });
     expect(verdictsOf(slower(0.8))).toMatchObject({ p50: 'better', verdict: 'better' });

@@ -22,12 +22,15 @@ export function createManualClock(): ManualClock {
     if (atMs <= nowMs || signal?.aborted === true) return Promise.resolve();
     return new Promise((resolve) => {
       order += 1;
-      const sleeper = { atMs, order, wake: resolve };
+      const sleeper = { atMs, order, wake };
       sleepers.add(sleeper);
-      signal?.addEventListener('abort', () => {
+      signal?.addEventListener('abort', wake);
+
+      function wake(): void {
         sleepers.delete(sleeper);
+        signal?.removeEventListener('abort', wake);
         resolve();
-      });
+      }
     });
   }
 
@@ -44,12 +47,16 @@ export function createManualClock(): ManualClock {
         // Whoever was woken goes on in microtasks; when the turn comes, everybody sleeps again.
         await turn();
         if (isDone) return work;
-        const [first] = [...sleepers].sort((a, b) => a.atMs - b.atMs || a.order - b.order);
+        let first: Sleeper | undefined;
+        for (const sleeper of sleepers) if (first === undefined || isEarlier(sleeper, first)) first = sleeper;
         if (first === undefined) throw new Error('nobody sleeps and the work is not done');
-        sleepers.delete(first);
         nowMs = Math.max(nowMs, first.atMs);
         first.wake();
       }
     },
   };
+}
+
+function isEarlier(a: Sleeper, b: Sleeper): boolean {
+  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
 }

@@ -8,7 +8,8 @@ export function growth(points: readonly { atSeconds: number; level: number }[]):
   isSignificant: boolean;
 } {
   const count = points.length;
-  if (count < 8) return { perSecond: 0, isSignificant: false };
+  // Of fewer levels than seven seconds have, the correlation cannot be told: four-second probes cried wolf at half the limit.
+  if (count < 28) return { perSecond: 0, isSignificant: false };
   const meanX = points.reduce((sum, { atSeconds }) => sum + atSeconds, 0) / count;
   const meanY = points.reduce((sum, { level }) => sum + level, 0) / count;
   let xx = 0;

@@ -6,17 +6,17 @@ export const residualStage = 'network + unaccounted';
 
 /** Not parts of the whole: `total` is the whole, and the first token comes within `generate`. */
 const notParts = new Set(['total', 'first_token']);
+/** As the target spends its time (libs/contracts/src/timings.ts); a name that is not here comes after them. */
 const pipelineOrder = [
+  'receive',
+  'cache_lookup',
   'admit',
   'shared',
-  'queue_encode',
-  'encode',
-  'queue_retrieve',
-  'retrieve',
-  'queue_generate',
-  'generate',
+  ...['encode', 'retrieve', 'generate'].flatMap((stage) => [`queue_${stage}`, `retry_${stage}`, stage]),
   'deliver',
+  'reply',
 ];
+const gatewayParts = new Set(['receive', 'cache_lookup', 'admit', 'deliver', 'reply']);
 
 export interface StagePart {
   stage: string;
@@ -39,8 +39,8 @@ export function partsOf(sample: Sample): StagePart[] | null {
 }
 
 export function kindOf(stage: string): StageRow['kind'] {
-  if (stage.startsWith('queue_') || stage === 'shared') return 'queue';
-  return ['admit', 'deliver', residualStage].includes(stage) ? 'other' : 'service';
+  if (/^(queue|retry)_/.test(stage) || stage === 'shared') return 'queue';
+  return gatewayParts.has(stage) || stage === residualStage ? 'other' : 'service';
 }
 
 export function orderOf(stage: string): number {
@@ -69,7 +69,7 @@ export function stageTable(samples: readonly Sample[]): StageTable | null {
   apart.sort((a, b) => a.totalMs - b.totalMs);
   const count = apart.length;
   const middle = apart.slice(Math.floor(count * 0.45), Math.max(Math.ceil(count * 0.55), 1));
-  const slowest = apart.slice(-Math.min(count, Math.max(10, Math.ceil(count * 0.01))));
+  const slowest = apart.slice(-slowestOf(count));
   const timeAtMedian = meanOf(middle, ({ totalMs }) => totalMs);
   const timeInTail = meanOf(slowest, ({ totalMs }) => totalMs);
 
@@ -103,6 +103,11 @@ export function stageTable(samples: readonly Sample[]): StageTable | null {
     explained_in_tail: 1 - (residual?.share_in_tail ?? 0),
     without_queue_waits: createLatencyHistogram(withoutWaits).summary(),
   };
+}
+
+/** So many of the slowest are the tail: a hundredth, or ten where that is more. */
+export function slowestOf(count: number): number {
+  return Math.min(count, Math.max(10, Math.ceil(count * 0.01)));
 }
 
 function meanOf<Item>(items: readonly Item[], msOf: (item: Item) => number): number {

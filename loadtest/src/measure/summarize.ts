@@ -57,6 +57,8 @@ export function summarize(finished: Finished): Summary {
   const perSecond = (count: number) => (durationMs === 0 ? 0 : (count * 1000) / durationMs);
   const sent = judged.filter(({ sent_ms }) => sent_ms !== null).length;
   const isOpen = config.mode !== 'closed';
+  // Steps and probes are judged one by one; there, what the target does not sustain is a finding.
+  const isRated = isOpen && config.mode !== 'steps' && config.mode !== 'search';
   const achieved = isOpen && judged.length > 0 ? sent / judged.length : null;
   const failed = queries.length - good.length;
   const within = good.filter((sample) => isWithin(slo, headlineMs(sample), sample.first_token_ms)).length;
@@ -68,17 +70,14 @@ export function summarize(finished: Finished): Summary {
     errorRatio: ratio(failed, queries.length),
     throughputPerSecond: perSecond(good.length),
   });
-  const ended = queries.filter(({ sent_ms }) => sent_ms !== null);
+  const ended = judged.filter(({ sent_ms }) => sent_ms !== null);
   const tenants = groups(queries, ({ tenant }) => tenant, headlineMs);
 
   return {
     version: summaryVersion,
     run: {
       ...finished.run,
-      invalid: [
-        ...(finished.invalid ?? []),
-        ...(isOpen && config.mode !== 'steps' ? missedRate(lag, achieved, queries) : []),
-      ],
+      invalid: [...(finished.invalid ?? []), ...(isRated ? missedRate(lag, achieved, queries) : [])],
       exit_code: 0,
     },
     config,
@@ -103,7 +102,7 @@ export function summarize(finished: Finished): Summary {
     percentiles: latencies.count === 0 ? [] : percentilePlot(latencies.quantileMs),
     errors: errorTable(judged),
     slo: { checks, met: checks.every(({ met }) => met) },
-    stages: stageTable(good.filter(({ cache }) => cache !== 'hit')),
+    stages: stageTable(good.filter(({ cache }) => cache !== 'hit' && cache !== 'shared')),
     replicas: groups(queries, ({ replica }) => replica, headlineMs),
     cache: cacheOutcomes.flatMap((name) => {
       const [found] = groups(queries, ({ cache }) => (cache === name ? name : null), headlineMs);

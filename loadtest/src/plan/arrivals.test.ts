@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { againstDistribution } from '../measure/kolmogorov-smirnov.ts';
-import { type ArrivalPlan, arrivals, steppedArrivals } from './arrivals.ts';
+import { type ArrivalPlan, arrivals, countedArrivals, steppedArrivals } from './arrivals.ts';
 
 const gapsOf = (plan: Partial<ArrivalPlan>) => {
   const times = [
@@ -32,6 +32,14 @@ describe('Poisson arrivals', () => {
   });
 });
 
+test('counted arrivals are so many, and their gaps are those of a Poisson process', () => {
+  const times = countedArrivals({ rate: 100, fromMs: 500, lengthMs: 60_000, step: 3, seed: 1 });
+  expect(times).toHaveLength(6_000);
+  const gaps = times.slice(1).map(({ atMs }, index) => atMs - (times[index]?.atMs ?? 0));
+  expect(againstDistribution(gaps, exponentialOfMean(10)).pValue).toBeGreaterThan(0.01);
+  expect(countedArrivals({ rate: 100, fromMs: 500, lengthMs: 60_000, step: 4, seed: 1 })).not.toEqual(times);
+});
+
 test('a constant rate does not drift', () => {
   const times = [...arrivals({ mode: 'constant', rate: 30, fromMs: 0, untilMs: 600_000, seed: 1 })];
   expect(times).toHaveLength(18_000);
@@ -46,12 +54,10 @@ test('a number of requests counts from the end of the warm-up', () => {
 });
 
 test('steps follow each other, the first one behind the warm-up', () => {
-  const plan = [...steppedArrivals({ rates: [50, 200], warmupMs: 2_000, stepMs: 10_000, seed: 1 })];
+  const plan = steppedArrivals({ rates: [50, 200], warmupMs: 2_000, stepMs: 10_000, seed: 1 });
   const inStep = (step: number) => plan.filter((arrival) => arrival.step === step);
-  expect(inStep(0).length).toBeGreaterThan(500);
-  expect(inStep(0).length).toBeLessThan(700);
-  expect(inStep(1).length).toBeGreaterThan(1_850);
-  expect(inStep(1).length).toBeLessThan(2_150);
+  expect(inStep(0)).toHaveLength(600);
+  expect(inStep(1)).toHaveLength(2_000);
   expect(inStep(1)[0]?.atMs).toBeGreaterThanOrEqual(12_000);
   expect(plan.map(({ atMs }) => atMs)).toEqual(plan.map(({ atMs }) => atMs).toSorted((a, b) => a - b));
 });

@@ -38,18 +38,38 @@ export function* arrivals(plan: ArrivalPlan): Generator<Arrival> {
   }
 }
 
+/**
+ * Poisson arrivals of which exactly `rate` × `lengthMs` come, which is what independent uniform moments are. By chance
+ * alone, ten seconds at 15/s may bring 12/s; whoever asked for 15/s would measure another load, and a search would find
+ * that a rate beyond the limit holds.
+ */
+export function countedArrivals(options: {
+  rate: number;
+  fromMs: number;
+  lengthMs: number;
+  step: number | null;
+  seed: number;
+}): Arrival[] {
+  const { rate, fromMs, lengthMs, step, seed } = options;
+  const random = randomFor(seed, `counted ${step ?? ''} ${fromMs}`);
+  const count = Math.round((rate * lengthMs) / 1000);
+  const moments = Array.from({ length: count }, () => fromMs + random() * lengthMs).sort((a, b) => a - b);
+  return moments.map((atMs) => ({ atMs, step }));
+}
+
 /** One rate after the other, Poisson arrivals in each; the warm-up runs at the first rate. */
-export function* steppedArrivals(options: {
+export function steppedArrivals(options: {
   rates: readonly number[];
   warmupMs: number;
   stepMs: number;
   seed: number;
-}): Generator<Arrival> {
+}): Arrival[] {
   const { rates, warmupMs, stepMs, seed } = options;
-  let fromMs = 0;
-  for (const [step, rate] of rates.entries()) {
-    const untilMs = warmupMs + (step + 1) * stepMs;
-    yield* arrivals({ mode: 'poisson', rate, fromMs, untilMs, step, seed });
-    fromMs = untilMs;
-  }
+  const warmup = countedArrivals({ rate: rates[0] ?? 0, fromMs: 0, lengthMs: warmupMs, step: 0, seed });
+  return [
+    ...warmup,
+    ...rates.flatMap((rate, step) =>
+      countedArrivals({ rate, fromMs: warmupMs + step * stepMs, lengthMs: stepMs, step, seed }),
+    ),
+  ];
 }

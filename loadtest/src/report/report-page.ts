@@ -55,7 +55,7 @@ function head({ run, config, slo, totals, latency }: Summary): Markup {
   const isEmpty = totals.requests === 0;
   const badges: [string, string][] = [
     run.invalid.length > 0 ? ['bad', 'invalid run'] : isEmpty ? ['warn', 'empty run'] : ['good', 'valid run'],
-    ...(isEmpty ? [] : slo.checks.map(verdictOf)),
+    ...(isEmpty ? [] : slo.checks.map((check) => verdictOf(check, run.invalid.length === 0))),
     ...(run.state === 'interrupted' ? [['warn', 'interrupted'] as [string, string]] : []),
     ['', `${config.mode}${load(config)}`],
     [
@@ -71,8 +71,9 @@ function head({ run, config, slo, totals, latency }: Summary): Markup {
 ${run.invalid.length > 0 && markup`<div class="alarm"><strong>These figures do not mean what was asked for.</strong><ul>${run.invalid.map((why) => markup`<li>${why}</li>`)}</ul></div>`}`;
 }
 
-/** No verdict on a percentile is sure without an upper end of its interval. */
-function verdictOf({ met, text, unit, high }: SloCheck): [string, string] {
+/** No verdict on a percentile is sure without an upper end of its interval, and none is good in a run that is not valid. */
+function verdictOf({ met, text, unit, high }: SloCheck, isValid: boolean): [string, string] {
+  if (met && !isValid) return ['', `${text} met`];
   if (met && unit === 'ms' && high === null) return ['warn', `${text} met, by too few samples`];
   return [met ? 'good' : 'bad', `${text} ${met ? 'met' : 'missed'}`];
 }
@@ -238,7 +239,7 @@ ${
 }
 ${figure({
   title: `The slowest ${rows.length === 0 ? '' : rows.length}`.trim(),
-  sub: 'Number, when it was due, the replica that answered, the start of its trace id; what it waited for, in the order it happened.',
+  sub: 'Number, when it was due, the replica that answered, the end of its trace id; what it waited for, in the order it happened.',
   room: 'full',
   draw: (width) => waterfallPlot(rows, width),
   legend: [

@@ -24,6 +24,12 @@ export function linearTicks(most: number, about: number): number[] {
   return Array.from({ length: Math.ceil(most / step - 1e-9) + 1 }, (_, index) => index * step);
 }
 
+/** The same for things that are counted: there is no half of a failure. */
+export function wholeTicks(most: number, about: number): number[] {
+  const step = Math.max(1, Math.ceil((linearTicks(most, about)[1] ?? 1) - 1e-9));
+  return Array.from({ length: Math.ceil(most / step - 1e-9) + 1 }, (_, index) => index * step);
+}
+
 /** 1, 2 and 5 of each power of ten, or the powers alone where those would crowd. */
 export function logTicks([from, to]: readonly [number, number], most: number): number[] {
   for (const factors of [[1, 2, 5], [1, 3], [1]]) {

@@ -3,7 +3,7 @@ import { openLoop } from '../drive/open-loop.ts';
 import type { RequestRunner } from '../drive/request-runner.ts';
 import { judgeStep } from '../measure/rate-step.ts';
 import type { SloTerm } from '../measure/slo.ts';
-import { arrivals } from '../plan/arrivals.ts';
+import { countedArrivals } from '../plan/arrivals.ts';
 import type { PlannedRequest } from '../plan/deal-requests.ts';
 import type { RateStep } from '../summary-schema.ts';
 
@@ -29,16 +29,15 @@ export function createProbe(options: {
     step += 1;
     // The doubling looks for the order of magnitude only.
     const neededMs = purpose === 'doubling' ? 0 : ((samplesForP99 * 1.1) / rate) * 1000;
-    const measuredMs = Math.max(stepMs, Math.min(longestStretch * stepMs, neededMs));
+    // A rate a few per cent too high shows only after a while: what decides the result is looked at twice as long.
+    const leastMs = purpose === 'confirm' || purpose === 'above' ? 2 * stepMs : stepMs;
+    const measuredMs = Math.max(leastMs, Math.min(longestStretch * stepMs, neededMs));
     const offsetMs = clock.now() + 50;
-    const plan = arrivals({
-      mode: 'poisson',
-      rate,
-      fromMs: 0,
-      untilMs: settleMs + measuredMs,
-      step,
-      seed: seed + step,
-    });
+    // The settling and the measured time are counted apart, or the one could borrow from the other.
+    const plan = [
+      ...countedArrivals({ rate, fromMs: 0, lengthMs: settleMs, step, seed }),
+      ...countedArrivals({ rate, fromMs: settleMs, lengthMs: measuredMs, step, seed }),
+    ];
     const inFlightLimit = hopelessAt(rate, slo);
     let isHopeless = false;
     await openLoop({

@@ -19,7 +19,10 @@ export interface CheckResult {
 const silent: LiveView = { start() {}, update() {}, note() {}, end() {} };
 
 async function measure(raw: RawSettings): Promise<Summary> {
-  const settings = readSettings({ warmup: '0', slo: 'err<1%', 'trace-share': '0', ...raw });
+  const settings = readSettings({
+    raw: { warmup: '0', slo: 'err<1%', 'trace-share': '0', ...raw },
+    environmentOnly: new Set(),
+  });
   const { summary } = await runLoadTest(settings, { view: silent, signal: new AbortController().signal });
   return summary;
 }

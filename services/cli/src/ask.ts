@@ -100,6 +100,8 @@ export function describeSources(response: QueryResponse): string {
     `collection ${response.collection}`,
     ...(response.cache === 'hit' ? ['from the cache'] : []),
     ...(response.degraded.length > 0 ? [`degraded: ${response.degraded.join(', ')}`] : []),
+    // What `vortex explain` is asked with.
+    response.id,
   ];
   return [
     '',

@@ -147,8 +147,8 @@ export function buildProgram(): Command {
     .allowUnknownOption()
     .helpOption(false)
     .action(async (words: string[]) => {
-      const { main } = await import('@vortex/loadtest');
-      process.exitCode = await main(words, 'vortex loadtest');
+      const { loadtest } = await import('./loadtest-command.ts');
+      process.exitCode = await loadtest(words);
     });
 
   command('chaos', 'faults on servers of its own: nothing lost, nothing stuck; exits 1 when one did not hold')

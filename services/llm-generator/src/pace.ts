@@ -1,3 +1,5 @@
+import { medianOf } from '@vortex/runtime';
+
 /**
  * How fast this replica's model answers, as seen lately: the medians of the last twenty answers' time to the
  * first token and time per token after it. Null before five answers: a guess would cut answers for nothing.
@@ -32,9 +34,4 @@ export function createPace(): Pace {
       return perToken === 0 ? Number.MAX_SAFE_INTEGER : 1 + Math.floor(left / perToken);
     },
   };
-}
-
-function medianOf(values: readonly number[]): number {
-  const sorted = [...values].sort((one, other) => one - other);
-  return sorted[(sorted.length - 1) >> 1] ?? 0;
 }

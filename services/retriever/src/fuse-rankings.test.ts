@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { fuseRankings } from './fuse-rankings.ts';
+import { fuseRankings, putFirst } from './fuse-rankings.ts';
 
 const row = (id: string, score: number) => ({ id, document_id: id, version: 1, score });
 
@@ -20,4 +20,12 @@ it('orders equal sums by the rank of the cosine, then by id', () => {
 
 it('of nothing is nothing', () => {
   expect(fuseRankings([], [])).toEqual([]);
+});
+
+it('puts quotations before all others, with more than first places in both lists give', () => {
+  const dense = [row('a', 0.9), row('b', 0.8), row('c', 0.7)];
+  const fused = fuseRankings(dense, [row('a', 7), row('b', 5), row('d', 3)]);
+  const [first, second, third] = putFirst(fused, new Set(['d', 'b']));
+  expect([first?.id, second?.id, third?.id]).toEqual(['b', 'd', 'a']);
+  expect([first?.fused, second?.fused, third?.fused]).toEqual([2 / 62 + 2 / 61, 1 / 63 + 2 / 61, 2 / 61]);
 });

@@ -39,6 +39,19 @@ export function fuseRankings(dense: readonly RankedRow[], sparse: readonly Ranke
   );
 }
 
+/**
+ * Those that hold the question word for word count as first in both rankings once more: before all that do not, and
+ * among themselves as before.
+ */
+export function putFirst(fused: readonly Candidate[], quoting: ReadonlySet<string>): Candidate[] {
+  const asFirst = 2 / (flatteningRank + 1);
+  const first = fused.filter(({ id }) => quoting.has(id));
+  return [
+    ...first.map((candidate) => ({ ...candidate, fused: (candidate.fused ?? 0) + asFirst })),
+    ...fused.filter(({ id }) => !quoting.has(id)),
+  ];
+}
+
 /** The 60 of the paper: the larger, the less the first places outweigh the others. */
 const flatteningRank = 60;
 

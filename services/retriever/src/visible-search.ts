@@ -1,8 +1,9 @@
 import type { MetadataFilter, SearchMode } from '@vortex/contracts';
 import type { Collection, Registry } from '@vortex/registry';
 import type { DocumentVersion, RankedRow, RowFilter, StoredChunk, VectorStore } from '@vortex/vector-store';
-import { type Candidate, fuseRankings, onlyRanking } from './fuse-rankings.ts';
+import { type Candidate, fuseRankings, onlyRanking, putFirst } from './fuse-rankings.ts';
 import { type Searchable, VisibleVersions } from './visible-versions.ts';
+import { wordForWord } from './word-for-word.ts';
 
 /**
  * Searches what may be seen. The store holds rows of versions that are being written, or that a newer
@@ -41,7 +42,7 @@ export interface Found {
   hits: FoundHit[];
   /** How many each way of searching brought into the ranking; null: it was not asked. */
   ranked?: { dense: number | null; sparse: number | null };
-  /** What comes behind the hits (of a fused ranking), for who asks why; whether it may be seen was not looked up. */
+  /** What comes behind the hits, for who asks why; whether it may be seen was not looked up. None in mode `dense`. */
   behind?: Candidate[];
   /** The best cosine there is, also of a candidate that is no hit; null when nothing was compared. */
   bestCosine: number | null;
@@ -62,6 +63,9 @@ const shownBehind = 10;
 /** Rows of each ranking that are fused. Cranfield's nDCG@10 is the same for 50 to 1,000, 0.003 less for 20. */
 const leastCandidates = 100;
 const mostCandidates = 1000;
+/** Ranks by words that are looked at for a quotation, beside the hits. */
+const quotedRanks = 5;
+const deeper = quotedRanks + 1;
 
 export function createVisibleSearch(deps: {
   registry: Pick<Registry, 'versionState' | 'visibleVersions'>;
@@ -80,12 +84,19 @@ export function createVisibleSearch(deps: {
     return versions;
   }
 
-  async function candidatesOf(scope: Scope, { search, limit }: Question, filter: RowFilter) {
+  async function candidatesOf(scope: Scope, question: Question, filter: RowFilter) {
+    const { search, limit } = question;
     const chunks = new Map<string, StoredChunk>();
     if (search.mode === 'sparse') {
-      const rows = await store.rankText(scope, { text: search.text, limit, ...filter });
-      const ranked = { dense: null, sparse: rows.length };
-      return { candidates: onlyRanking(rows, 'sparse'), behind: [], ranked, nearest: undefined, chunks };
+      const rows = await store.rankText(scope, { text: search.text, limit: limit + shownBehind, ...filter });
+      const ranking = onlyRanking(rows, 'sparse');
+      return {
+        candidates: ranking.slice(0, limit),
+        behind: ranking.slice(limit),
+        ranked: { dense: null, sparse: rows.length },
+        nearest: undefined,
+        chunks,
+      };
     }
     if (search.mode === 'dense') {
       const rows = [];
@@ -101,7 +112,7 @@ export function createVisibleSearch(deps: {
       store.rank(scope, { vector: search.vector, limit: depth, ...filter }),
       store.rankText(scope, { text: search.text, limit: depth, ...filter }),
     ]);
-    const fused = fuseRankings(dense, sparse);
+    const fused = await quotesFirst(scope, question, fuseRankings(dense, sparse), chunks);
     return {
       candidates: fused.slice(0, limit),
       behind: fused.slice(limit, limit + shownBehind),
@@ -109,6 +120,26 @@ export function createVisibleSearch(deps: {
       nearest: dense[0],
       chunks,
     };
+  }
+
+  /** Read are only those that would be shown anyway and the best by their words: a quotation has them all. */
+  async function quotesFirst(
+    scope: Scope,
+    { search, limit }: Question,
+    fused: Candidate[],
+    chunks: Map<string, StoredChunk>,
+  ): Promise<Candidate[]> {
+    const quotes = wordForWord(search.text);
+    if (quotes === null) return fused;
+    const read = fused.filter(
+      ({ sparse }, index) => index < limit || (sparse?.rank ?? deeper) <= quotedRanks,
+    );
+    await chunksOf(scope, read, chunks);
+    const quoting = read.filter(({ id }) => {
+      const chunk = chunks.get(id);
+      return chunk !== undefined && quotes(chunk);
+    });
+    return quoting.length === 0 ? fused : putFirst(fused, new Set(quoting.map(({ id }) => id)));
   }
 
   /** Which of these must not be shown: invisible ones, and both of a document that seems to have two. */

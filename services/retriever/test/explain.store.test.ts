@@ -42,6 +42,12 @@ describe('what a retrieval writes down of itself', () => {
     expect(story.candidates[0]).toMatchObject({ title: 'A book', chunk_id: expect.any(String), tokens: 32 });
   });
 
+  it('does so of a search by words alone', async () => {
+    const story = await explained({ mode: 'sparse', top_k: 1 });
+    expect(story).toMatchObject({ mode: 'sparse', ranked: { dense: null, sparse: 2 } });
+    expect(story.candidates.map(({ dropped }) => dropped)).toEqual([null, 'top_k']);
+  });
+
   it('says that a candidate had no room in the prompt', async () => {
     const story = await explained({}, { promptTokens: 40 });
     expect(story.prompt).toEqual({ passage_tokens: { allowed: 40, used: 32 }, passages: 1 });

@@ -44,6 +44,13 @@ describe('search', () => {
     expect(hits[2]?.scores).toMatchObject({ dense: { rank: 1 }, sparse: null, fused: 1 / 61 });
   });
 
+  it('by both puts a chunk first that holds the question word for word, however far its vector', async () => {
+    const hits = await test.hits(north, { query: '“A PUMP inspected — in spring!”' });
+    expect(hits.map(({ text }) => text[4])).toEqual(['m', 'v', 'b']);
+    expect(hits[0]?.scores).toMatchObject({ dense: { rank: 3 }, sparse: { rank: 1 } });
+    expect(hits[0]?.score).toBeCloseTo(1 / 63 + 1 / 61 + 2 / 61, 10);
+  });
+
   it('answers by both unless told otherwise, and is told the mode in its reply', async () => {
     const outcome = await test.retrieve(north, { want: 'hits' });
     expect(outcome).toMatchObject({ kind: 'done', result: { mode: 'hybrid' } });

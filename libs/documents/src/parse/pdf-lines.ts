@@ -50,6 +50,8 @@ export function textOfPage(items: readonly PdfItem[]): string {
 function linesOf(items: readonly PdfItem[]): Line[] {
   const lines: Line[] = [];
   let line: Line | null = null;
+  /** Where the last run begins: of numbers between right-to-left words pdf.js does not tell the space. */
+  let lastLeft = 0;
   const end = () => {
     const text = line?.text.replace(/\s+/g, ' ').trim() ?? '';
     if (line !== null && text !== '') lines.push({ ...line, text });
@@ -61,6 +63,11 @@ function linesOf(items: readonly PdfItem[]): Line[] {
       if (line === null)
         line = { text: '', left: x, right: x, y, height, isRtl: dir === 'rtl', isTabular: false };
       const gap = Math.max(x - line.right, line.left - (x + width));
+      const leap = lastLeft - (x + width);
+      const isTurned = line.isRtl || dir === 'rtl';
+      if (isTurned && leap > height * 0.12 && leap < height * 2 && /\S$/.test(line.text) && /^\S/.test(str))
+        line.text += ' ';
+      lastLeft = x;
       if (line.text !== '' && gap > Math.max(height, line.height) * 2) line.isTabular = true;
       line.left = Math.min(line.left, x);
       line.right = Math.max(line.right, x + width);

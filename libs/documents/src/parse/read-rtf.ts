@@ -1,11 +1,13 @@
 import { readFile, stat } from 'node:fs/promises';
 import { inLine, markdownOfRows } from './markdown-table.ts';
 import { assertWithin, corrupt, type ParsedText, type ParseRequest } from './parsed-text.ts';
+import { characterOf, labelOfCharset, labelOfPage, skippedDestinations } from './rtf-words.ts';
 
 /**
  * RTF 1.9.1, as far as text needs it: groups, code pages of fonts, `\u` with its replacement characters, paragraphs,
- * outline levels, table rows; pictures, objects, fonts, colours and the like are skipped. Groups are a stack, not a
- * recursion, so that a file of opening braces ends like any other.
+ * outline levels, table rows, notes (in brackets where their mark stands); pictures, objects, fonts, colours, comments,
+ * page headers, hidden and deleted text and the like are skipped. Groups are a stack, not a recursion, so that a file
+ * of opening braces ends like any other.
  */
 export async function readRtf(request: ParseRequest): Promise<ParsedText> {
   const { size } = await stat(request.file);
@@ -19,57 +21,20 @@ export async function readRtf(request: ParseRequest): Promise<ParsedText> {
   return { text, mediaType: 'text/markdown', pages: null, title: reader.title ?? reader.heading };
 }
 
-/** Windows character sets of a font (`\fcharset`) and code pages, as labels of the Encoding Standard. */
-const labelOfCharset: Record<number, string> = {
-  77: 'macintosh',
-  128: 'shift_jis',
-  129: 'euc-kr',
-  134: 'gbk',
-  136: 'big5',
-  161: 'windows-1253',
-  162: 'windows-1254',
-  163: 'windows-1258',
-  177: 'windows-1255',
-  178: 'windows-1256',
-  186: 'windows-1257',
-  204: 'windows-1251',
-  222: 'windows-874',
-  238: 'windows-1250',
-};
-const labelOfPage: Record<number, string> = {
-  932: 'shift_jis',
-  936: 'gbk',
-  949: 'euc-kr',
-  950: 'big5',
-  874: 'windows-874',
-  10000: 'macintosh',
-  65001: 'utf-8',
-};
-
-const skippedDestinations = new Set(
-  'colortbl fonttbl stylesheet listtable listoverridetable revtbl rsidtbl generator pict object objdata header headerl headerr headerf footer footerl footerr footerf info xmlnstbl themedata colorschememapping latentstyles datastore fldinst bkmkstart bkmkend nonshppict filetbl pgptbl ftnsep ftnsepc aftnsep aftnsepc'.split(
-    ' ',
-  ),
-);
-const characterOf: Record<string, string> = {
-  tab: '\t',
-  line: '\n',
-  emdash: '—',
-  endash: '–',
-  lquote: '‘',
-  rquote: '’',
-  ldblquote: '“',
-  rdblquote: '”',
-  bullet: '•',
-  emspace: ' ',
-  enspace: ' ',
-};
-
 interface Group {
-  destination: 'text' | 'skip' | 'fonts' | 'styles' | 'title';
+  destination: 'text' | 'note' | 'mark' | 'skip' | 'fonts' | 'styles' | 'title';
   font: number;
+  isHidden: boolean;
+  isDeleted: boolean;
   replacements: number;
   outline: number;
+}
+
+/** What a note interrupts, and the depth of the groups around it. */
+interface Interrupted {
+  depth: number;
+  paragraph: string;
+  inTable: boolean;
 }
 
 class RtfReader {
@@ -77,10 +42,19 @@ class RtfReader {
   title: string | null = null;
   heading: string | null = null;
   readonly #groups: Group[] = [];
-  #group: Group = { destination: 'text', font: 0, replacements: 1, outline: 0 };
+  #group: Group = {
+    destination: 'text',
+    font: 0,
+    isHidden: false,
+    isDeleted: false,
+    replacements: 1,
+    outline: 0,
+  };
+  readonly #interrupted: Interrupted[] = [];
   readonly #fonts = new Map<number, string>();
   readonly #styles = new Map<number, number>();
   #page = 'windows-1252';
+  #usualFont = 0;
   #paragraph = '';
   #bytes: number[] = [];
   #skipCharacters = 0;
@@ -106,21 +80,42 @@ class RtfReader {
         onProgress(at);
       }
       const [, hex, word, number, symbol, brace, plain] = found;
+      // Whatever comes now may change where text goes or how it is decoded: the bytes so far belong to what was.
+      const isByte = symbol !== undefined && '\\{}'.includes(symbol);
+      if ((word ?? symbol ?? brace) !== undefined && !isByte) this.#flushBytes();
       if (hex !== undefined) this.#byte(Number.parseInt(hex, 16));
       else if (plain !== undefined) this.#plain(plain);
-      else if (brace === '{') this.#groups.push({ ...this.#group });
+      else if (brace === '{') this.#startGroup();
       else if (brace === '}') this.#endGroup();
       else if (word === 'bin') token.lastIndex += Math.max(0, Number(number ?? 0));
       else if (word !== undefined) this.#word(word, number === undefined ? null : Number(number));
+      else if (isByte) this.#plain(symbol);
       else if (symbol !== undefined) this.#symbol(symbol);
       if (this.#groups.length === 0 && brace === '}') break;
     }
     this.#endParagraph();
+    if (this.#row.length > 0) this.#rows.push(this.#row);
     this.#endTable();
   }
 
+  /** A brace ends what replaces a `\u`. */
+  #startGroup(): void {
+    this.#skipCharacters = 0;
+    this.#groups.push({ ...this.#group });
+  }
+
   #endGroup(): void {
-    this.#flushBytes();
+    this.#skipCharacters = 0;
+    const interrupted = this.#interrupted.at(-1);
+    if (interrupted?.depth === this.#groups.length) {
+      this.#interrupted.pop();
+      const inside = inLine(this.#paragraph);
+      this.#paragraph = interrupted.paragraph;
+      this.#inTable = interrupted.inTable;
+      if (this.#group.destination === 'note') {
+        if (inside !== '') this.#append(` (${inside})`);
+      } else if (inside !== '' && this.#paragraph === '') this.#paragraph = '- ';
+    }
     if (this.#group.destination === 'styles' && /^\s*heading \d/i.test(this.#paragraph)) {
       this.#styles.set(this.#style, Number(/\d/.exec(this.#paragraph)?.[0]));
     }
@@ -136,8 +131,12 @@ class RtfReader {
 
   #word(word: string, number: number | null): void {
     const group = this.#group;
+    if (this.#skipCharacters > 0 && characterOf[word] !== undefined) {
+      this.#skipCharacters -= 1;
+      return;
+    }
+    this.#skipCharacters = 0;
     if (word === 'u' && number !== null) {
-      this.#flushBytes();
       this.#append(String.fromCharCode(number & 0xffff));
       this.#skipCharacters = group.replacements;
       return;
@@ -148,15 +147,20 @@ class RtfReader {
     else if (word === 'stylesheet') group.destination = 'styles';
     else if (word === 'info') group.destination = 'skip';
     else if (word === 'title' && group.destination === 'skip') group.destination = 'title';
-    else if (word === 'shptxt') group.destination = 'text';
-    else if (word === 'listtext' || word === 'pntext') {
-      group.destination = 'skip';
-      if (this.#paragraph === '') this.#paragraph = '- ';
-    } else if (skippedDestinations.has(word)) group.destination = 'skip';
-    else if (word === 'f') {
-      this.#flushBytes();
-      group.font = number ?? 0;
-    } else if (word === 'fcharset' && group.destination === 'fonts') {
+    else if (word === 'shptxt') group.destination = this.#interrupted.length > 0 ? 'note' : 'text';
+    else if (word === 'listtext' || word === 'pntext') this.#interrupt('mark');
+    else if (word === 'footnote') this.#interrupt('note');
+    else if (skippedDestinations.has(word)) group.destination = 'skip';
+    else if (word === 'v') group.isHidden = number !== 0;
+    else if (word === 'deleted') group.isDeleted = number !== 0;
+    else if (word === 'plain') {
+      group.font = this.#usualFont;
+      group.isHidden = false;
+    } else if (word === 'deff') {
+      this.#usualFont = number ?? 0;
+      group.font = this.#usualFont;
+    } else if (word === 'f') group.font = number ?? 0;
+    else if (word === 'fcharset' && group.destination === 'fonts') {
       const label = labelOfCharset[number ?? 0];
       if (label !== undefined) this.#fonts.set(group.font, label);
     } else if (word === 's') {
@@ -165,10 +169,29 @@ class RtfReader {
     } else if (word === 'outlinelevel' && group.destination === 'text')
       group.outline = Math.min(6, (number ?? 0) + 1);
     else if (group.destination === 'text') this.#textWord(word);
+    else if (group.destination === 'note' || group.destination === 'mark') {
+      this.#append(characterOf[word] ?? (/^(?:par|cell|row)$/.test(word) ? '\n' : ''));
+    }
+  }
+
+  /**
+   * A note, or a list's mark, in the middle of the text. LibreOffice and pandoc write `{\*\footnote`, Word
+   * `{\footnote`: the star made the group one to skip, so what counts is the group around it. A mark without
+   * anything in it is how LibreOffice writes a heading.
+   */
+  #interrupt(destination: 'note' | 'mark'): void {
+    const around = this.#groups.at(-1)?.destination;
+    this.#group.destination = around === 'text' ? destination : 'skip';
+    if (around !== 'text') return;
+    this.#interrupted.push({
+      depth: this.#groups.length,
+      paragraph: this.#paragraph,
+      inTable: this.#inTable,
+    });
+    this.#paragraph = '';
   }
 
   #textWord(word: string): void {
-    this.#flushBytes();
     const character = characterOf[word];
     if (character !== undefined) this.#append(character);
     else if (word === 'par' || word === 'sect' || word === 'page') {
@@ -185,7 +208,7 @@ class RtfReader {
       if (this.#row.some((cell) => cell !== '')) this.#rows.push(this.#row);
       this.#row = [];
       this.#inTable = false;
-    } else if (word === 'footnote') this.#append(' ');
+    }
   }
 
   #symbol(symbol: string): void {
@@ -193,9 +216,11 @@ class RtfReader {
       this.#group.destination = 'skip';
       return;
     }
-    const character = { '~': '\u00a0', _: '\u2011', '-': '\u00ad', '\\': '\\', '{': '{', '}': '}' }[symbol];
-    if (character !== undefined) this.#plain(character);
-    else if (symbol === '\n' || symbol === '\r') this.#textWord('par');
+    const character = { '~': '\u00a0', _: '\u2011', '-': '\u00ad' }[symbol];
+    if (character !== undefined) {
+      if (this.#skipCharacters > 0) this.#skipCharacters -= 1;
+      else this.#append(character);
+    } else if (symbol === '\n' || symbol === '\r') this.#word('par', null);
   }
 
   #plain(text: string): void {
@@ -232,8 +257,9 @@ class RtfReader {
   }
 
   #append(text: string): void {
-    const { destination } = this.#group;
+    const { destination, isHidden, isDeleted } = this.#group;
     if (destination === 'skip' || destination === 'fonts') return;
+    if ((isHidden || isDeleted) && (destination === 'text' || destination === 'note')) return;
     if (destination === 'text' && !this.#inTable && this.#row.length === 0) this.#endTable();
     this.#paragraph += text;
   }

@@ -542,12 +542,14 @@ export class QueueModel {
 
     inspect: ([list = '', retry = '', dead = '', ...inFlight]) => {
       for (const key of [list, retry, dead]) this.#reach(key);
+      const head = this.list(list)[0] ?? '';
       return [
         this.list(list).length,
         inFlight.reduce((sum, key) => sum + this.list(key).length, 0),
         this.times(retry).size,
         this.list(dead).length,
-        /"enqueued_at":(\d+)/.exec(this.list(list)[0] ?? '')?.[1] ?? '',
+        /"enqueued_at":(\d+)/.exec(head)?.[1] ?? '',
+        /^\s*\{/.test(head) || Buffer.byteLength(head) > 256 ? '' : head,
       ];
     },
   };

@@ -17,7 +17,7 @@ import {
   yAxis,
 } from '../plot.ts';
 import type { RunData } from '../run-data.ts';
-import { linearScale, linearTicks, type Scale } from '../scale.ts';
+import { linearScale, linearTicks, type Scale, wholeTicks } from '../scale.ts';
 import { stageClass, stageLabel } from '../stage-names.ts';
 
 const empty = 'The run has no timeline: nothing was sent.';
@@ -62,10 +62,7 @@ export function offeredAndAchieved(run: RunData, width: number): Markup {
   if (run.summary.timeline.length === 0) return nothing(width, 120, empty);
   const { frame, base, x, points, slot, axes } = groundOf(run, width, 230);
   const isOpen = run.summary.config.mode !== 'closed';
-  const ticks = linearTicks(
-    Math.max(1, ...points.flatMap(({ offered, sent, ok }) => [offered, sent, ok])),
-    5,
-  );
+  const ticks = wholeTicks(Math.max(1, ...points.flatMap(({ offered, sent, ok }) => [offered, sent, ok])), 5);
   const y = linearScale([0, ticks.at(-1) ?? 1], [base, frame.top]);
   const line = (read: (point: TimelinePoint) => number, name: string) =>
     polyline(
@@ -93,7 +90,7 @@ export function offeredAndAchieved(run: RunData, width: number): Markup {
 export function inFlight(run: RunData, width: number): Markup {
   if (run.summary.timeline.length === 0) return nothing(width, 120, empty);
   const { frame, base, x, points, slot, axes } = groundOf(run, width, 230);
-  const ticks = linearTicks(Math.max(1, ...points.map(({ in_flight }) => in_flight)), 5);
+  const ticks = wholeTicks(Math.max(1, ...points.map(({ in_flight }) => in_flight)), 5);
   const y = linearScale([0, ticks.at(-1) ?? 1], [base, frame.top]);
   const line = points.map((point) => [x(point.second + 0.5), y(point.in_flight)] as const);
   return svg(frame, 'In flight at the end of each second', [
@@ -126,7 +123,7 @@ export function errorsOverTime(run: RunData, width: number): Markup {
     width,
     230,
   );
-  const ticks = linearTicks(Math.max(...sums), 5);
+  const ticks = wholeTicks(Math.max(...sums), 5);
   const y = linearScale([0, ticks.at(-1) ?? 1], [base, frame.top]);
   const byClass = new Map<Outcome, Box[]>(failureClasses.map((name) => [name, []]));
   for (const { second, failed } of timeline) {

@@ -38,13 +38,13 @@ export function waterfallPlot(rows: readonly Waterfall[], width: number): Markup
   ]);
 }
 
-/** `#412  16.4 s  llm_generator_2  4bf92f35…`: when it was due, who answered, how to find its trace. */
+/** `#412  16.4 s  llm_generator_2  …0e4736`: when it was due, who answered, how to find its trace. */
 function nameOf({ sample }: Waterfall, isNarrow: boolean): string {
   const { n, planned_ms, replica, trace_id, attempt, cache } = sample;
   const again = attempt !== null && attempt > 1 ? `  try ${attempt}` : '';
   const hit = cache === 'hit' || cache === 'shared' ? `  cache ${cache}` : '';
   const who = clipped(replica ?? '–', isNarrow ? 18 : 17);
-  return `#${n}  ${(planned_ms / 1000).toFixed(1)} s  ${who}  ${trace_id.slice(0, isNarrow ? 6 : 8)}${again}${hit}`;
+  return `#${n}  ${(planned_ms / 1000).toFixed(1)} s  ${who}  …${trace_id.slice(isNarrow ? -5 : -8)}${again}${hit}`;
 }
 
 function clipped(text: string, most: number): string {

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { cpus } from 'node:os';
 import { askInClosedLoop } from './ask-in-closed-loop.ts';
-import { answerable } from './floor-questions.ts';
+import { loadDataset } from './dataset.ts';
 import { percentile } from './percentile.ts';
 import { type PrivateStack, startPrivateStack } from './private-stack.ts';
 
@@ -44,6 +44,7 @@ const orders: readonly (readonly Way[])[] = [
 ];
 const inFlight = 32;
 const warmMs = 500;
+const documentsEach = 60;
 const scrapeMs = 1000;
 
 export async function runObserveBench(options: {
@@ -53,13 +54,20 @@ export async function runObserveBench(options: {
   rounds?: number;
   onProgress?: (line: string) => void;
 }): Promise<ObserveBenchReport> {
-  const { modelsDir, seconds = 4, rounds = 7, onProgress = () => {} } = options;
+  const { modelsDir, seconds = 4, rounds = 6, onProgress = () => {} } = options;
+  const { documents, questions } = loadDataset(undefined);
+  const texts = questions.map(({ text }) => text);
   const collector = await startCollector();
   const started: PrivateStack[] = [];
   const start = async (way: Way, settings: string[]): Promise<[Way, PrivateStack]> => {
     onProgress(`starting the stack ${way}`);
-    const stack = await startPrivateStack({ modelsDir, withDocs: true, settings });
+    const stack = await startPrivateStack({
+      ...{ modelsDir, withDocs: false },
+      // Every question is answered: the whole chain is what is looked at.
+      settings: ['retrieval.relevance_floor=-1', ...settings],
+    });
     started.push(stack);
+    await ingestSome(stack.url, documents);
     return [way, stack];
   };
   try {
@@ -85,7 +93,7 @@ export async function runObserveBench(options: {
         for (const way of orders[round % orders.length] ?? []) {
           const countFrom = performance.now() + warmMs;
           const asked = await askInClosedLoop({
-            ...{ url: stacks.get(way)?.url ?? '', collection: 'vortex-docs', texts: answerable, inFlight },
+            ...{ url: stacks.get(way)?.url ?? '', collection: 'bench', texts, inFlight },
             ...{ countFrom, until: countFrom + seconds * 1000 },
           });
           rates[way] = asked.latencies.length / seconds;
@@ -125,6 +133,29 @@ export async function runObserveBench(options: {
   } finally {
     for (const stack of started) await stack.stop();
     await collector.close();
+  }
+}
+
+async function ingestSome(
+  url: string,
+  documents: ReturnType<typeof loadDataset>['documents'],
+): Promise<void> {
+  for (const { id, title, text } of documents.slice(0, documentsEach)) {
+    const reply = await fetch(`${url}/ingest`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        user_id: 'bench',
+        document_id: id,
+        collection: 'bench',
+        content: text || title,
+      }),
+    });
+    const accepted = (await reply.json()) as { job_id: string };
+    if (reply.status !== 202) throw new Error(`document ${id} was refused: ${JSON.stringify(accepted)}`);
+    const job = await fetch(`${url}/api/jobs/${accepted.job_id}?wait=30s`);
+    const { status } = (await job.json()) as { status: string };
+    if (status !== 'completed') throw new Error(`document ${id} is ${status}`);
   }
 }
 

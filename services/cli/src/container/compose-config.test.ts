@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process';
-import { globSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { repositoryRoot } from '../folders.ts';
 
@@ -21,17 +20,15 @@ function config(...options: string[]): { status: number | null; problem: string 
 }
 
 const profiles = ['ollama', 'postgres', 'valkey', 'load'].flatMap((name) => ['--profile', name]);
-const cases: { name: string; options: string[] }[] = [
+const cases = [
   { name: 'as it is', options: [] },
-  { name: 'with every profile', options: profiles },
-  ...globSync('deploy/env/*.env', { cwd: repositoryRoot }).map((path) => ({
-    name: `with ${path}`,
-    options: ['--env-file', path],
-  })),
+  // Python starts for two seconds each time; what the other files set is held by compose-policy.test.ts.
+  { name: 'with every profile', options: ['--env-file', 'deploy/env/ollama.env', ...profiles] },
 ];
 
-describe.skipIf(program === undefined)('docker-compose.yml, read by Compose itself', () => {
-  it.each(cases)('is valid $name', ({ options }) => {
+describe('docker-compose.yml, read by Compose itself', () => {
+  it.for(cases)('is valid $name', ({ options }, { skip }) => {
+    if (program === undefined) return skip('there is no docker compose here (Debian: docker-compose)');
     expect(config(...options)).toEqual({ status: 0, problem: '' });
   });
 });

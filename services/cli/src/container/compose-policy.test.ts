@@ -174,7 +174,8 @@ describe('docker-compose.yml: starting and stopping', () => {
     const awaited = services.flatMap(([, { depends_on, profiles }]) =>
       Object.keys(depends_on).filter((name) => {
         const needed = file.services[name]?.profiles ?? [];
-        return needed.length > 0 && !profiles.every((profile) => needed.includes(profile));
+        const together = profiles.length > 0 && profiles.every((profile) => needed.includes(profile));
+        return needed.length > 0 && !together;
       }),
     );
     expect(awaited).toEqual([]);

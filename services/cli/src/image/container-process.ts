@@ -96,6 +96,7 @@ export function runOnce(
   plan: ContainerPlan,
   command: readonly string[],
   rootFolder: string,
+  patienceMs = healthTimeoutMs,
 ): Promise<{ exitCode: number; output: string }> {
   return new Promise((resolve) => {
     const child = spawnIn(plan, command, rootFolder);
@@ -105,7 +106,7 @@ export function runOnce(
         output += piece;
       });
     }
-    const late = setTimeout(() => child.kill('SIGKILL'), healthTimeoutMs);
+    const late = setTimeout(() => child.kill('SIGKILL'), patienceMs);
     child.once('error', () => resolve({ exitCode: 127, output }));
     child.once('close', (exitCode) => {
       clearTimeout(late);

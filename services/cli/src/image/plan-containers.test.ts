@@ -34,6 +34,12 @@ describe('planContainers', () => {
     expect([...plans.map(({ name }) => name), ...left].sort()).toEqual(Object.keys(file.services).sort());
   });
 
+  it('keeps the load tester for when it is wanted', () => {
+    expect(plans.filter(({ onDemand }) => onDemand).map(({ name }) => name)).toEqual(['load_tester']);
+    expect(planOf('load_tester')?.command).toEqual(['node', '/opt/vortex/loadtest/dist/main.js']);
+    expect(planOf('load_tester')?.folder).toBe('/results');
+  });
+
   it('starts nobody before those it waits for', () => {
     const order = plans.map(({ name }) => name);
     for (const { name, waitsFor } of plans)

@@ -15,6 +15,8 @@ export interface ContainerPlan {
   healthCommand: string[] | null;
   waitsFor: Record<string, 'service_healthy' | 'service_completed_successfully'>;
   graceMs: number;
+  /** Of a profile: run when it is wanted, not with the rest. */
+  onDemand: boolean;
 }
 
 export interface ImageDefaults {
@@ -69,7 +71,7 @@ export function hostsText(file: ComposeFile, addresses: Readonly<Record<string, 
 }
 
 function isRun(service: ComposeService): boolean {
-  if (service.profiles.length > 0) return false;
+  if (service.profiles.length > 0) return isOurs(service);
   return isOurs(service) || standIns.includes(service.command?.[0] ?? '');
 }
 
@@ -128,6 +130,7 @@ function planOne(
         .filter(([other]) => names.includes(other))
         .map(([other, { condition }]) => [other, condition]),
     ),
+    onDemand: service.profiles.length > 0,
     graceMs: 1000 * Number.parseInt(service.stop_grace_period ?? '10s', 10),
   };
 }

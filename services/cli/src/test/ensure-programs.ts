@@ -25,6 +25,18 @@ export const testPrograms: readonly TestProgram[] = [
     suites: ['e2e'],
     packages: { 'apt-get': 'chromium', dnf: 'chromium', apk: 'chromium', brew: 'chromium' },
   },
+  {
+    // Debian's docker-compose needs no engine to read a file.
+    names: ['docker', 'docker-compose'],
+    tests: 'that have Compose read docker-compose.yml',
+    suites: ['pure'],
+    packages: {
+      'apt-get': 'docker-compose',
+      dnf: 'docker-compose',
+      apk: 'docker-cli-compose',
+      brew: 'docker-compose',
+    },
+  },
 ];
 
 export function installPlansOf({ packages }: TestProgram): InstallPlan[] {

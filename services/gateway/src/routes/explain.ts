@@ -7,9 +7,9 @@ import { explainQuery } from '../explain/explain-query.ts';
 import { jsonContent, pathId, schemas } from '../openapi-schemas.ts';
 import { gatewayProblem } from '../problem.ts';
 
-/** Parts are written some milliseconds after the reply: who asks at once is not told of a story with holes. */
-const looks = 4;
-const betweenLooksMs = 50;
+/** Parts are written a tenth of a second after the reply: who asks at once is not told of a story with holes. */
+const looks = 6;
+const betweenLooksMs = 60;
 
 /** `GET /api/queries/{id}/explain`: how a past answer came about. */
 export function explainEndpoint(parts: GatewayParts): Endpoint {
