@@ -17,11 +17,7 @@ export async function exercise(stack: { url: string; redisUrl: string; round: nu
     });
   const read = async (reply: Promise<Response>) => void (await (await reply).text());
 
-  const text = {
-    name: `kettles-${round}.txt`,
-    type: 'text/plain',
-    bytes: Buffer.from(prose(`kettle of round ${round}`)),
-  };
+  const text = aboutKettles(round);
   const documents = [
     text,
     text,
@@ -32,12 +28,7 @@ export async function exercise(stack: { url: string; redisUrl: string; round: nu
     },
     { name: `broken-${round}.pdf`, type: 'application/pdf', bytes: Buffer.from('%PDF-1.7 nothing') },
   ];
-  for (const { name, type, bytes } of documents) {
-    const form = new FormData();
-    form.set('file', new File([new Uint8Array(bytes)], name, { type }));
-    const reply = await fetch(`${url}/api/documents/upload`, { method: 'POST', body: form });
-    await waitForJob(url, reply);
-  }
+  for (const document of documents) await upload(url, document);
 
   for (let number = 0; number < 6; number += 1) {
     const query = `How is kettle number ${number} of round ${round} descaled?`;
@@ -56,6 +47,19 @@ export async function exercise(stack: { url: string; redisUrl: string; round: nu
   await askRedis(redisUrl, [['RPUSH', 'job:encoder_in', 'nobody can read this']]);
 }
 
+export interface Document {
+  name: string;
+  type: string;
+  bytes: Buffer;
+}
+
+/** Returns when it has been read, or refused. */
+export async function upload(url: string, { name, type, bytes }: Document): Promise<void> {
+  const form = new FormData();
+  form.set('file', new File([new Uint8Array(bytes)], name, { type }));
+  await waitForJob(url, await fetch(`${url}/api/documents/upload`, { method: 'POST', body: form }));
+}
+
 async function leaveStream(
   post: (path: string, body: unknown, signal?: AbortSignal) => Promise<Response>,
   query: string,
@@ -70,6 +74,14 @@ async function waitForJob(url: string, reply: Response): Promise<void> {
   const said: unknown = await reply.json();
   const id = typeof said === 'object' && said !== null && 'job_id' in said ? String(said.job_id) : null;
   if (id !== null) await (await fetch(`${url}/api/jobs/${encodeURIComponent(id)}?wait=30s`)).text();
+}
+
+export function aboutKettles(round: number): Document {
+  return {
+    name: `kettles-${round}.txt`,
+    type: 'text/plain',
+    bytes: Buffer.from(prose(`kettle of round ${round}`)),
+  };
 }
 
 function prose(subject: string): string {

@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { askRedis } from '../redis/ask-redis.ts';
 import { isAlive } from '../supervisor/process-identity.ts';
+import { aboutKettles, upload } from './exercise.ts';
 import type { WatchedStack } from './watched-stack.ts';
 
 /** A fault, and the alerts it must raise: these and no others. The table in docs/10-runbook.md says the same. */
@@ -89,12 +90,16 @@ async function listenOn(port: number): Promise<Server> {
   }
 }
 
-/** Pushed by hand, so that no gateway refuses them; with a deadline that outlives the drill. */
+/**
+ * Pushed by hand, so that no gateway refuses them; with a deadline that outlives the drill. About something that is
+ * found: a question without passages ends before the generators.
+ */
 async function fill(stack: WatchedStack, count: number): Promise<void> {
+  await upload(stack.run().gateway_url, aboutKettles(1));
   const jobs = Array.from({ length: count }, (_, number) =>
     JSON.stringify({
       id: `drill-${number}`,
-      query: `What is question ${number} about?`,
+      query: `How is the kettle number ${number} of round 1 descaled?`,
       cache: 'bypass',
       deadline_at: Date.now() + 1_800_000,
     }),
