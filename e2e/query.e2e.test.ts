@@ -332,7 +332,9 @@ describe('a traced question', () => {
     const traceId = traceOf('b2');
     const traceparent = `00-${traceId}-${callerSpan}-01`;
     const id = `traced-${Date.now()}`;
-    const again = { id, query: 'What is a lease?', traceparent, attempt: 2, enqueued_at: Date.now() };
+    // Named, for `default` means this documentation only as long as no other test has stored anything there.
+    const asked = { query: 'What is a lease?', collection: 'vortex-docs' };
+    const again = { id, ...asked, traceparent, attempt: 2, enqueued_at: Date.now() };
     await redis.rpush('job:encoder_in', JSON.stringify(again));
     const spans = await spansOf(traceId, (known) => has(known, 'generate'));
     // Its later stages are first tries, and stand in the query's own trace.
