@@ -10,6 +10,8 @@ const special = ['**/*.redis.test.ts', '**/*.store.test.ts', '**/*.e2e.test.ts']
 
 export default defineConfig({
   test: {
+    // Vitest would leave one processor free, which is half of a machine with two. Most tests wait more than they work.
+    maxWorkers: '100%',
     projects: [
       {
         ...shared,

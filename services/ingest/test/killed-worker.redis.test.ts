@@ -70,7 +70,7 @@ it('killed in the middle of a document: the next one parses nothing again and se
 }, 30_000);
 
 it('killed after every group it has stored, more often than poison is given: it gets on, and in', async () => {
-  const id = await bench.upload({ name: 'a.txt', content: sentences(60) });
+  const id = await bench.upload({ name: 'a.txt', content: sentences(120) });
   const { documentId, version } = await bench.job(id);
   const stored = async () => (await bench.registry.storedGroups(tenant, documentId, version)).length;
   const isOver = async () => (await bench.job(id)).completedAt !== null;
