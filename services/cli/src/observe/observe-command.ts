@@ -122,6 +122,6 @@ function drillText(results: readonly DrillResult[], speed: number): string {
   const note =
     speed === 1
       ? 'The rules are as committed.'
-      : `Windows and waits of the rules are ${speed} times shorter than committed, scrapes and evaluations every second; thresholds are as committed.`;
+      : `Windows, waits and look-ahead of the rules are ${speed} times shorter than committed, scrapes and evaluations every second; thresholds are as committed.`;
   return `${table(['fault', 'as the runbook says', 'fired', 'passed on'], rows)}\n\n${note}`;
 }
