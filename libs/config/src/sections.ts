@@ -1,5 +1,7 @@
 import { z } from 'zod';
 
+// One piece: a table, a section after the other, as docs/03 shows it.
+
 /**
  * The parts a service's configuration is composed of. A section name and key here is what people write
  * in `conf/<service>.yaml`, after `--set`, and, upper-cased and joined by `__`, in the environment.

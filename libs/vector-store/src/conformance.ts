@@ -13,6 +13,8 @@ import type {
   VectorStore,
 } from './vector-store.ts';
 
+// One piece: one suite that every adapter passes, on one small world of rows.
+
 /** What a conformance run needs of an adapter. */
 export interface StoreUnderTest {
   /** Opens the store on the run's data; called again after `close` to see what is still there. */

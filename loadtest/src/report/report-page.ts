@@ -16,6 +16,8 @@ import { waterfallPlot } from './plots/waterfall-plot.ts';
 import { type RunData, waterfalls } from './run-data.ts';
 import { stageLabel } from './stage-names.ts';
 
+// One piece: the page from top to bottom.
+
 /**
  * The report as one page that needs nothing else: plots are SVG in it, the style and the few lines of script are
  * allowed by their hashes, and its policy forbids every request. What came from a server is text, never markup.

@@ -19,6 +19,8 @@ import {
 import { identityOf, isAlive, type ProcessIdentity } from '../src/supervisor/process-identity.ts';
 import { type RunProcess, readRunFile, writeRunFile } from '../src/supervisor/run-file.ts';
 
+// One piece: every test supervises the same few fake services.
+
 let folder: string;
 const running: Instance[] = [];
 

@@ -10,6 +10,8 @@ import { QueueUnavailable } from '@vortex/queue';
 import { describe, expect, it } from 'vitest';
 import { gatewayUnderTest } from './gateway-under-test.ts';
 
+// One piece: all routes work on the same letters.
+
 const question = (id: string, more: object = {}) => JSON.stringify({ id, query: 'why?', ...more });
 const minute = 60_000;
 

@@ -25,6 +25,8 @@ import { type GatewayServer, startServer } from '../src/server.ts';
 import { MemoryExplain } from './memory-explain.ts';
 import { ScriptedDeadLetters } from './scripted-dead-letters.ts';
 
+// One piece: the gateway and what stands for each of its dependencies.
+
 /**
  * The app with a real registry and text store in a temporary folder, and a queue port that the test scripts:
  * these tests are about HTTP shapes. What the queue really does is in `gateway.redis.test.ts`.

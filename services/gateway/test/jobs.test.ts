@@ -13,6 +13,8 @@ import { describe, expect, it } from 'vitest';
 import { eventsIn, gatewayUnderTest } from './gateway-under-test.ts';
 import { acceptDocument, withDocument } from './with-document.ts';
 
+// One piece: all routes tell of the same jobs.
+
 const embedding = (done: number) => ({
   stage: 'embed' as const,
   progress: done,

@@ -12,6 +12,8 @@ import { readPieces } from '../src/read-pieces.ts';
 import type { ReaderLimits } from '../src/reader-limits.ts';
 import { writeTinyTokenizer } from './tiny-tokenizer.ts';
 
+// One piece: every test has the same reader with real children, which are dear to start.
+
 const never = new AbortController().signal;
 const silent = { signal: never, onProgress: () => {} };
 const limits: ReaderLimits = {

@@ -5,6 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ReaderBusy } from '../src/document-reader.ts';
 import { gate, groupSize, type IngestBench, openIngestBench, sentences, tenant } from './ingest-bench.ts';
 
+// One piece: one life, from the upload to each of its ends.
+
 /** The life of an upload's job: what it says on the way, how it is ended, what a fault costs. */
 let bench: IngestBench;
 beforeEach(async () => {

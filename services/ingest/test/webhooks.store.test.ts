@@ -10,6 +10,8 @@ import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vit
 import { type DelivererDeps, startWebhookDeliverer } from '../src/webhooks/deliverer.ts';
 import { type Receiver, startReceiver } from './webhook-receiver.ts';
 
+// One piece: one receiver and one outbox for all.
+
 /** The outbox in a real registry, emptied to real receivers on loopback. */
 const tenant = 'default';
 const secret = newWebhookSecret();

@@ -9,6 +9,8 @@ import {
   tenant,
 } from './fixture-conformance.ts';
 
+// One piece: the ways in which one acceptance can end, told by both adapters alike.
+
 const error = { code: 'internal', message: 'no' };
 
 export function acceptanceConformance(underTest: RegistryUnderTest): void {

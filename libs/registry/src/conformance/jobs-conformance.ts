@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { mostSurvivedReads } from '../jobs.ts';
 import { finished, type RegistryUnderTest, start, tenant } from './fixture-conformance.ts';
 
+// One piece: the life of a job from its claim to its end, told by both adapters alike.
+
 const embed = { stage: 'embed', message: 'Embedding', etaMs: 900 } as const;
 const error = { code: 'internal', message: 'the encoder is gone' };
 

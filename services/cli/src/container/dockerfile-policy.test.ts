@@ -47,7 +47,7 @@ describe('deploy/Dockerfile: stages', () => {
     expect(installs.length).toBe(2);
     for (const words of installs) {
       expect(words).toMatch(/npm ci .*--ignore-scripts/);
-      expect(words).toContain('--mount=type=cache,target=/root/.npm');
+      expect(words).toContain('--mount=type=cache,target=/var/cache/npm');
       expect(words).not.toMatch(/npm install/);
     }
     expect(wordsOf('RUN', stages[1]?.instructions).join()).toContain('--omit=dev');

@@ -1,51 +1,60 @@
 import { type InstallPlan, installPackage, onPath, planFor, typedBy } from '../install-package.ts';
+import { findPrograms } from '../observe/find-programs.ts';
+import { watchPlans, watchUnits } from '../observe/install-programs.ts';
 import type { Terminal } from '../terminal.ts';
 
-/** A program that some tests need and Vortex does not. */
-export interface TestProgram {
-  /** Any of these names will do. */
-  names: readonly string[];
-  /** What is skipped without it. */
+/** Programs that some tests need and Vortex does not. */
+export interface TestPrograms {
+  name: string;
+  /** What is skipped without them. */
   tests: string;
   suites: readonly string[];
-  /** As the package managers call it. */
-  packages: { 'apt-get': string; dnf: string; apk: string; brew: string };
+  isThere(): boolean;
+  plans: readonly InstallPlan[];
+  /** What the packages would start at every boot. */
+  units: readonly string[];
 }
 
-export const testPrograms: readonly TestProgram[] = [
+export const testPrograms: readonly TestPrograms[] = [
   {
-    names: ['tmux'],
-    tests: 'of views in a real terminal',
-    suites: ['e2e'],
-    packages: { 'apt-get': 'tmux', dnf: 'tmux', apk: 'tmux', brew: 'tmux' },
+    name: 'prometheus',
+    tests: 'of alerts and dashboards',
+    suites: ['pure', 'e2e'],
+    isThere: () => Object.values(findPrograms()).every((program) => program !== null),
+    plans: watchPlans,
+    units: watchUnits,
   },
-  {
-    names: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'],
+  onePackage('tmux', { tests: 'of views in a real terminal', suites: ['e2e'] }),
+  onePackage('chromium', {
     tests: 'of pages in a real browser',
     suites: ['e2e'],
-    packages: { 'apt-get': 'chromium', dnf: 'chromium', apk: 'chromium', brew: 'chromium' },
-  },
-  {
-    // Debian's docker-compose needs no engine to read a file.
-    names: ['docker', 'docker-compose'],
+    otherNames: ['chromium-browser', 'google-chrome', 'google-chrome-stable'],
+  }),
+  // Debian's docker-compose needs no engine to read a file.
+  onePackage('docker-compose', {
     tests: 'that have Compose read docker-compose.yml',
     suites: ['pure'],
-    packages: {
-      'apt-get': 'docker-compose',
-      dnf: 'docker-compose',
-      apk: 'docker-cli-compose',
-      brew: 'docker-compose',
-    },
-  },
+    otherNames: ['docker'],
+    onAlpine: 'docker-cli-compose',
+  }),
 ];
 
-export function installPlansOf({ packages }: TestProgram): InstallPlan[] {
-  const apt = ['apt-get', 'install', '-y', '--no-install-recommends', packages['apt-get']];
+function onePackage(
+  name: string,
+  more: Pick<TestPrograms, 'tests' | 'suites'> & { otherNames?: readonly string[]; onAlpine?: string },
+): TestPrograms {
+  const { tests, suites, otherNames = [], onAlpine = name } = more;
+  const isThere = () => [name, ...otherNames].some(onPath);
+  return { name, tests, suites, isThere, plans: plansOf(name, onAlpine), units: [] };
+}
+
+function plansOf(name: string, onAlpine: string): InstallPlan[] {
+  const apt = ['apt-get', 'install', '-y', '--no-install-recommends', name];
   return [
     { manager: 'apt-get', needsRoot: true, attempts: [[['apt-get', 'update'], apt]] },
-    { manager: 'dnf', needsRoot: true, attempts: [[['dnf', 'install', '-y', packages.dnf]]] },
-    { manager: 'apk', needsRoot: true, attempts: [[['apk', 'add', '--no-cache', packages.apk]]] },
-    { manager: 'brew', needsRoot: false, attempts: [[['brew', 'install', packages.brew]]] },
+    { manager: 'dnf', needsRoot: true, attempts: [[['dnf', 'install', '-y', name]]] },
+    { manager: 'apk', needsRoot: true, attempts: [[['apk', 'add', '--no-cache', onAlpine]]] },
+    { manager: 'brew', needsRoot: false, attempts: [[['brew', 'install', name]]] },
   ];
 }
 
@@ -59,21 +68,21 @@ export async function ensurePrograms(
   options: { yes: boolean },
 ): Promise<void> {
   for (const wanted of testPrograms) {
-    if (!wanted.suites.some((suite) => suites.includes(suite)) || wanted.names.some(onPath)) continue;
+    if (!wanted.suites.some((suite) => suites.includes(suite)) || wanted.isThere()) continue;
     await ensureProgram(wanted, terminal, options);
   }
 }
 
 async function ensureProgram(
-  wanted: TestProgram,
+  wanted: TestPrograms,
   terminal: Terminal,
   options: { yes: boolean },
 ): Promise<void> {
-  const name = wanted.names[0] ?? '';
-  const { plan, isRoot, mayRun } = planFor(installPlansOf(wanted));
+  const { name, tests, isThere, plans, units } = wanted;
+  const { plan, isRoot, mayRun } = planFor(plans);
   const byHand = plan === undefined ? `Install ${name}` : `Type: ${typedBy(plan, isRoot)}`;
   const left = (why: string) =>
-    terminal.note(`${why} The tests ${wanted.tests} will be skipped. ${byHand} to run them.`);
+    terminal.note(`${why} The tests ${tests} will be skipped. ${byHand} to run them.`);
   if (plan === undefined || !mayRun) return left(`${name} is not installed.`);
 
   terminal.note(`${name} is not installed. Some tests want it; nothing else does.`);
@@ -82,8 +91,8 @@ async function ensureProgram(
     return left('Nothing was installed.');
   }
   for (const attempt of plan.attempts) {
-    const failure = await installPackage(attempt, terminal, []);
-    if (wanted.names.some(onPath)) return;
+    const failure = await installPackage(attempt, terminal, units);
+    if (isThere()) return;
     if (failure !== null) terminal.note(`  ${failure}`);
   }
   return left(`${plan.manager} brought no ${name}.`);

@@ -10,7 +10,6 @@ import { ensureRedis } from '../redis/install-redis.ts';
 import type { Terminal } from '../terminal.ts';
 import { ensurePostgres } from './ensure-postgres.ts';
 import { ensurePrograms } from './ensure-programs.ts';
-import { ensurePrometheus } from './ensure-prometheus.ts';
 import { closingLine, emptyTally, parseTally, sumTallies, type Tally } from './tally.ts';
 
 /** In this order: what is quick and finds most comes first. */
@@ -50,9 +49,6 @@ export async function runTests(
   }
   const started = performance.now();
   const environment = testEnvironment();
-  if (wanted.includes('pure') || wanted.includes('e2e')) {
-    await ensurePrometheus(terminal, { yes: options.yes ?? false });
-  }
   await ensurePrograms(wanted, terminal, { yes: options.yes ?? false });
   if (wanted.some((name) => name !== 'check' && name !== 'pure')) {
     await ensureRedis(terminal, { yes: options.yes ?? false });

@@ -16,6 +16,8 @@ import {
 import { breakerText } from '../replicas-command.ts';
 import type { TopQueue, TopReplica, TopService, TopSnapshot, TopStage } from './top-snapshot.ts';
 
+// One piece: the screen from top to bottom.
+
 /** How old a waiting job may be before it is shown in yellow, and in red (the alert QueueStuck's limit). */
 const lateMs = { yellow: 5000, red: 30_000 };
 
