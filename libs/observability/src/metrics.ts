@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { type MetricRow, meteredServices } from './metric-rows/row.ts';
 import {
@@ -37,8 +38,15 @@ const mostZeros = 48;
 
 type Made = Counter | Gauge | Histogram;
 
-export function createMetrics(service: string, options: { enabled: boolean } = { enabled: true }): Metrics {
+/** Longer than a command of Redis may take (0.8 s), shorter than a scrape (10 s). */
+const defaultCollectMs = 2000;
+
+export function createMetrics(
+  service: string,
+  options: { enabled: boolean; collectMs?: number } = { enabled: true },
+): Metrics {
   if (!options.enabled) return noMetrics;
+  const { collectMs = defaultCollectMs } = options;
   const plain = new Registry();
   const open = new Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>();
   open.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
@@ -94,8 +102,12 @@ export function createMetrics(service: string, options: { enabled: boolean } = {
   begin();
 
   async function renderFrom(registry: typeof plain | typeof open): Promise<string> {
-    // Collectors that fail (Redis away) must not hide the other metrics; their gauges keep their last value.
-    await Promise.allSettled(collectors.map(async (collect) => collect()));
+    // Collectors that fail or hang (Redis away, a database that does not answer) must not hide the other metrics, nor
+    // keep the next scrape waiting behind this one; their gauges keep their last value.
+    await Promise.race([
+      Promise.allSettled(collectors.map(async (collect) => collect())),
+      delay(collectMs, undefined, { ref: false }),
+    ]);
     const names = registry.getMetricsAsArray().map((one) => [one, one.name] as const);
     try {
       return await registry.metrics();

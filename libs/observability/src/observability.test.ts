@@ -52,6 +52,16 @@ describe('createMetrics', () => {
     expect(body).toContain('api_gateway_replica_load{replica="http://r",service="test"} 3');
   });
 
+  it('is read also when something it mirrors hangs', async () => {
+    const metrics = createMetrics('test', { enabled: true, collectMs: 1 });
+    metrics.add('rag_queue_jobs_total', { queue: 'job:llm_in', event: 'claimed' });
+    metrics.beforeScrape(() => new Promise(() => {}));
+    for (const _ of ['a first scrape', 'the next']) {
+      const { body } = await metrics.render();
+      expect(body).toContain('rag_queue_jobs_total{queue="job:llm_in",event="claimed",service="test"} 1');
+    }
+  });
+
   it('begins counters of closed labels at 0, and shows nothing of what is not known', async () => {
     const { body } = await createMetrics('gateway').render();
     expect(body).toContain('api_gateway_queries_total{outcome="refused",mode="stream",service="gateway"} 0');
