@@ -5,56 +5,20 @@ const { redis, cache, explain, http, worker, log, metrics, tracing, data, regist
   sections;
 const { retrieval, llm, mock_llm, gateway, ingest, webhooks } = sections;
 
+const everyProcess = { http, worker, log };
+/** What all have who work on the queue. */
+const shared = { ...everyProcess, redis, metrics, tracing };
+/** What questions pass through. */
+const asked = { ...shared, cache, explain };
+
 /** Which sections a service reads. The launcher validates all of them before it starts anything. */
 export const serviceConfigs = {
-  gateway: z.strictObject({
-    ...{
-      redis,
-      cache,
-      explain,
-      http,
-      worker,
-      log,
-      metrics,
-      tracing,
-      data,
-      registry,
-      embedding,
-      gateway,
-      ingest,
-      webhooks,
-    },
-  }),
-  encoder: z.strictObject({ redis, cache, explain, http, worker, log, metrics, tracing, data, embedding }),
-  retriever: z.strictObject({
-    redis,
-    cache,
-    explain,
-    http,
-    worker,
-    log,
-    metrics,
-    tracing,
-    data,
-    registry,
-    store,
-    retrieval,
-  }),
-  'llm-generator': z.strictObject({ redis, cache, explain, http, worker, log, metrics, tracing, llm }),
-  ingest: z.strictObject({
-    redis,
-    http,
-    worker,
-    log,
-    metrics,
-    tracing,
-    data,
-    registry,
-    embedding,
-    ingest,
-    webhooks,
-  }),
-  'mock-llm': z.strictObject({ http, worker, log, mock_llm }),
+  gateway: z.strictObject({ ...asked, data, registry, embedding, gateway, ingest, webhooks }),
+  encoder: z.strictObject({ ...asked, data, embedding }),
+  retriever: z.strictObject({ ...asked, data, registry, store, retrieval }),
+  'llm-generator': z.strictObject({ ...asked, llm }),
+  ingest: z.strictObject({ ...shared, data, registry, embedding, ingest, webhooks }),
+  'mock-llm': z.strictObject({ ...everyProcess, mock_llm }),
 } as const;
 
 export type ServiceName = keyof typeof serviceConfigs;
