@@ -10,7 +10,7 @@ import { ensureRedis } from '../redis/install-redis.ts';
 import type { Terminal } from '../terminal.ts';
 import { ensurePostgres } from './ensure-postgres.ts';
 import { ensurePrograms } from './ensure-programs.ts';
-import { closingLine, emptyTally, parseTally, sumTallies, type Tally } from './tally.ts';
+import { closingLine, emptyTally, failureLines, parseTally, sumTallies, type Tally } from './tally.ts';
 
 /** In this order: what is quick and finds most comes first. */
 const checks = [
@@ -69,13 +69,13 @@ export async function runTests(
   const total = sumTallies(tallies);
 
   console.log(`\nDone in ${Math.round((performance.now() - started) / 1000)} s.`);
-  for (const error of total.errors) console.log(`failed: ${error}`);
+  for (const line of failureLines(total)) console.log(line);
   for (const [reason, names] of groupSkipped(total)) {
     const shown = names.length > 3 ? [...names.slice(0, 2), `and ${names.length - 2} more`] : names;
     console.log(`skipped: ${reason}\n${shown.map((name) => `  ${name}`).join('\n')}`);
   }
   console.log(closingLine(total));
-  return total.failed === 0 && total.passed > 0;
+  return failureLines(total).length === 0 && total.passed > 0;
 }
 
 /** What the user has set for an instance of their own must not reach the tests' instances. */
@@ -148,7 +148,7 @@ export function judge(project: string, exitCode: number, tally: Tally | null): T
   if (tally === null) {
     return { ...emptyTally, errors: [`tests: ${project} could not run (exit code ${exitCode})`] };
   }
-  const told = tally.failed > 0 || tally.errors.length > 0;
+  const told = tally.failed.length > 0 || tally.errors.length > 0;
   if (exitCode !== 0 && !told) {
     return { ...tally, errors: [`tests: ${project} ended with exit code ${exitCode} without a failed test`] };
   }

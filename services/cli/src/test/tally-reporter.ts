@@ -1,5 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+import type { TestError } from 'vitest';
 import type { Reporter, SerializedError, TestCase, TestModule } from 'vitest/node';
 import type { Tally } from './tally.ts';
 
@@ -11,7 +13,7 @@ export default class TallyReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
     const file = process.env.VORTEX_TALLY_FILE;
     if (file === undefined) return;
-    const tally: Tally = { passed: 0, failed: 0, skipped: [], errors: [] };
+    const tally: Tally = { passed: 0, failed: [], skipped: [], errors: [] };
     for (const module of modules) {
       const place = relative(process.cwd(), module.moduleId);
       for (const test of module.children.allTests()) count(tally, test, place);
@@ -36,12 +38,23 @@ function count(tally: Tally, test: TestCase, place: string): void {
       tally.skipped.push({ name: `${place} > ${test.fullName}`, reason: result.note ?? reasonInName(test) });
       return;
     case 'failed':
-      tally.failed += 1;
+      tally.failed.push({ name: `${place} > ${test.fullName}`, message: messageOf(result.errors) });
       return;
     default:
       // Never run: its file's set-up failed or the run was cut off.
       tally.errors.push(`${place} > ${test.fullName}: did not run`);
   }
+}
+
+/** The assertion, what was expected of it, and the line of the test that asked. */
+function messageOf(errors: readonly TestError[]): string {
+  return errors
+    .map(({ message, diff, stacks }) => {
+      const [place] = stacks ?? [];
+      const at = place === undefined ? [] : [`at ${relative(process.cwd(), place.file)}:${place.line}`];
+      return stripVTControlCharacters([message, ...(diff === undefined ? [] : [diff]), ...at].join('\n'));
+    })
+    .join('\n');
 }
 
 /** A suite that is skipped as a whole says why in its title, if anywhere. */
