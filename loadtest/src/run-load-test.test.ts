@@ -1,10 +1,11 @@
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { describeRun } from './command/describe-run.ts';
 import { readFlags } from './command/flags.ts';
 import { main } from './command/main.ts';
 import { readSettings } from './command/settings.ts';
@@ -93,6 +94,28 @@ describe('a run against a real server', () => {
     for (const line of again.samples) sample.parse(line);
     expect(readFileSync(join(out, 'summary.md'), 'utf8')).toContain('Throughput');
     expect(readFileSync(join(out, 'junit.xml'), 'utf8')).toContain('name="err&lt;1%"><failure');
+  });
+
+  test('tenants ask by turns, each under its name with its own key, and the header is no matter to a target', async () => {
+    const file = join(folder(), 'keys.txt');
+    writeFileSync(file, '# for tests\nacme=secret-a\nbeta=secret-b\n');
+    const url = await gateway();
+    const words = ['--url', url, '--requests', '20', '--concurrency', '2', '--tenants', `@${file}`];
+    const settings = readSettings(readFlags(words, {}));
+    const { summary: run, samples } = await runLoadTest(settings, {
+      ...watcher(),
+      signal: new AbortController().signal,
+    });
+    expect(
+      run.tenants.map(({ name, requests, response }) => [name, requests, response.p99.resolved]),
+    ).toEqual([
+      ['acme', 10, false],
+      ['beta', 10, false],
+    ]);
+    expect(run.config.tenants).toBe(2);
+    expect(run.fairness).toBeGreaterThan(0.9);
+    expect(describeRun(run)).toMatch(/Tenants .*P99\n {2}acme +10 .*\n {2}beta +10 /);
+    expect(JSON.stringify([run, samples])).not.toContain('secret');
   });
 
   test('interrupted: the figures of what was done, exit code 130, the view is given its end', async () => {

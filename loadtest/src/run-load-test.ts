@@ -1,4 +1,4 @@
-import { loadQuestions, loadReplay } from './command/load-inputs.ts';
+import { loadQuestions, loadReplay, loadTenants } from './command/load-inputs.ts';
 import { runInfo } from './command/run-info.ts';
 import { runConfigOf, type Settings } from './command/settings.ts';
 import { type Clock, createClock } from './drive/clock.ts';
@@ -41,10 +41,12 @@ const snapshotEveryMs = 500;
  * @throws UsageProblem for files that cannot be read, TargetUnreachable
  */
 export async function runLoadTest(
-  settings: Settings,
+  said: Settings,
   options: { view: LiveView; signal: AbortSignal },
 ): Promise<{ summary: Summary; samples: readonly Sample[] }> {
   const { view, signal } = options;
+  const settings =
+    said.tenantsFile === null ? said : { ...said, tenants: loadTenants(said.tenantsFile), tenantsFile: null };
   const inputs = loadQuestions(settings.questionsFile);
   const replayed = settings.replayFile === null ? [] : loadReplay(settings.replayFile);
   const info = runInfo(new Date());
@@ -57,6 +59,7 @@ export async function runLoadTest(
     clock,
     connections: isOpen ? settings.maxInFlight : settings.concurrency,
     ingestCollection: `loadtest-${info.id}`,
+    apiKeys: settings.tenants.map(({ key }) => key),
   });
   const monitor = createMonitor({ headline: isOpen ? 'response' : 'service', isOpen });
   let summary: Summary | null = null;
@@ -67,7 +70,13 @@ export async function runLoadTest(
     if (warning !== null) view.note(warning);
     // The plan's zero; what came before was the probe.
     const runClock = from(clock.now(), clock);
-    const runner = createRequestRunner({ clock: runClock, target, signal, listener: monitor });
+    const runner = createRequestRunner({
+      clock: runClock,
+      target,
+      signal,
+      tenantNames: settings.tenants.map(({ name }) => name),
+      listener: monitor,
+    });
     const driven = await watched({ settings, view, clock: runClock, runner, monitor }, (tell) =>
       drive({ settings, clock: runClock, runner, signal, view, questions, replayed, tell }),
     );
@@ -114,7 +123,7 @@ async function drive(run: {
 }): Promise<Driven> {
   const { settings, clock, runner, signal, view, tell } = run;
   const { mode, seed, warmupMs, durationMs, requests, maxInFlight, slo, stepMs } = settings;
-  const deal = dealRequests({ ...settings, questions: run.questions, tenants: settings.apiKeys.length });
+  const deal = dealRequests({ ...settings, questions: run.questions, tenants: settings.tenants.length });
   const parts = { clock, runner, deal, signal };
   if (mode === 'closed') {
     await closedLoop({ ...parts, ...settings });

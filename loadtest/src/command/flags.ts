@@ -94,6 +94,12 @@ export const flags = [
     value: 'KEY',
     about: 'repeatable, or comma-separated: each is a tenant; also VORTEX_API_KEY',
   },
+  {
+    name: 'tenants',
+    env: 'LT_TENANTS',
+    value: 'PAIRS',
+    about: 'name=key,name=key,… or @FILE of such lines: who asks by turns, each with a P99 of its own',
+  },
   { name: 'seed', env: 'LT_SEED', value: 'N', about: 'same seed, same plan and order of questions (1)' },
   {
     name: 'trace-share',

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Arrival } from '../plan/arrivals.ts';
 import { builtInQuestions, type Question, readQuestions } from '../plan/questions.ts';
 import { readReplay } from '../plan/replay.ts';
+import { readTenants, type Tenant } from '../plan/tenants.ts';
 import { UsageProblem } from './flags.ts';
 
 /** @throws UsageProblem */
@@ -21,6 +22,11 @@ export function loadReplay(file: string): Arrival[] {
   const found = fromFile(file, readReplay);
   if (found.length === 0) throw new UsageProblem(`${file}: there is no arrival in it`);
   return found;
+}
+
+/** @throws UsageProblem */
+export function loadTenants(file: string): Tenant[] {
+  return fromFile(file, readTenants);
 }
 
 function fromFile<Result>(file: string, read: (text: string) => Result): Result {

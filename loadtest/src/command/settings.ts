@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { type SloTerm, sloText } from '../measure/slo.ts';
+import { numberedTenants, readTenants, type Tenant } from '../plan/tenants.ts';
 import { modes, type RunConfig } from '../summary-schema.ts';
 import { type FlagName, type SaidSettings, UsageProblem } from './flags.ts';
 
@@ -27,7 +28,10 @@ export interface Settings {
   topK: number | null;
   questionsFile: string | null;
   ingestShare: number;
-  apiKeys: string[];
+  /** Empty: nobody in particular, and no key is sent. */
+  tenants: Tenant[];
+  /** To be read into `tenants` before the run. */
+  tenantsFile: string | null;
   seed: number;
   traceShare: number;
   out: string | null;
@@ -111,6 +115,17 @@ const mix = z.string().transform((text, context) => {
   return shares.ingest / sum;
 });
 
+/** Pairs, or `@` and the file that holds them. */
+const tenants = z.string().transform((text, context) => {
+  if (text.startsWith('@')) return { list: [], file: text.slice(1) };
+  try {
+    return { list: readTenants(text), file: null };
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+    return z.NEVER;
+  }
+});
+
 const schema = z.object({
   url: address.prefault('http://localhost:8000/query'),
   mode: z.enum(modes).prefault('closed'),
@@ -133,6 +148,7 @@ const schema = z.object({
   questions: z.string().optional(),
   mix: mix.prefault('query=1'),
   'api-key': list.prefault(''),
+  tenants: tenants.optional(),
   seed: whole(0, 2 ** 32 - 1).prefault('1'),
   'trace-share': share.prefault('0.1'),
   out: z.string().optional(),
@@ -149,7 +165,8 @@ export function readSettings(said: SaidSettings): Settings {
     for (const { path, message } of parsed.error.issues) {
       const [name = ''] = path as FlagName[];
       // A key must not stand in a log.
-      const shown = name === 'api-key' ? '' : ` ${JSON.stringify(raw[name as FlagName] ?? '')}`;
+      const shown =
+        name === 'api-key' || name === 'tenants' ? '' : ` ${JSON.stringify(raw[name as FlagName] ?? '')}`;
       problems.push(`--${name}${shown}: ${message}`);
     }
   }
@@ -189,7 +206,8 @@ export function readSettings(said: SaidSettings): Settings {
     topK: values['top-k'] ?? null,
     questionsFile: values.questions ?? null,
     ingestShare: values.mix,
-    apiKeys: values['api-key'],
+    tenants: values.tenants?.list ?? numberedTenants(values['api-key']),
+    tenantsFile: values.tenants?.file ?? null,
     seed: values.seed,
     traceShare: values['trace-share'],
     out: values.out ?? null,
@@ -223,6 +241,8 @@ function misfits({ raw, environmentOnly }: SaidSettings, mode: RunConfig['mode']
       problems.push(`--${name} means nothing in mode ${mode} (it belongs to ${fitting.join(', ')})`);
     }
   }
+  const isGiven = (name: FlagName) => raw[name] !== undefined && !environmentOnly.has(name);
+  if (isGiven('tenants') && isGiven('api-key')) problems.push('--tenants and --api-key exclude each other');
   const missing = needed[mode];
   if (missing !== undefined && raw[missing] === undefined) problems.push(`mode ${mode} needs --${missing}`);
   return problems;
@@ -251,7 +271,7 @@ export function runConfigOf(
     collection: settings.collection,
     top_k: settings.topK,
     ingest_share: settings.ingestShare,
-    tenants: settings.apiKeys.length,
+    tenants: settings.tenants.length,
     slo: settings.sloText,
     questions,
   };
