@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { describeRun } from './command/describe-run.ts';
-import { readFlags } from './command/flags.ts';
+import { readFlags, UsageProblem } from './command/flags.ts';
 import { main } from './command/main.ts';
 import { readSettings } from './command/settings.ts';
 import { writeResults } from './command/write-results.ts';
@@ -116,6 +116,30 @@ describe('a run against a real server', () => {
     expect(run.fairness).toBeGreaterThan(0.9);
     expect(describeRun(run)).toMatch(/Tenants .*P99\n {2}acme +10 .*\n {2}beta +10 /);
     expect(JSON.stringify([run, samples])).not.toContain('secret');
+  });
+
+  test('marks that are written while it goes on are in its figures; what cannot be read is said', async () => {
+    const file = join(folder(), 'marks.txt');
+    const url = await gateway((n) => {
+      if (n === 10)
+        writeFileSync(file, `${new Date().toISOString()} killed it\n2020-01-01T00:00:00Z old\nhm\n`);
+    });
+    const words = ['--url', url, '--requests', '20', '--concurrency', '2', '--marks', file];
+    const settings = readSettings(readFlags(words, {}));
+    const options = { ...watcher(), signal: new AbortController().signal };
+    const { summary: run } = await runLoadTest(settings, options);
+    // A run of less than a second says nothing of what came of it.
+    expect(run.marks).toEqual([expect.objectContaining({ text: 'killed it', effect: 'unknown' })]);
+    expect(describeRun(run)).toMatch(/What was done meanwhile\n.*\n {2}killed it +0\.\d s/);
+    expect(run.run.notes).toEqual([expect.stringContaining('marks: line 3')]);
+
+    await expect(runLoadTest(settings, options)).rejects.toThrow(UsageProblem);
+    rmSync(file);
+    const { summary: without } = await runLoadTest(
+      { ...settings, marksFile: join(folder(), 'none') },
+      options,
+    );
+    expect([without.marks, without.run.notes]).toEqual([[], [expect.stringContaining('no marks: ENOENT')]]);
   });
 
   test('interrupted: the figures of what was done, exit code 130, the view is given its end', async () => {

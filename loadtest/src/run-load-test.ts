@@ -1,4 +1,4 @@
-import { loadQuestions, loadReplay, loadTenants } from './command/load-inputs.ts';
+import { checkMarks, loadMarks, loadQuestions, loadReplay, loadTenants } from './command/load-inputs.ts';
 import { runInfo } from './command/run-info.ts';
 import { runConfigOf, type Settings } from './command/settings.ts';
 import { type Clock, createClock } from './drive/clock.ts';
@@ -49,6 +49,7 @@ export async function runLoadTest(
     said.tenantsFile === null ? said : { ...said, tenants: loadTenants(said.tenantsFile), tenantsFile: null };
   const inputs = loadQuestions(settings.questionsFile);
   const replayed = settings.replayFile === null ? [] : loadReplay(settings.replayFile);
+  if (settings.marksFile !== null) checkMarks(settings.marksFile);
   const info = runInfo(new Date());
   const { questions, source } = inputs;
   const config = runConfigOf(settings, { source, count: questions.length }, inputs.hash);
@@ -70,6 +71,7 @@ export async function runLoadTest(
     if (warning !== null) view.note(warning);
     // The plan's zero; what came before was the probe.
     const runClock = from(clock.now(), clock);
+    const zeroAtMs = Date.now();
     const runner = createRequestRunner({
       clock: runClock,
       target,
@@ -80,6 +82,10 @@ export async function runLoadTest(
     const driven = await watched({ settings, view, clock: runClock, runner, monitor }, (tell) =>
       drive({ settings, clock: runClock, runner, signal, view, questions, replayed, tell }),
     );
+    const { marks, problems } =
+      settings.marksFile === null
+        ? { marks: [], problems: [] }
+        : loadMarks(settings.marksFile, { zeroAtMs, endMs: runClock.now() });
     await cleanUp(target, view);
     const { warmupMs } = settings;
     const measuredFromMs = settings.mode === 'search' ? 0 : warmupMs;
@@ -92,8 +98,9 @@ export async function runLoadTest(
       run: {
         ...info,
         state: signal.aborted ? 'interrupted' : 'complete',
-        notes: notesOn(driven, runner.samples),
+        notes: [...notesOn(driven, runner.samples), ...problems],
       },
+      marks,
       steps: driven.steps,
       search: driven.limit === null ? null : searchResultOf(driven.limit, settings.sloText),
       judgedStep: driven.limit?.confirmStep ?? null,

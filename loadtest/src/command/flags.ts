@@ -107,6 +107,12 @@ export const flags = [
     value: 'SHARE',
     about: 'of the requests, marked as to be traced (0.1)',
   },
+  {
+    name: 'marks',
+    env: 'LT_MARKS',
+    value: 'FILE',
+    about: 'what is done to the target meanwhile: lines "TIME text", read when the run has ended',
+  },
   { name: 'out', env: 'LT_OUT', value: 'FOLDER', about: 'for the results (loadtest-results/<run>)' },
   { name: 'json', env: null, value: null, about: 'print summary.json and nothing else' },
   { name: 'plain', env: null, value: null, about: 'lines instead of the live view' },

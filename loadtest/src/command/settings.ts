@@ -34,6 +34,7 @@ export interface Settings {
   tenantsFile: string | null;
   seed: number;
   traceShare: number;
+  marksFile: string | null;
   out: string | null;
   json: boolean;
   plain: boolean;
@@ -151,6 +152,7 @@ const schema = z.object({
   tenants: tenants.optional(),
   seed: whole(0, 2 ** 32 - 1).prefault('1'),
   'trace-share': share.prefault('0.1'),
+  marks: z.string().optional(),
   out: z.string().optional(),
   json: isSet,
   plain: isSet,
@@ -210,6 +212,7 @@ export function readSettings(said: SaidSettings): Settings {
     tenantsFile: values.tenants?.file ?? null,
     seed: values.seed,
     traceShare: values['trace-share'],
+    marksFile: values.marks ?? null,
     out: values.out ?? null,
     json: values.json,
     plain: values.plain,

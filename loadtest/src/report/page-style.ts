@@ -88,6 +88,7 @@ text.row-total { fill: var(--ink); font-weight: 550; }
 .line.flight { stroke: var(--misses); }
 .dot { stroke: none; fill: var(--main); } .dot.p95, .dot.other, .dot.sent { fill: var(--other); } .dot.p50 { fill: var(--ink); } .dot.misses, .dot.flight { fill: var(--misses); } .dot.offered { fill: var(--offered); }
 .limit { stroke: var(--bad); stroke-dasharray: 6 4; fill: none; }
+.fault { stroke: var(--ink); stroke-dasharray: 2 3; stroke-width: 1.5; fill: none; } text.fault-number { fill: var(--ink); font-weight: 650; paint-order: stroke; stroke: var(--card); stroke-width: 4px; }
 .warmup { fill: var(--faint); opacity: .13; }
 .heat { stroke: none; } .h1 { fill: var(--h1); } .h2 { fill: var(--h2); } .h3 { fill: var(--h3); } .h4 { fill: var(--h4); } .h5 { fill: var(--h5); } .h6 { fill: var(--h6); } .h7 { fill: var(--h7); }
 .bad-fill { fill: var(--bad); }

@@ -50,6 +50,8 @@ function hostile(run: ReturnType<typeof exampleRun>) {
     run: { ...run.summary.run, invalid: [evil], notes: [evil] },
     errors: run.summary.errors.map((error) => ({ ...error, error: evil })),
     replicas: run.summary.replicas.map((group) => ({ ...group, name: evil })),
+    tenants: run.summary.tenants.map((group) => ({ ...group, name: evil })),
+    marks: run.summary.marks.map((mark) => ({ ...mark, text: evil })),
     slowest: run.summary.slowest.map((sample) => ({
       ...sample,
       replica: evil,
@@ -93,7 +95,7 @@ const runs = {
   'a server that hates us': hostile(example),
 };
 
-describe.each(Object.entries(runs))('%s', (_name, run) => {
+describe.each(Object.entries(runs))('%s', (name, run) => {
   const page = pageOf(run);
 
   it('has every part, each plot for every width, and no blank one', () => {
@@ -108,6 +110,13 @@ describe.each(Object.entries(runs))('%s', (_name, run) => {
 
   it('draws with numbers', () => {
     expect(found(page, /.{30}(NaN|Infinity|undefined|null|\[object).{30}/)).toBeNull();
+  });
+
+  it('shows what was done to the target in every plot over time, and in a table', () => {
+    const marks = ['a run', 'a closed loop', 'a server that hates us'].includes(name) ? 1 : 0;
+    // Three drawings of the heat band, two of each of the four smaller plots.
+    expect(page.split('class="fault-number').length - 1).toBe(marks * 11);
+    expect(page.split('what was done</th>').length - 1).toBe(marks);
   });
 
   it('asks nothing of any network, and its policy allows just its own style and script', () => {
