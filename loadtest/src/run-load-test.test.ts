@@ -29,6 +29,10 @@ async function gateway(onQuery: (n: number) => Promise<void> | void = () => {}):
     request.resume();
     await once(request, 'end');
     if (request.method === 'POST') await onQuery(++n);
+    if (request.url === '/metrics') {
+      response.end(`api_gateway_queries_total{outcome="ok"} ${n}\nrag_queue_depth{queue="job:llm_in"} 2\n`);
+      return;
+    }
     const timings_ms = { admit: 0.1, queue_generate: 0.1, generate: 0.2, total: 0.4 };
     const body = {
       answer: 'yes',
@@ -81,6 +85,11 @@ describe('a run against a real server', () => {
     expect(run.summary.errors).toEqual([{ outcome: 'shed', status: 503, error: 'HTTP 503', count: 10 }]);
     expect(run.summary.replicas.map(({ name }) => name)).toContain('llm_generator_2');
     expect(run.summary.stages?.rows.at(-1)?.stage).toBe('network + unaccounted');
+    expect(run.summary.target).toMatchObject({
+      pages: [{ url: `${url}/metrics`, missed: 0 }],
+      series: [{ name: 'rag_queue_depth', label: 'job:llm_in', mean: 2 }],
+      counters: [{ labels: { outcome: 'ok' }, increase: 100 }],
+    });
     // A tenth failed, one per cent was allowed.
     expect(run.summary.run.exit_code).toBe(3);
     expect(calls[0]).toBe('start');
@@ -94,6 +103,21 @@ describe('a run against a real server', () => {
     for (const line of again.samples) sample.parse(line);
     expect(readFileSync(join(out, 'summary.md'), 'utf8')).toContain('Throughput');
     expect(readFileSync(join(out, 'junit.xml'), 'utf8')).toContain('name="err&lt;1%"><failure');
+  });
+
+  test('metrics that somebody asked for and that are not there are said; off is off', async () => {
+    const url = await gateway();
+    const said: string[] = [];
+    const words = ['--url', url, '--requests', '4', '--metrics'];
+    const runWith = async (pages: string) =>
+      await runLoadTest(readSettings(readFlags([...words, pages], {})), {
+        view: { ...watcher().view, note: (line) => said.push(line) },
+        signal: new AbortController().signal,
+      });
+    const { summary: none } = await runWith('http://127.0.0.1:1/metrics');
+    expect([none.target, said]).toEqual([null, [expect.stringContaining('127.0.0.1:1/metrics')]]);
+    expect((await runWith('off')).summary.target).toBeNull();
+    expect(said).toHaveLength(1);
   });
 
   test('tenants ask by turns, each under its name with its own key, and the header is no matter to a target', async () => {

@@ -16,6 +16,7 @@ import { type FoundLimit, findLimit, searchResultOf } from './search/find-limit.
 import { createProbe } from './search/probe-rate.ts';
 import type { RateStep, Summary } from './summary-schema.ts';
 import { createHttpTarget, type HttpTarget } from './target/http-target.ts';
+import { watchTarget } from './target/watch-target.ts';
 
 /** Nothing answers at the address; exit code 2. */
 export class TargetUnreachable extends Error {
@@ -69,8 +70,10 @@ export async function runLoadTest(
     if (!reachable) throw new TargetUnreachable(`nothing answers at ${settings.baseUrl} (${warning})`);
     view.start(config);
     if (warning !== null) view.note(warning);
+    const watching = await watchMetrics(settings, { clock, view });
     // The plan's zero; what came before was the probe.
-    const runClock = from(clock.now(), clock);
+    const zeroMs = clock.now();
+    const runClock = from(zeroMs, clock);
     const zeroAtMs = Date.now();
     const runner = createRequestRunner({
       clock: runClock,
@@ -79,9 +82,15 @@ export async function runLoadTest(
       tenantNames: settings.tenants.map(({ name }) => name),
       listener: monitor,
     });
-    const driven = await watched({ settings, view, clock: runClock, runner, monitor }, (tell) =>
-      drive({ settings, clock: runClock, runner, signal, view, questions, replayed, tell }),
-    );
+    let driven: Driven;
+    let targetFigures: Summary['target'];
+    try {
+      driven = await watched({ settings, view, clock: runClock, runner, monitor }, (tell) =>
+        drive({ settings, clock: runClock, runner, signal, view, questions, replayed, tell }),
+      );
+    } finally {
+      targetFigures = await watching.end(zeroMs);
+    }
     const { marks, problems } =
       settings.marksFile === null
         ? { marks: [], problems: [] }
@@ -101,6 +110,7 @@ export async function runLoadTest(
         notes: [...notesOn(driven, runner.samples), ...problems],
       },
       marks,
+      target: targetFigures,
       steps: driven.steps,
       search: driven.limit === null ? null : searchResultOf(driven.limit, settings.sloText),
       judgedStep: driven.limit?.confirmStep ?? null,
@@ -200,6 +210,19 @@ async function watched<Result>(
   } finally {
     clearInterval(timer);
   }
+}
+
+async function watchMetrics(settings: Settings, parts: { clock: Clock; view: LiveView }) {
+  const { baseUrl, metricsPages, tenants } = settings;
+  const value = tenants[0]?.key;
+  const watching = await watchTarget({
+    pages: metricsPages ?? [`${baseUrl}/metrics`],
+    clock: parts.clock,
+    key: value === undefined ? null : { origin: new URL(baseUrl).origin, value },
+  });
+  // That a target has none is no news, unless somebody asked for them.
+  if (metricsPages !== null) for (const problem of watching.problems) parts.view.note(problem);
+  return watching;
 }
 
 async function cleanUp(target: HttpTarget, view: LiveView): Promise<void> {

@@ -84,6 +84,7 @@ export function describeRun(summary: Summary): string {
     );
   }
   lines.push(...markLines(summary));
+  lines.push(...targetLines(summary));
   lines.push(...stepLines(summary));
   lines.push('', ...verdictLines(summary));
   for (const note of run.notes) lines.push(`note: ${note}`);
@@ -173,6 +174,26 @@ function markLines({ marks }: Summary): string[] {
         failed,
         effect,
       ]),
+    ]),
+  ];
+}
+
+function targetLines({ target }: Summary): string[] {
+  const shown = target?.series.filter(({ max }) => max > 0) ?? [];
+  if (shown.length === 0) return [];
+  return [
+    '',
+    'What the target showed meanwhile',
+    ...columns([
+      ['', '', 'mean', 'most'],
+      ...shown
+        .slice(0, 20)
+        .map(({ name, label, mean, max }) => [
+          `  ${name}`,
+          label ?? '',
+          mean.toFixed(2),
+          max.toFixed(max < 10 ? 2 : 0),
+        ]),
     ]),
   ];
 }

@@ -113,6 +113,12 @@ export const flags = [
     value: 'FILE',
     about: 'what is done to the target meanwhile: lines "TIME text", read when the run has ended',
   },
+  {
+    name: 'metrics',
+    env: 'LT_METRICS',
+    value: 'PAGES',
+    about: 'of the target, read each second and shown beside the latencies; off: none (its /metrics)',
+  },
   { name: 'out', env: 'LT_OUT', value: 'FOLDER', about: 'for the results (loadtest-results/<run>)' },
   { name: 'json', env: null, value: null, about: 'print summary.json and nothing else' },
   { name: 'plain', env: null, value: null, about: 'lines instead of the live view' },

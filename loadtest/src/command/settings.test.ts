@@ -120,6 +120,8 @@ describe('what makes no sense is refused', () => {
     [['--url', 'http://user:secret@host'], /--api-key/],
     [['--slo', 'p98<3s'], /p98<3s/],
     [['--mix', 'ingest=1'], /some queries/],
+    [['--metrics', 'localhost:9090'], /--metrics .*off, or addresses/],
+    [['--metrics', 'http://me:secret@host/metrics'], /no user or password/],
     [['--rate', '10'], /--rate means nothing in mode closed/],
     [['--mode', 'poisson'], /needs --rate/],
     [['--mode', 'steps'], /needs --steps/],

@@ -35,6 +35,8 @@ export interface Settings {
   seed: number;
   traceShare: number;
   marksFile: string | null;
+  /** Null: the target's own, if it has one. Empty: none. */
+  metricsPages: string[] | null;
   out: string | null;
   json: boolean;
   plain: boolean;
@@ -96,6 +98,11 @@ const address = z.string().transform((text, context) => {
   return `${url.origin}${url.pathname.replace(/\/+$/, '').replace(/\/query$/, '')}`;
 });
 
+const page = z
+  .url({ protocol: /^https?$/, error: 'must be off, or addresses like http://localhost:8000/metrics' })
+  .refine((text) => !text.includes('@'), 'must hold no user or password');
+const pages = list.transform((words) => (words.join() === 'off' ? [] : words)).pipe(z.array(page).max(32));
+
 /** The share of ingest requests. */
 const mix = z.string().transform((text, context) => {
   const shares = { query: 0, ingest: 0 };
@@ -153,6 +160,7 @@ const schema = z.object({
   seed: whole(0, 2 ** 32 - 1).prefault('1'),
   'trace-share': share.prefault('0.1'),
   marks: z.string().optional(),
+  metrics: pages.optional(),
   out: z.string().optional(),
   json: isSet,
   plain: isSet,
@@ -213,6 +221,7 @@ export function readSettings(said: SaidSettings): Settings {
     seed: values.seed,
     traceShare: values['trace-share'],
     marksFile: values.marks ?? null,
+    metricsPages: values.metrics ?? null,
     out: values.out ?? null,
     json: values.json,
     plain: values.plain,

@@ -27,6 +27,7 @@ export interface Finished {
   /** What the driver itself knows to be wrong. */
   invalid?: readonly string[];
   marks?: readonly Mark[];
+  target?: Summary['target'];
   steps?: readonly RateStep[];
   search?: Summary['search'];
   /** The figures are those of this step alone (the confirmation of a search). */
@@ -125,6 +126,7 @@ export function summarize(finished: Finished): Summary {
     ingest: ingestFigures(judged.filter(({ kind }) => kind === 'ingest')),
     timeline: seconds,
     arrival_gaps: isOpen ? arrivalGaps(judged) : [],
+    target: finished.target ?? null,
     marks: judgeMarks(finished.marks ?? [], seconds),
     steps: [...(finished.steps ?? [])],
     search: finished.search ?? null,

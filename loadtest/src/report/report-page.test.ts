@@ -52,6 +52,11 @@ function hostile(run: ReturnType<typeof exampleRun>) {
     replicas: run.summary.replicas.map((group) => ({ ...group, name: evil })),
     tenants: run.summary.tenants.map((group) => ({ ...group, name: evil })),
     marks: run.summary.marks.map((mark) => ({ ...mark, text: evil })),
+    target: run.summary.target && {
+      pages: [{ url: evil, read: 1, missed: 1 }],
+      series: run.summary.target.series.map((series) => ({ ...series, name: `${series.name}`, label: evil })),
+      counters: [{ name: evil, labels: { [evil]: evil }, increase: 1 }],
+    },
     slowest: run.summary.slowest.map((sample) => ({
       ...sample,
       replica: evil,
@@ -95,7 +100,7 @@ const runs = {
   'a server that hates us': hostile(example),
 };
 
-describe.each(Object.entries(runs))('%s', (name, run) => {
+describe.each(Object.entries(runs))('%s', (_name, run) => {
   const page = pageOf(run);
 
   it('has every part, each plot for every width, and no blank one', () => {
@@ -105,7 +110,9 @@ describe.each(Object.entries(runs))('%s', (name, run) => {
     ];
     expect(plots.filter(([, , body = '']) => !/<(path|rect|circle|text) /.test(body))).toEqual([]);
     const drawnFor = (width: number) => plots.filter(([, drawn]) => drawn === String(width)).length;
-    expect([1060, 720, 510, 340].map(drawnFor)).toEqual([3, 3, 6, 9]);
+    expect([1060, 720, 510, 340].map(drawnFor)).toEqual(
+      run.summary.target === null ? [3, 3, 6, 9] : [4, 4, 8, 12],
+    );
   });
 
   it('draws with numbers', () => {
@@ -113,9 +120,9 @@ describe.each(Object.entries(runs))('%s', (name, run) => {
   });
 
   it('shows what was done to the target in every plot over time, and in a table', () => {
-    const marks = ['a run', 'a closed loop', 'a server that hates us'].includes(name) ? 1 : 0;
-    // Three drawings of the heat band, two of each of the four smaller plots.
-    expect(page.split('class="fault-number').length - 1).toBe(marks * 11);
+    const marks = run.summary.marks.length;
+    // Three drawings of the heat band and of what waited, two of each of the six smaller plots.
+    expect(page.split('class="fault-number').length - 1).toBe(marks * 18);
     expect(page.split('what was done</th>').length - 1).toBe(marks);
   });
 

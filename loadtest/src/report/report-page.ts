@@ -16,6 +16,7 @@ import { stageStack } from './plots/stage-stack.ts';
 import { waterfallPlot } from './plots/waterfall-plot.ts';
 import { type RunData, waterfalls } from './run-data.ts';
 import { stageLabel } from './stage-names.ts';
+import { targetCards, targetPlots } from './target-figures.ts';
 
 // One piece: the page from top to bottom.
 
@@ -168,6 +169,7 @@ ${figure({
   ],
   under: summary.marks.length === 0 ? null : markRows(summary),
 })}
+${targetPlots(run)}
 <div class="pair">
 ${figure({
   title: 'Distribution',
@@ -367,6 +369,7 @@ ${
     ),
   )
 }
+${targetCards(summary.target)}
 </div>`;
 }
 

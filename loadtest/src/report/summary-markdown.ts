@@ -78,6 +78,16 @@ export function summaryMarkdown(summary: Summary): string {
           ]),
         ),
       ),
+    summary.target !== null &&
+      section(
+        'What the target showed meanwhile',
+        table(
+          ['metric', 'of', 'mean', 'most'],
+          summary.target.series
+            .filter(({ max }) => max > 0)
+            .map(({ name, label, mean, max }) => [name, label ?? '', mean.toFixed(2), max.toFixed(2)]),
+        ),
+      ),
     steps.length > 0 &&
       section(
         'Rates',
