@@ -40,7 +40,11 @@ beforeAll(async () => {
     drainBudgetMs: 500,
     beatMs: 300,
   });
-  submitter = createSubmitter({ redis: server, name: `outage-${process.pid}`, checkMs: 200 });
+  submitter = createSubmitter({
+    redis: { url: server.url, answerMs: 30_000 },
+    name: `outage-${process.pid}`,
+    checkMs: 200,
+  });
   await submitter.start();
 });
 afterAll(async () => {
