@@ -144,7 +144,8 @@ test('roles are swapped while all wait for work: everybody moves, and the next q
   const beaten = await atSecond.zrange(keys.workers, '0', '-1', 'WITHSCORES');
   await until('beats arrive at the second', async () => {
     const now = await atSecond.zrange(keys.workers, '0', '-1', 'WITHSCORES');
-    return now.length === beaten.length && now.join() !== beaten.join();
+    // The last beat at the first may never have been passed on: then there was none to compare with.
+    return now.length > 0 && now.length >= beaten.length && now.join() !== beaten.join();
   });
   // Who only listens may stay: what is published at the primary is heard at its replicas.
   const cancelled = ask('cancelled');
