@@ -1,5 +1,5 @@
 import { openTestRedis, startPrivateRedis, type TestRedis, until } from '@vortex/testkit';
-import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import {
   createInspector,
   createSubmitter,
@@ -17,6 +17,7 @@ beforeAll(async () => {
   redis = await openTestRedis();
 });
 afterAll(() => redis.close());
+beforeEach(() => redis.client.flushdb());
 afterEach(async () => {
   for (const submitter of open.splice(0)) await submitter.close();
 });
