@@ -80,7 +80,6 @@ beforeEach(async () => {
     replica: { url, slots: 4 },
     drainBudgetMs: 500,
     beatMs: 300,
-    leaseMs: 2000,
     caretakerMs: 100,
   });
   submitter = createSubmitter({

@@ -39,9 +39,12 @@ beforeAll(async () => {
     },
     drainBudgetMs: 500,
     beatMs: 300,
-    leaseMs: 1500,
   });
-  submitter = createSubmitter({ redis: server, name: `outage-${process.pid}`, checkMs: 200 });
+  submitter = createSubmitter({
+    redis: { url: server.url, answerMs: 30_000 },
+    name: `outage-${process.pid}`,
+    checkMs: 200,
+  });
   await submitter.start();
 });
 afterAll(async () => {
@@ -70,7 +73,15 @@ test('redis forgets its scripts: they are sent again', async () => {
 
 test('every connection is killed under load: all answers arrive', async () => {
   const client = new Redis(server.url);
-  const answers = Promise.all(Array.from({ length: 100 }, (_, place) => ask(`cut-${place}`)));
+  const admitted: string[] = [];
+  const answers = Promise.all(
+    Array.from({ length: 100 }, async (_, place) => {
+      const onAdmitted = () => void admitted.push(`cut-${place}`);
+      return JSON.parse(await submitter.submit(question(`cut-${place}`), { onAdmitted }));
+    }),
+  );
+  // One that is not in yet is refused when it is cut off twice.
+  await until('all are in', () => admitted.length === 100);
   for (let round = 0; round < 3; round += 1) {
     await until(
       'some are through',
