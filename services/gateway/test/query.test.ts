@@ -130,6 +130,29 @@ describe('POST /query', () => {
     expect(queue.cancelled).toEqual(queue.submitted.map(({ id }) => id));
   });
 
+  it('counts whole, degraded and refused answers apart, streamed or not', async () => {
+    const { post, queue, metrics } = await gatewayUnderTest();
+    const answers = [
+      sampleAnswer,
+      { ...sampleAnswer, degraded: ['answer_cut_to_deadline'] },
+      { ...sampleAnswer, answered: false, degraded: ['answer_cut_to_deadline'] },
+    ];
+    for (const stream of [false, true]) {
+      for (const answer of answers) {
+        queue.script = async ({ id }) => completed(id, answer);
+        await (await post('/query', { query: 'a', stream })).text();
+      }
+    }
+    const { body } = await metrics.render();
+    const counted = [
+      ...body.matchAll(/api_gateway_queries_total\{outcome="(\w+)",mode="(\w+)".*\} ([1-9])/g),
+    ];
+    expect(counted.map(([, ...said]) => said.join(' ')).sort()).toEqual([
+      ...['degraded stream 1', 'degraded sync 1', 'ok stream 1', 'ok sync 1'],
+      ...['refused stream 1', 'refused sync 1'],
+    ]);
+  });
+
   it('cancels the job of a client that has left', async () => {
     const { app, queue, metrics } = await gatewayUnderTest();
     const client = new AbortController();
