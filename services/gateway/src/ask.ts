@@ -117,7 +117,9 @@ export async function prepare(
   // A search ends at the retriever: it must not hold a generator's slot meanwhile.
   if (question.want !== 'hits' && question.track !== true)
     job.candidates = deps.replicas.candidates((Math.random() * 2 ** 32) >>> 0);
-  if (question.track === true) job.track = { type: 'query' };
+  if (question.track === true) {
+    job.track = { type: 'query', maxRetries: stages.encode.maxAttempts - 1 };
+  }
   exchange.lap('admit');
   return { job, timeoutMs, generates: question.want !== 'hits', question };
 }
