@@ -170,7 +170,9 @@ test('a model that hangs ends with the deadline, and is no dead letter', async (
   let completion = { error: { message: '' } };
   // One that comes as far as to the model: on a machine that stalls, not the first.
   for (let ms = 600; mock.traffic.total === before; ms *= 2)
-    completion = JSON.parse(await submitter.submit({ ...job(`too-slow-${ms}`), deadlineAt: Date.now() + ms }));
+    completion = JSON.parse(
+      await submitter.submit({ ...job(`too-slow-${ms}`), deadlineAt: Date.now() + ms }),
+    );
   expect(completion).toMatchObject({ status: 'deadline_exceeded', error: { code: 'deadline_exceeded' } });
   expect(completion.error.message).toContain('did not finish');
   expect(await redis.client.llen(keys.dead('job:llm_in'))).toBe(deadBefore);
