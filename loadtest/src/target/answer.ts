@@ -52,20 +52,26 @@ export function readAnswer(body: unknown, status: number, expected?: string): Re
   };
 }
 
-/** An answer that is no 2xx, or the `error` event of a stream. */
-export function readProblem(body: unknown, httpStatus: number): Reply {
+/** An answer that is no 2xx. */
+export function readProblem(body: unknown, status: number): Reply {
+  if (status >= 400) return problemReply(saidBy(body), status);
+  const why = status >= 300 ? '; redirects are not followed' : '';
+  return { ...emptyReply, status, outcome: 'unexpected_status', error: `HTTP ${status}${why}` };
+}
+
+/** The `error` event of a stream, whose own status was 200 long before. */
+export function readStreamProblem(body: unknown): Reply {
+  const said = saidBy(body);
+  return problemReply(said, said.status ?? 500);
+}
+
+function saidBy(body: unknown): z.infer<typeof problemShape> {
   const problem = problemShape.safeParse(body);
-  const said = problem.success ? problem.data : {};
-  const status = httpStatus >= 400 ? httpStatus : (said.status ?? 500);
-  return {
-    ...emptyReply,
-    status,
-    outcome:
-      status === 429 || status === 503
-        ? 'shed'
-        : status >= 400 && status < 500
-          ? 'client_error'
-          : 'server_error',
-    error: said.code ?? said.title ?? `HTTP ${status}`,
-  };
+  return problem.success ? problem.data : {};
+}
+
+function problemReply({ code, title }: z.infer<typeof problemShape>, status: number): Reply {
+  const isShed = status === 429 || status === 503;
+  const outcome = isShed ? 'shed' : status >= 400 && status < 500 ? 'client_error' : 'server_error';
+  return { ...emptyReply, status, outcome, error: code ?? title ?? `HTTP ${status}` };
 }

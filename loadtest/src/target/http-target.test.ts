@@ -153,6 +153,16 @@ describe('a question', () => {
     expect(await send()).toMatchObject({ outcome: 'server_error', error: 'HTTP 502' });
   });
 
+  test.each([302, 308])(
+    '%i is no error of the server: its own class, with its own number',
+    async (status) => {
+      const { send } = await serve((_, response) => response.writeHead(status, { location: '/there' }).end());
+      const error = `HTTP ${status}; redirects are not followed`;
+      expect(await send()).toMatchObject({ outcome: 'unexpected_status', status, error });
+      expect(await send('ingest')).toMatchObject({ outcome: 'unexpected_status', status, error });
+    },
+  );
+
   test('silence is a timeout, a cut connection is connect, a cut body is stream_cut', async () => {
     const silent = await serve(() => {}, { timeoutMs: 30 });
     expect(await silent.send()).toMatchObject({ outcome: 'timeout', status: null });

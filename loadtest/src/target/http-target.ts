@@ -2,7 +2,7 @@ import { createParser } from 'eventsource-parser';
 import { type Dispatcher, Pool } from 'undici';
 import type { Clock } from '../drive/clock.ts';
 import { documentText, type PlannedRequest } from '../plan/deal-requests.ts';
-import { readAnswer, readProblem } from './answer.ts';
+import { readAnswer, readProblem, readStreamProblem } from './answer.ts';
 import { waitUntilFound } from './freshness.ts';
 import { emptyReply, type Reply, type Target } from './target.ts';
 
@@ -138,7 +138,7 @@ export function createHttpTarget(options: HttpTargetOptions): HttpTarget {
           else gaps.push(round(nowMs - lastMs));
           lastMs = nowMs;
         } else if (event === 'done') end = readAnswer(parseJson(data), status, expected);
-        else if (event === 'error') end = readProblem(parseJson(data), status);
+        else if (event === 'error') end = readStreamProblem(parseJson(data));
       },
     });
     const decoder = new TextDecoder();

@@ -1,3 +1,4 @@
+import { greatest } from '../../measure/extremes.ts';
 import { failureClasses, type Outcome } from '../../sample-schema.ts';
 import type { TimelinePoint } from '../../summary-schema.ts';
 import { count, duration, rate } from '../figures.ts';
@@ -66,7 +67,13 @@ export function offeredAndAchieved(run: RunData, width: number): Markup {
   if (run.summary.timeline.length === 0) return nothing(width, 120, empty);
   const { frame, base, x, points, slot, axes, marks } = groundOf(run, width, 230);
   const isOpen = run.summary.config.mode !== 'closed';
-  const ticks = wholeTicks(Math.max(1, ...points.flatMap(({ offered, sent, ok }) => [offered, sent, ok])), 5);
+  const ticks = wholeTicks(
+    greatest(
+      points.flatMap(({ offered, sent, ok }) => [offered, sent, ok]),
+      1,
+    ),
+    5,
+  );
   const y = linearScale([0, ticks.at(-1) ?? 1], [base, frame.top]);
   const line = (read: (point: TimelinePoint) => number, name: string) =>
     polyline(
@@ -95,7 +102,13 @@ export function offeredAndAchieved(run: RunData, width: number): Markup {
 export function inFlight(run: RunData, width: number): Markup {
   if (run.summary.timeline.length === 0) return nothing(width, 120, empty);
   const { frame, base, x, points, slot, axes, marks } = groundOf(run, width, 230);
-  const ticks = wholeTicks(Math.max(1, ...points.map(({ in_flight }) => in_flight)), 5);
+  const ticks = wholeTicks(
+    greatest(
+      points.map(({ in_flight }) => in_flight),
+      1,
+    ),
+    5,
+  );
   const y = linearScale([0, ticks.at(-1) ?? 1], [base, frame.top]);
   const line = points.map((point) => [x(point.second + 0.5), y(point.in_flight)] as const);
   return svg(frame, 'In flight at the end of each second', [
@@ -129,7 +142,7 @@ export function errorsOverTime(run: RunData, width: number): Markup {
     width,
     230,
   );
-  const ticks = wholeTicks(Math.max(...sums), 5);
+  const ticks = wholeTicks(greatest(sums), 5);
   const y = linearScale([0, ticks.at(-1) ?? 1], [base, frame.top]);
   const byClass = new Map<Outcome, Box[]>(failureClasses.map((name) => [name, []]));
   for (const { second, failed } of timeline) {
@@ -178,7 +191,7 @@ export function stagesOverTime(run: RunData, width: number): Markup {
   const { frame, base, x, points, slot, axes, marks } = groundOf(run, width, 230);
   const sumOf = ({ stages_ms }: TimelinePoint) =>
     stages.reduce((sum, stage) => sum + (stages_ms[stage] ?? 0), 0);
-  const ticks = linearTicks(Math.max(1, ...points.map(sumOf)), 5);
+  const ticks = linearTicks(greatest(points.map(sumOf), 1), 5);
   const y = linearScale([0, ticks.at(-1) ?? 1], [base, frame.top]);
   const layers = new Map<string, Box[]>(stages.map((stage) => [stage, []]));
   for (const { second, stages_ms } of points) {

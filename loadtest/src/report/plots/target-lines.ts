@@ -1,3 +1,4 @@
+import { greatest } from '../../measure/extremes.ts';
 import type { TargetFigures } from '../../summary-schema.ts';
 import { rate } from '../figures.ts';
 import { type Markup, markup } from '../markup.ts';
@@ -31,7 +32,7 @@ export function targetLines(
   const frame = frameOf(width, height);
   const base = height - frame.bottom;
   const x = linearScale([0, endS], [frame.left, width - frame.right]);
-  const ticks = linearTicks(Math.max(...series.map(({ max }) => max)), 5);
+  const ticks = linearTicks(greatest(series.map(({ max }) => max)), 5);
   const y = linearScale([0, ticks.at(-1) ?? 1], [base, frame.top]);
   // The last look is taken when the last answer is there, which may be after the axis' end.
   const within = series.map(({ points }) => points.filter(([ms]) => ms / 1000 <= endS));
