@@ -232,6 +232,7 @@ describe('the command', () => {
     [['--nonsense'], 1],
     [['--url', 'http://127.0.0.1:1', '--out', tmpdir()], 2],
     [['--url', 'http://127.0.0.1:1', '--out', import.meta.filename], 1],
+    [['--url', 'http://127.0.0.1:1', '--out', '/proc/x/y'], 1],
     [['compare', 'a'], 1],
     [['self-check', '--long'], 1],
     [['--help'], 0],

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { UsageProblem } from '../command/flags.ts';
 import { columns, ms, percent } from '../command/terminal-table.ts';
+import { stageLabel } from '../report/stage-names.ts';
 import { exitCodes } from '../run-load-test.ts';
 import {
   type Comparison,
@@ -79,7 +80,7 @@ function describe(comparison: Comparison, before: Run, after: Run): string {
       ...columns([
         ['mean of each stage', 'A', 'B', 'B − A'],
         ...comparison.stages.map(({ stage, before_ms, after_ms }) => [
-          `  ${stage}`,
+          `  ${stageLabel(stage)}`,
           ms(before_ms),
           ms(after_ms),
           before_ms === null || after_ms === null ? '-' : `${(after_ms - before_ms).toFixed(2)} ms`,

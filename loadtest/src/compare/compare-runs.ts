@@ -1,5 +1,6 @@
 import { betweenSamples } from '../measure/kolmogorov-smirnov.ts';
 import type { Sample } from '../sample-schema.ts';
+import { judgedStepOf } from '../search/judged-step.ts';
 import type { Summary } from '../summary-schema.ts';
 import {
   type BlockRun,
@@ -94,14 +95,11 @@ function whole(figures: readonly FigureComparison[], after: Figures): Verdict {
 }
 
 /** Measured, and of a search the confirmation alone: that is what its summary is of. */
-function queriesOf({ summary: { search, steps }, samples }: Run): Sample[] {
-  const confirm =
-    search?.confirmed === true
-      ? steps.findLast(({ purpose, passed }) => purpose === 'confirm' && passed)?.step
-      : undefined;
+function queriesOf({ summary, samples }: Run): Sample[] {
+  const judged = judgedStepOf(summary);
   return (samples ?? []).filter(
     ({ kind, phase, step }) =>
-      kind === 'query' && phase === 'measured' && (confirm === undefined || step === confirm),
+      kind === 'query' && phase === 'measured' && (judged === null || step === judged),
   );
 }
 

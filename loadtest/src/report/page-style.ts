@@ -78,6 +78,7 @@ text.bad { fill: var(--bad); } text.note { fill: var(--faint); font-size: 11.5px
 text.why { fill: var(--soft); font-size: 13px; } .void { fill: none; stroke: var(--rule); stroke-dasharray: 4 4; }
 text.bar-title { fill: var(--ink); font-size: 13px; font-weight: 550; }
 text.in-bar { fill: var(--in-bar); font-size: 12px; font-weight: 550; }
+text.in-bar.on-rest { fill: var(--ink); }
 text.on-waits { fill: var(--ink); paint-order: stroke; stroke: var(--card); stroke-width: 4px; stroke-linejoin: round; }
 text.row-name { fill: var(--soft); white-space: pre; font: 11.5px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 text.row-total { fill: var(--ink); font-weight: 550; }

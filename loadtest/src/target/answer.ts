@@ -3,8 +3,9 @@ import { cacheOutcomes } from '../sample-schema.ts';
 import { emptyReply, type Reply } from './target.ts';
 
 /**
- * What a load test reads of an answer. Everything is optional: a target that gives no more than `{"answer"}`, or
- * another object altogether, can be measured too; what is there is checked.
+ * What a load test reads of an answer. Everything is optional: a target that gives no more than `{"answer"}` can be measured
+ * too, and with `--cache omit`, which says that it is none of ours, one that gives another object altogether; what is there
+ * is checked.
  */
 const answerShape = z.object({
   id: z.string().optional(),
@@ -26,12 +27,17 @@ const problemShape = z.object({
 });
 
 /** A 200 is no success yet: an answer that is empty, cut or cites what is not there is a failure of its own class. */
-export function readAnswer(body: unknown, status: number, expected?: string): Reply {
+export function readAnswer(
+  body: unknown,
+  status: number,
+  { expected, isAnyObject = false }: { expected?: string | undefined; isAnyObject?: boolean } = {},
+): Reply {
   const parsed = answerShape.safeParse(body);
   if (!parsed.success) return { ...emptyReply, status, outcome: 'degraded', degraded: ['malformed_answer'] };
   const said = parsed.data;
   const lacks = [...(said.degraded ?? [])];
   if (said.answer !== undefined && said.answer.trim() === '') lacks.push('empty_answer');
+  if (!isAnyObject && said.answer === undefined && said.answered === undefined) lacks.push('no_answer');
   const sources = said.sources ?? [];
   const known = new Set(sources.map(({ chunk_id }) => chunk_id));
   if (said.citations?.some(({ chunk_id }) => !known.has(chunk_id))) lacks.push('citation_leads_nowhere');

@@ -130,6 +130,13 @@ describe('a question', () => {
     expect(await send()).toMatchObject({ outcome: 'degraded', status: 200, degraded: [reason] });
   });
 
+  test('an object without an answer is none, unless the target is said to be none of ours', async () => {
+    const ours = await serve((_, response) => json(response, {}));
+    expect(await ours.send()).toMatchObject({ outcome: 'degraded', status: 200, degraded: ['no_answer'] });
+    const other = await serve((_, response) => json(response, {}), { cache: null });
+    expect(await other.send()).toMatchObject({ outcome: 'ok' });
+  });
+
   test('an answer without the document that was expected is degraded', async () => {
     const { send } = await serve((_, response) => json(response, good));
     expect(await send('query', 'd1')).toMatchObject({ outcome: 'ok' });

@@ -2,7 +2,7 @@ import { greatest } from '../../measure/extremes.ts';
 import { failureClasses, type Outcome } from '../../sample-schema.ts';
 import type { TimelinePoint } from '../../summary-schema.ts';
 import { count, duration, rate } from '../figures.ts';
-import { Markup, markup } from '../markup.ts';
+import type { Markup } from '../markup.ts';
 import {
   type Box,
   boxes,
@@ -11,7 +11,6 @@ import {
   hotspot,
   nothing,
   polyline,
-  px,
   secondTicks,
   svg,
   xAxis,
@@ -21,13 +20,9 @@ import type { RunData } from '../run-data.ts';
 import { linearScale, linearTicks, type Scale, wholeTicks } from '../scale.ts';
 import { stageClass, stageLabel } from '../stage-names.ts';
 import { markLines } from './mark-lines.ts';
+import { warmupShade } from './warmup-shade.ts';
 
 const empty = 'The run has no timeline: nothing was sent.';
-
-/** Whole seconds only: the last, broken one would show a fall that was none. */
-function wholeSeconds({ summary }: RunData): TimelinePoint[] {
-  return summary.timeline.length > 1 ? summary.timeline.slice(0, -1) : summary.timeline;
-}
 
 interface Ground {
   frame: Frame;
@@ -43,23 +38,24 @@ interface Ground {
 function groundOf(run: RunData, width: number, height: number): Ground {
   const frame = frameOf(width, height);
   const base = height - frame.bottom;
-  const points = wholeSeconds(run);
+  const points = run.summary.timeline;
   const endS = Math.max(1, points.length);
   const x = linearScale([0, endS], [frame.left, width - frame.right]);
-  const warmupS = Math.min(run.warmupS, endS);
-  const warmup =
-    warmupS <= 0
-      ? new Markup('')
-      : markup`<rect class="warmup" x="${frame.left}" y="${frame.top}" width="${px(x(warmupS) - frame.left)}" height="${px(base - frame.top)}"/>`;
   return {
     frame,
     base,
     x,
     points,
     slot: x(1) - x(0),
-    axes: [warmup, ...xAxis(frame, secondTicks(endS, x, width < 500 ? 5 : 10))],
+    axes: [...warmupShade(run, frame, x, endS), ...xAxis(frame, secondTicks(endS, x, width < 500 ? 5 : 10))],
     marks: markLines(run.summary.marks, frame, x, endS),
   };
+}
+
+/** The last second is hardly ever a whole one. It is drawn, as the failures in it are; its fall is said to be none. */
+function secondOf({ second }: TimelinePoint, points: readonly TimelinePoint[]): string {
+  const isLast = second > 0 && second === points.at(-1)?.second;
+  return `second ${second}${isLast ? ' (the last, not a whole one)' : ''}`;
 }
 
 /** What was asked for, what was sent and what came back, each second. */
@@ -93,7 +89,7 @@ export function offeredAndAchieved(run: RunData, width: number): Markup {
     ...points.map((point) =>
       hotspot(
         { x: x(point.second), y: 0, width: slot, height: base },
-        `second ${point.second}: ${isOpen ? `${point.offered} due, ` : ''}${point.sent} sent, ${point.ok} ended well`,
+        `${secondOf(point, points)}: ${isOpen ? `${point.offered} due, ` : ''}${point.sent} sent, ${point.ok} ended well`,
       ),
     ),
   ]);
@@ -122,7 +118,7 @@ export function inFlight(run: RunData, width: number): Markup {
     ...points.map((point) =>
       hotspot(
         { x: x(point.second), y: 0, width: slot, height: base },
-        `second ${point.second}: ${point.in_flight} in flight`,
+        `${secondOf(point, points)}: ${point.in_flight} in flight`,
       ),
     ),
   ]);
@@ -137,11 +133,7 @@ export function errorsOverTime(run: RunData, width: number): Markup {
   );
   if (sums.every((sum) => sum === 0)) return nothing(width, 120, 'Nothing failed in any second of the run.');
 
-  const { frame, base, x, slot, axes, marks } = groundOf(
-    { ...run, summary: { ...run.summary, timeline: [...timeline, ...timeline.slice(-1)] } },
-    width,
-    230,
-  );
+  const { frame, base, x, slot, axes, marks } = groundOf(run, width, 230);
   const ticks = wholeTicks(greatest(sums), 5);
   const y = linearScale([0, ticks.at(-1) ?? 1], [base, frame.top]);
   const byClass = new Map<Outcome, Box[]>(failureClasses.map((name) => [name, []]));
