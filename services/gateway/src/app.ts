@@ -79,6 +79,7 @@ function documentEndpoint(make: () => object): Endpoint {
   return {
     method: 'get',
     path: '/openapi.json',
+    access: 'open',
     tag: 'pages',
     summary: 'This document',
     responses: { 200: jsonContent(z.record(z.string(), z.unknown()), 'OpenAPI 3.1.') },
@@ -90,13 +91,14 @@ function documentEndpoint(make: () => object): Endpoint {
 }
 
 /** What no route took: another method of a known path (405, or 204 for OPTIONS), or an unknown path (404). */
-function unmatched(endpoints: readonly Endpoint[]): Pick<Endpoint, 'path' | 'handle'> {
+function unmatched(endpoints: readonly Endpoint[]): Pick<Endpoint, 'path' | 'access' | 'handle'> {
   const forms = endpoints.map(({ method, path }) => ({
     methods: method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()],
     form: new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{.+?\}/g, '[^/]+')}$`),
   }));
   return {
     path: 'unmatched',
+    access: 'open',
     handle(context: GatewayContext, exchange) {
       const methods = forms.filter(({ form }) => form.test(exchange.path)).flatMap((one) => one.methods);
       if (methods.length === 0) {

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { newId, type TimingsMs } from '@vortex/contracts';
 import type { TraceSpan } from '@vortex/observability';
 import type { Context } from 'hono';
+import { type Caller, openCaller } from './access/caller.ts';
 import { childTraceparent } from './trace-context.ts';
 
 /** `incoming` and `outgoing` are Node's own objects; absent when a test calls the app as a value. */
@@ -22,6 +23,8 @@ export class Exchange {
   readonly route: string;
   readonly method: string;
   readonly path: string;
+  /** Known before the route runs. */
+  caller: Caller = openCaller;
   /** Epoch milliseconds. */
   readonly receivedAt = Date.now();
   readonly #startedAt = performance.now();

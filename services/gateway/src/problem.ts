@@ -16,6 +16,7 @@ const gatewayProblems = {
   bad_request: { status: 400, title: 'The request could not be read', retryable: false },
   invalid_json: { status: 400, title: 'The body is not valid JSON', retryable: false },
   invalid_multipart: { status: 400, title: 'The body is not valid multipart/form-data', retryable: false },
+  scope_missing: { status: 403, title: 'The key may not be used for this', retryable: false },
   not_found: { status: 404, title: 'There is nothing here', retryable: false },
   model_not_found: { status: 404, title: 'There is no such model', retryable: false },
   method_not_allowed: { status: 405, title: 'This route does not take that method', retryable: false },

@@ -8,6 +8,7 @@ interface Operation {
   summary: string;
   requestBody?: { content: Record<string, { example?: unknown }> };
   responses: Record<string, { content?: Record<string, unknown> }>;
+  security?: Record<string, string[]>[];
 }
 interface Document {
   openapi: string;
@@ -75,6 +76,30 @@ describe('openapi.json', () => {
     expect(tried.length).toBeGreaterThan(8);
   });
 
+  it('says of every route what key it asks for', async () => {
+    const { document } = await read();
+    const open: string[] = [];
+    for (const [path, operations] of Object.entries(document.paths)) {
+      for (const [method, { security, responses }] of Object.entries(operations)) {
+        const route = `${method} ${path}`;
+        expect(security, route).toBeInstanceOf(Array);
+        const asked = (security ?? []).flatMap((one) => Object.values(one).flat());
+        if (asked.length === 0) open.push(route);
+        expect(
+          ['401', '403'].filter((status) => status in responses),
+          route,
+        ).toEqual(asked.length === 0 ? [] : ['401', '403']);
+        for (const scope of asked) expect(['query', 'ingest', 'admin'], route).toContain(scope);
+      }
+    }
+    // Whoever adds to this list lets everybody in.
+    expect(open.sort()).toEqual(
+      ['/', '/docs', '/docs/{file}', '/health', '/healthz', '/openapi.json', '/readyz'].map(
+        (path) => `get ${path}`,
+      ),
+    );
+  });
+
   it('names each operation once and says how it fails', async () => {
     const { document } = await read();
     const operations = Object.values(document.paths).flatMap((path) => Object.values(path));
@@ -83,7 +108,9 @@ describe('openapi.json', () => {
     for (const operation of operations)
       expect(operation.responses, operation.operationId).toHaveProperty('500');
     const query = document.paths['/query']?.post?.responses;
-    expect(Object.keys(query ?? {})).toEqual('200 202 400 404 409 413 415 422 500 502 503 504'.split(' '));
+    expect(Object.keys(query ?? {})).toEqual(
+      '200 202 400 401 403 404 409 413 415 422 500 502 503 504'.split(' '),
+    );
     expect(Object.keys(query?.['422']?.content ?? {})).toEqual(['application/problem+json']);
   });
 

@@ -1,9 +1,10 @@
 import type { Problem } from '@vortex/contracts';
 import type { LabelsOf, Logger, Metrics, TraceSpan, Tracing } from '@vortex/observability';
+import { type Access, mayUse } from '../access/caller.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
 import { openAiError } from '../openai-error.ts';
-import { ClientGone, type HttpProblem, internalProblem, problemOf } from '../problem.ts';
+import { ClientGone, gatewayProblem, type HttpProblem, internalProblem, problemOf } from '../problem.ts';
 import { drainUnread } from './drain-unread.ts';
 
 export interface ExchangeObservers {
@@ -18,7 +19,7 @@ export interface ExchangeObservers {
  * counted and logged (never the question's text).
  */
 export function serveEndpoint(
-  endpoint: Pick<Endpoint, 'path' | 'handle' | 'quiet'>,
+  endpoint: Pick<Endpoint, 'path' | 'access' | 'handle' | 'quiet'>,
   observers: ExchangeObservers,
 ): (context: GatewayContext) => Promise<Response> {
   const level = endpoint.quiet === true ? 'debug' : 'info';
@@ -35,6 +36,7 @@ export function serveEndpoint(
     exchange.onEnd = end;
     let response: Response;
     try {
+      if (!mayUse(exchange.caller, endpoint.access)) throw missingScope(endpoint.access);
       response = await endpoint.handle(context, exchange);
     } catch (error) {
       response = answerFor(error, exchange, observers);
@@ -44,6 +46,11 @@ export function serveEndpoint(
     if (!exchange.endsLater) end(response.status);
     return response;
   };
+}
+
+function missingScope(access: Access): HttpProblem {
+  const asked = typeof access === 'string' ? access : access.join(' or ');
+  return gatewayProblem('scope_missing', { detail: `This route asks for a key with the scope ${asked}.` });
 }
 
 function beginRequestSpan(

@@ -18,6 +18,7 @@ export function auditEndpoint(parts: GatewayParts): Endpoint {
   return {
     method: 'post',
     path: '/api/audit',
+    access: 'admin',
     tag: 'operations',
     summary: 'Compare stored rows and files with the registry',
     description:

@@ -13,6 +13,7 @@ import {
   type CollectionSummary,
   type NewCollection,
 } from '@vortex/registry';
+import { queryOrIngest } from '../access/caller.ts';
 import { createWhenFree } from '../create-when-free.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
@@ -30,6 +31,7 @@ export function collectionEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/collections',
+      access: queryOrIngest,
       tag: 'documents',
       summary: 'List collections',
       responses: { 200: jsonContent(schemas.collectionList, 'All collections.') },
@@ -42,6 +44,7 @@ export function collectionEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'post',
       path: '/api/collections',
+      access: 'ingest',
       tag: 'documents',
       summary: 'Make a collection',
       description:
@@ -56,6 +59,7 @@ export function collectionEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/collections/{name}',
+      access: queryOrIngest,
       tag: 'documents',
       summary: 'One collection',
       request: named,
@@ -66,6 +70,7 @@ export function collectionEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'patch',
       path: '/api/collections/{name}',
+      access: 'ingest',
       tag: 'documents',
       summary: 'Change a collection’s settings',
       description:
@@ -78,6 +83,7 @@ export function collectionEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'delete',
       path: '/api/collections/{name}',
+      access: 'ingest',
       tag: 'documents',
       summary: 'Delete a collection with all its documents',
       description: 'Nothing of it is found once this is answered; its name is free when its rows are gone.',

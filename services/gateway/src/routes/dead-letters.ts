@@ -52,6 +52,7 @@ export function deadLetterEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/dead-letters',
+      access: 'admin',
       tag,
       summary: 'List jobs that could not go on, newest first',
       description:
@@ -66,6 +67,7 @@ export function deadLetterEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/dead-letters/{id}',
+      access: 'admin',
       tag,
       summary: 'Show a dead letter with its raw bytes',
       request: itsId,
@@ -76,6 +78,7 @@ export function deadLetterEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'post',
       path: '/api/dead-letters/{id}/redrive',
+      access: 'admin',
       tag,
       summary: 'Put the job of a dead letter on its queue again',
       description:
@@ -93,6 +96,7 @@ export function deadLetterEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'post',
       path: '/api/dead-letters/redrive',
+      access: 'admin',
       tag,
       summary: 'Put the jobs of many dead letters on their queues again',
       description:
@@ -106,6 +110,7 @@ export function deadLetterEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'delete',
       path: '/api/dead-letters/{id}',
+      access: 'admin',
       tag,
       summary: 'Throw a dead letter away',
       request: itsId,
@@ -119,6 +124,7 @@ export function deadLetterEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'delete',
       path: '/api/dead-letters',
+      access: 'admin',
       tag,
       summary: 'Throw the dead letters of a queue away',
       request: { query: dropQuery },

@@ -31,6 +31,7 @@ export function documentContentEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/documents/{id}/content',
+      access: 'query',
       tag: 'documents',
       summary: 'The original bytes of a document',
       description: 'Takes `Range` and `If-None-Match`.',
@@ -49,6 +50,7 @@ export function documentContentEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/documents/{id}/text',
+      access: 'query',
       tag: 'documents',
       summary: 'The extracted text of a document',
       description:
@@ -66,6 +68,7 @@ export function documentContentEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/documents/{id}/chunks',
+      access: 'query',
       tag: 'documents',
       summary: 'The chunks of a document, in its order',
       request: { ...documentId, query: chunksQuery },

@@ -8,6 +8,7 @@ import {
   matchesFilter,
 } from '@vortex/contracts';
 import type { DocumentFilter, DocumentRecord, ListPlace } from '@vortex/registry';
+import { queryOrIngest } from '../access/caller.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
@@ -32,6 +33,7 @@ export function documentEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/documents',
+      access: queryOrIngest,
       tag: 'documents',
       summary: 'List documents, newest first',
       description: '`q` is a part of title, file name or external id, whatever its case.',
@@ -43,6 +45,7 @@ export function documentEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/documents/{id}',
+      access: queryOrIngest,
       tag: 'documents',
       summary: 'One document',
       request: documentId,
@@ -55,6 +58,7 @@ export function documentEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'delete',
       path: '/api/documents/{id}',
+      access: 'ingest',
       tag: 'documents',
       summary: 'Delete a document',
       description:
@@ -72,6 +76,7 @@ export function documentEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'post',
       path: '/api/documents/delete',
+      access: 'ingest',
       tag: 'documents',
       summary: 'Delete the documents that fit all given conditions',
       description: 'At least one condition must be given. `dry_run` only says what would be deleted.',

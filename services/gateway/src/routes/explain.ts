@@ -16,6 +16,7 @@ export function explainEndpoint(parts: GatewayParts): Endpoint {
   return {
     method: 'get',
     path: '/api/queries/{id}/explain',
+    access: 'query',
     tag: 'queries',
     summary: 'How the answer to a past query came about',
     description:

@@ -18,6 +18,7 @@ export function ingestEndpoint(parts: GatewayParts): Endpoint {
   return {
     method: 'post',
     path: '/ingest',
+    access: 'ingest',
     tag: 'documents',
     summary: 'Hand in the text of a document',
     description:

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { defaultTenant } from '@vortex/contracts';
+import { queryOrIngest } from '../access/caller.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { eventStream } from '../event-stream.ts';
@@ -19,6 +20,7 @@ export function jobEventsEndpoint(parts: GatewayParts): Endpoint {
   return {
     method: 'get',
     path: '/api/jobs/{id}/events',
+    access: queryOrIngest,
     tag: 'jobs',
     summary: 'Follow a job as server-sent events',
     description:

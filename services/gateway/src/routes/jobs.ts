@@ -8,6 +8,7 @@ import {
   jobStatusResponse,
 } from '@vortex/contracts';
 import { admitUpload } from '../accept/accept-documents.ts';
+import { queryOrIngest } from '../access/caller.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
@@ -45,6 +46,7 @@ export function jobEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/jobs',
+      access: queryOrIngest,
       tag: 'jobs',
       summary: 'List documents’ jobs, newest first',
       description: 'Ended jobs are kept for 30 days. Asynchronous questions are not listed.',
@@ -56,6 +58,7 @@ export function jobEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/jobs/{id}',
+      access: queryOrIngest,
       tag: 'jobs',
       summary: 'How a document or an asynchronous question is getting on',
       description: 'With `wait` the answer comes when the job has ended, at the latest after that time.',
@@ -67,6 +70,7 @@ export function jobEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/jobs/{id}/status',
+      access: queryOrIngest,
       tag: 'jobs',
       summary: 'The same in short',
       request: { ...its, query: waitQuery },
@@ -78,6 +82,7 @@ export function jobEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'post',
       path: '/api/jobs/{id}/cancel',
+      access: queryOrIngest,
       tag: 'jobs',
       summary: 'Cancel a job',
       description: 'The job says `cancelled` once its work has stopped and what it stored is gone.',
@@ -89,6 +94,7 @@ export function jobEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'delete',
       path: '/api/jobs/{id}',
+      access: queryOrIngest,
       tag: 'jobs',
       summary: 'The same as POST /api/jobs/{id}/cancel',
       description:
@@ -101,6 +107,7 @@ export function jobEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'post',
       path: '/api/jobs/{id}/retry',
+      access: queryOrIngest,
       tag: 'jobs',
       summary: 'Run a failed or cancelled document’s job again',
       request: its,

@@ -19,6 +19,7 @@ export function modelEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/v1/models',
+      access: 'query',
       tag: 'openai',
       summary: 'Collections as OpenAI models',
       responses: { 200: jsonContent(modelList, 'One model per collection, and `rag` for the default one.') },
@@ -29,6 +30,7 @@ export function modelEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/v1/models/{id}',
+      access: 'query',
       tag: 'openai',
       summary: 'One collection as an OpenAI model',
       request: pathId('`rag` or `rag:<collection>`.'),

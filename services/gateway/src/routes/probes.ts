@@ -40,6 +40,7 @@ export function probeEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/healthz',
+      access: 'open',
       tag: 'operations',
       summary: 'The process lives',
       quiet: true,
@@ -49,6 +50,7 @@ export function probeEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/readyz',
+      access: 'open',
       tag: 'operations',
       summary: 'Questions are taken',
       quiet: true,
@@ -69,6 +71,7 @@ export function probeEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/health',
+      access: 'open',
       tag: 'operations',
       summary: 'Overview for people',
       quiet: true,
@@ -93,6 +96,7 @@ export function probeEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/metrics',
+      access: 'admin',
       tag: 'operations',
       summary: 'Metrics for Prometheus',
       quiet: true,

@@ -18,6 +18,7 @@ export function queryEndpoint(parts: GatewayParts): Endpoint {
   return {
     method: 'post',
     path: '/query',
+    access: 'query',
     tag: 'queries',
     summary: 'Ask a question and get an answer with citations',
     description:

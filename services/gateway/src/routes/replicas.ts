@@ -14,6 +14,7 @@ export function replicaEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/replicas',
+      access: 'admin',
       tag: 'operations',
       summary: 'Generator replicas and their breakers',
       responses: {
@@ -38,6 +39,7 @@ export function replicaEndpoints(parts: GatewayParts): Endpoint[] {
     return {
       method: 'post',
       path: `/api/replicas/{name}/${verb}`,
+      access: 'admin',
       tag: 'operations',
       summary,
       description:

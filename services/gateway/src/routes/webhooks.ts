@@ -38,6 +38,7 @@ function create(parts: GatewayParts): Endpoint {
   return {
     method: 'post',
     path: '/api/webhooks',
+    access: 'admin',
     tag,
     summary: 'Be told of events',
     description:
@@ -70,6 +71,7 @@ function list(parts: GatewayParts): Endpoint {
   return {
     method: 'get',
     path: '/api/webhooks',
+    access: 'admin',
     tag,
     summary: 'List webhooks',
     responses: { 200: jsonContent(schemas.webhookList, 'All webhooks, without their secrets.') },
@@ -85,6 +87,7 @@ function show(parts: GatewayParts): Endpoint {
   return {
     method: 'get',
     path: '/api/webhooks/{id}',
+    access: 'admin',
     tag,
     summary: 'Show a webhook',
     request: pathId(itsId),
@@ -100,6 +103,7 @@ function remove(parts: GatewayParts): Endpoint {
   return {
     method: 'delete',
     path: '/api/webhooks/{id}',
+    access: 'admin',
     tag,
     summary: 'Stop being told',
     request: pathId(itsId),
@@ -119,6 +123,7 @@ function deliveries(parts: GatewayParts): Endpoint {
   return {
     method: 'get',
     path: '/api/webhooks/{id}/deliveries',
+    access: 'admin',
     tag,
     summary: 'What was sent to a webhook, and what came of it',
     request: { ...pathId(itsId), query: pageQuery },
@@ -141,6 +146,7 @@ function test(parts: GatewayParts): Endpoint {
   return {
     method: 'post',
     path: '/api/webhooks/{id}/test',
+    access: 'admin',
     tag,
     summary: 'Send a `webhook.test` event to a webhook',
     request: pathId(itsId),
@@ -164,6 +170,7 @@ function replay(parts: GatewayParts): Endpoint {
   return {
     method: 'post',
     path: '/api/webhooks/{id}/deliveries/{delivery_id}/replay',
+    access: 'admin',
     tag,
     summary: 'Send a delivery once more, whatever became of it',
     request: { params: z.object({ id: z.string(), delivery_id: z.string() }) },

@@ -1,0 +1,50 @@
+import { defaultTenant } from '@vortex/contracts';
+
+/** What a key may be used for. None contains another: a key that asks and uploads has both. */
+export const scopes = ['query', 'ingest', 'admin'] as const;
+export type Scope = (typeof scopes)[number];
+
+/** What a route asks of its caller: nothing, one scope, or any one of several. */
+export type Access = 'open' | Scope | readonly Scope[];
+
+/** For what the owners of questions and of documents both look at. */
+export const queryOrIngest: readonly Scope[] = ['query', 'ingest'];
+
+/** Of one key, whichever gateway it comes to; absent: not limited. */
+export interface KeyLimits {
+  requests_per_minute?: number;
+  tokens_per_minute?: number;
+  concurrent_queries?: number;
+  documents_per_day?: number;
+  bytes_per_day?: number;
+}
+
+/**
+ * Who a request comes from. Made once, before its route runs; the tenant that everything is read and written for
+ * is taken from here and from nowhere else.
+ */
+export interface Caller {
+  readonly tenant: string;
+  /** Null: no key was needed, and none given. */
+  readonly keyId: string | null;
+  readonly scopes: ReadonlySet<Scope>;
+  /** Null: all of the tenant's. */
+  readonly collections: readonly string[] | null;
+  /** Null: none. */
+  readonly limits: KeyLimits | null;
+}
+
+/** Of an instance that asks for no key: its one tenant, with every right. */
+export const openCaller: Caller = {
+  tenant: defaultTenant,
+  keyId: null,
+  scopes: new Set(scopes),
+  collections: null,
+  limits: null,
+};
+
+export function mayUse(caller: Caller, access: Access): boolean {
+  if (access === 'open') return true;
+  if (typeof access === 'string') return caller.scopes.has(access);
+  return access.some((scope) => caller.scopes.has(scope));
+}
