@@ -8,6 +8,7 @@ export * from './http-dead-letters.ts';
 export * from './http-documents.ts';
 export * from './http-explain.ts';
 export * from './http-jobs.ts';
+export * from './http-keys.ts';
 export * from './http-replicas.ts';
 export * from './http-webhooks.ts';
 export * from './ids.ts';

@@ -1,5 +1,6 @@
 import type { Registry } from '../registry.ts';
 import { acceptanceOf } from './acceptance.ts';
+import { keysOf } from './api-keys.ts';
 import { collectionsOf } from './collections.ts';
 import { collectionDeletionOf } from './delete-collection.ts';
 import { documentsOf } from './documents.ts';
@@ -20,6 +21,7 @@ export function registryOf(session: SqlSession): Omit<Registry, 'close'> {
     ...staleOf(session),
     ...jobsOf(session),
     ...webhooksOf(session),
+    ...keysOf(session),
     changeCounter: session.changeCounter,
   };
 }

@@ -1,23 +1,14 @@
-import { defaultTenant } from '@vortex/contracts';
+import { defaultTenant, type KeyLimits, type KeyScope, keyScope } from '@vortex/contracts';
 
-/** What a key may be used for. None contains another: a key that asks and uploads has both. */
-export const scopes = ['query', 'ingest', 'admin'] as const;
-export type Scope = (typeof scopes)[number];
+export type { KeyLimits, KeyScope as Scope } from '@vortex/contracts';
+
+type Scope = KeyScope;
 
 /** What a route asks of its caller: nothing, one scope, or any one of several. */
 export type Access = 'open' | Scope | readonly Scope[];
 
 /** For what the owners of questions and of documents both look at. */
 export const queryOrIngest: readonly Scope[] = ['query', 'ingest'];
-
-/** Of one key, whichever gateway it comes to; absent: not limited. */
-export interface KeyLimits {
-  requests_per_minute?: number;
-  tokens_per_minute?: number;
-  concurrent_queries?: number;
-  documents_per_day?: number;
-  bytes_per_day?: number;
-}
 
 /**
  * Who a request comes from. Made once, before its route runs; the tenant that everything is read and written for
@@ -38,7 +29,7 @@ export interface Caller {
 export const openCaller: Caller = {
   tenant: defaultTenant,
   keyId: null,
-  scopes: new Set(scopes),
+  scopes: new Set(keyScope.options),
   collections: null,
   limits: null,
 };
