@@ -309,6 +309,19 @@ export const sections = {
       'Port on 127.0.0.1 for the probes and metrics of this one of several gateways; 0: none.',
     ),
   }),
+  auth: z.strictObject({
+    mode: field(
+      z.enum(['auto', 'required', 'open']).default('auto'),
+      'Whether a key is asked for. `auto`: from the first key on; before, only on a loopback address. `required`: always. `open`: never, whoever may reach the address.',
+    ),
+    pepper: field(
+      optionalText
+        .refine((text) => text === null || text.length >= 32, 'must have at least 32 characters')
+        .default(null),
+      'What the secrets of keys are hashed with; by default made at the first start, as `key-pepper` in the data folder. Gateways that share a registry need the same. With another one no key is known any more.',
+      { secret: true },
+    ),
+  }),
   ingest: z.strictObject({
     chunk_size: field(
       count.min(16).max(512).default(256),

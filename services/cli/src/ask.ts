@@ -1,7 +1,7 @@
 import { createClient, type Question, type VortexClient } from '@vortex/client';
 import { type QueryResponse, questionFields } from '@vortex/contracts';
 import { dataFolder } from './folders.ts';
-import { gatewayUrl, runningInstance } from './instance-address.ts';
+import { gatewayOf, runningInstance } from './instance-address.ts';
 import { findOllama, mockNotice } from './language-model.ts';
 import { CommandProblem } from './problem.ts';
 
@@ -19,7 +19,7 @@ export interface AskOptions {
  */
 export async function ask(question: string, options: AskOptions): Promise<void> {
   assertQuestion(question, options.collection);
-  const client = createClient({ url: gatewayUrl(options) });
+  const client = createClient(gatewayOf(options));
   const request: Question = {
     query: question,
     ...(options.collection !== undefined && { collection: options.collection }),

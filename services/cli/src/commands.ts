@@ -5,6 +5,7 @@ import { collect, commandOf, decimal, instanceCommandOf, wholeNumber } from './c
 import { addDeadCommands } from './dead-commands.ts';
 import { addDocumentCommands } from './document-commands.ts';
 import { repositoryRoot } from './folders.ts';
+import { addKeyCommands } from './key-commands.ts';
 import { addObserveCommands } from './observe/observe-commands.ts';
 import { addReplicaCommands } from './replica-commands.ts';
 import { createTerminal } from './terminal.ts';
@@ -104,6 +105,7 @@ export function buildProgram(): Command {
   addDocumentCommands(program);
   addReplicaCommands(program);
   addDeadCommands(program);
+  addKeyCommands(program);
   addObserveCommands(program);
 
   instanceCommand('audit', 'compare stored rows and files with the registry; exits 1 when they differ')

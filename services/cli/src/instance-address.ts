@@ -1,4 +1,6 @@
-import { dataFolder, dataOption, instancePaths, launcherName } from './folders.ts';
+import { readFileSync } from 'node:fs';
+import type { ClientOptions } from '@vortex/client';
+import { dataFolder, dataOption, type InstancePaths, instancePaths, launcherName } from './folders.ts';
 import { CommandProblem } from './problem.ts';
 import { isAlive } from './supervisor/process-identity.ts';
 import { type RunFile, readRunFile } from './supervisor/run-file.ts';
@@ -7,6 +9,35 @@ import { type RunFile, readRunFile } from './supervisor/run-file.ts';
 export function runningInstance(data: string): RunFile | null {
   const run = readRunFile(instancePaths(data).runFile);
   return run !== null && isAlive(run.supervisor) ? run : null;
+}
+
+/** How a command names its instance, and what it comes with. */
+export interface InstanceOptions {
+  data?: string;
+  url?: string;
+  apiKey?: string;
+}
+
+/**
+ * Where a command finds its gateway, and the key it asks with: `--api-key`, else `VORTEX_API_KEY`, else, for an instance of
+ * this machine, the key that its gateway keeps in the data folder. Whoever may read that folder has every right.
+ * @throws CommandProblem
+ */
+export function gatewayOf(options: InstanceOptions, env: NodeJS.ProcessEnv = process.env): ClientOptions {
+  const url = gatewayUrl(options);
+  const given = options.apiKey ?? env.VORTEX_API_KEY;
+  if (given !== undefined && given !== '') return { url, key: given };
+  return options.url === undefined ? withLocalKey(url, instancePaths(dataFolder(options.data))) : { url };
+}
+
+/** With the authority of this machine, whatever the environment says. */
+export function withLocalKey(url: string, { localKeyFile }: InstancePaths): ClientOptions {
+  try {
+    return { url, key: readFileSync(localKeyFile, 'utf8').trim() };
+  } catch {
+    // Not there, or another user's: what the gateway lets everybody do can be done.
+    return { url };
+  }
 }
 
 /**

@@ -73,7 +73,8 @@ describe('planInstance', () => {
   it('lets several gateways share the port, each with a name and probes of its own', () => {
     const one = planOf().all('gateway');
     expect(one.map(({ env }) => env.VORTEX__GATEWAY__REUSE_PORT)).toEqual([undefined]);
-    expect(one[0]?.probe.url).toBe('http://127.0.0.1:8000/readyz');
+    expect(one[0]?.url).toBe('http://127.0.0.1:8000');
+    expect(one[0]?.probe.url).not.toContain(':8000');
 
     const { plan, all, processes } = planOf({ gateways: 3 });
     const gateways = all('gateway');

@@ -14,7 +14,7 @@ export interface PlanOptions {
   host: string;
   port: number;
   replicas: number;
-  /** More than one: they share `port`, and each has its probes on a port of its own. */
+  /** More than one share `port`. Each has its probes on a port of its own. */
   gateways: number;
   llm: LlmChoice;
   /** Of the launcher itself and of `--set`: what every service gets. */
@@ -52,7 +52,7 @@ export function portNames(options: {
     'encoder',
     'retriever',
     'ingest',
-    ...(options.gateways > 1 ? upTo(options.gateways).map((number) => `gateway-${number}`) : []),
+    ...upTo(options.gateways).map((number) => `gateway-${number}`),
     ...numbers.map((number) => `llm-generator-${number}`),
     ...(options.llm === 'mock' ? ['mock-llm', ...numbers.map((number) => `mock-llm-${number}`)] : []),
   ];
@@ -189,9 +189,12 @@ export function planInstance(options: PlanOptions): InstancePlan {
       workerName: `gateway_${number}`,
       log: number === 1 ? 'gateway' : `gateway-${number}`,
     });
-    if (options.gateways === 1) return one;
     const name = `gateway-${number}`;
-    const env = { VORTEX__GATEWAY__REUSE_PORT: 'true', VORTEX__GATEWAY__PROBE_PORT: String(portOf(name)) };
+    // Its metrics need no key there, and of several each can be asked.
+    const env = {
+      VORTEX__GATEWAY__PROBE_PORT: String(portOf(name)),
+      ...(options.gateways > 1 && { VORTEX__GATEWAY__REUSE_PORT: 'true' }),
+    };
     return {
       ...one,
       env: { ...one.env, ...env },

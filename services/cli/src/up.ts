@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { finishStart, sayWhereItIs } from './finish-start.ts';
+import { assertDoor } from './first-key.ts';
 import {
   cacheDir,
   dataFolder,
@@ -62,6 +63,7 @@ export async function up(options: UpOptions, terminal: Terminal): Promise<void> 
   await checkPort(options, paths.data);
   await checkSharing(options);
   makeFolders(paths);
+  await assertDoor(options.host, paths.data, checked.settings);
   const plan = await prepare(options, checked, paths, terminal);
   const finish = (signal?: AbortSignal) =>
     finishStart({ plan, demo: options.demo, checked, paths, terminal, ...(signal && { signal }) });

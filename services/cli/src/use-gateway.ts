@@ -1,13 +1,9 @@
 import { createClient, type VortexClient } from '@vortex/client';
-import { gatewayUrl } from './instance-address.ts';
+import { gatewayOf, type InstanceOptions } from './instance-address.ts';
 import { CommandProblem } from './problem.ts';
 import type { Terminal } from './terminal.ts';
 
-/** How a command names its instance. */
-export interface InstanceOptions {
-  data?: string;
-  url?: string;
-}
+export type { InstanceOptions } from './instance-address.ts';
 
 /**
  * A client for as long as `use` takes.
@@ -17,7 +13,7 @@ export async function useGateway<T>(
   options: InstanceOptions,
   use: (client: VortexClient) => Promise<T>,
 ): Promise<T> {
-  const client = createClient({ url: gatewayUrl(options) });
+  const client = createClient(gatewayOf(options));
   try {
     return await use(client);
   } finally {

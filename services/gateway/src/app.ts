@@ -19,6 +19,7 @@ import { explainEndpoint } from './routes/explain.ts';
 import { ingestEndpoint } from './routes/ingest.ts';
 import { jobEventsEndpoint } from './routes/job-events.ts';
 import { jobEndpoints } from './routes/jobs.ts';
+import { keyEndpoints } from './routes/keys.ts';
 import { modelEndpoints } from './routes/models.ts';
 import { pageEndpoints } from './routes/pages.ts';
 import { probeEndpoints } from './routes/probes.ts';
@@ -53,6 +54,7 @@ export function createApp(deps: GatewayDependencies): GatewayApp {
     ...documentContentEndpoints(parts),
     ...collectionEndpoints(parts),
     ...webhookEndpoints(parts),
+    ...keyEndpoints(parts),
     auditEndpoint(parts),
     ...deadLetterEndpoints(parts),
     chatCompletionsEndpoint(parts),

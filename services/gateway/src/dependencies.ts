@@ -5,6 +5,8 @@ import type { CatalogueModel } from '@vortex/embedding';
 import type { Logger, Metrics, Tracing } from '@vortex/observability';
 import type { DeadLetters, QueueInspector, Submitter } from '@vortex/queue';
 import type { Registry, WebhookRules } from '@vortex/registry';
+import type { Gatekeeper } from './access/gatekeeper.ts';
+import type { Keyring } from './access/keyring.ts';
 import type { Door } from './admission/door.ts';
 import type { AnswerCache } from './answer-cache.ts';
 import type { RequestNotes } from './explain/note-request.ts';
@@ -22,6 +24,10 @@ export interface GatewayDependencies {
   explain: ExplainStore;
   /** Whether a query's story tells what was asked. */
   explainQuestion: boolean;
+  gatekeeper: Gatekeeper;
+  keyring: Pick<Keyring, 'refresh'>;
+  /** What secrets of keys are hashed with. */
+  pepper: Buffer;
   submitter: Submitter;
   inspector: QueueInspector;
   deadLetters: DeadLetters;

@@ -14,7 +14,7 @@ export interface Endpoint {
   path: string;
   /** What its caller must be allowed; `serveEndpoint` asks before the route runs. */
   access: Access;
-  tag: 'queries' | 'documents' | 'jobs' | 'webhooks' | 'openai' | 'operations' | 'pages';
+  tag: 'queries' | 'documents' | 'jobs' | 'webhooks' | 'keys' | 'openai' | 'operations' | 'pages';
   summary: string;
   description?: string;
   request?: RouteConfig['request'];

@@ -5,9 +5,12 @@ import type { Context } from 'hono';
 import { type Caller, openCaller } from './access/caller.ts';
 import { childTraceparent } from './trace-context.ts';
 
-/** `incoming` and `outgoing` are Node's own objects; absent when a test calls the app as a value. */
+/**
+ * `incoming` and `outgoing` are Node's own objects; absent when the app is called as a value. Who calls it so may say
+ * for whom; a request that came over the network cannot.
+ */
 export interface GatewayEnv {
-  Bindings: { incoming?: IncomingMessage; outgoing?: ServerResponse };
+  Bindings: { incoming?: IncomingMessage; outgoing?: ServerResponse; caller?: Caller };
 }
 export type GatewayContext = Context<GatewayEnv>;
 

@@ -26,6 +26,7 @@ const tags = [
   { name: 'documents', description: 'Documents, their texts and collections.' },
   { name: 'jobs', description: 'What was queued.' },
   { name: 'webhooks', description: 'Who is told of which events, and what was sent.' },
+  { name: 'keys', description: 'Who may come in, and what for.' },
   { name: 'openai', description: 'For clients that speak OpenAI’s API. Errors have its shape.' },
   { name: 'operations', description: 'Probes and metrics.' },
   { name: 'pages', description: 'Pages for people, and this document.' },

@@ -8,6 +8,7 @@ import {
   collectionList,
   collectionResponse,
   createCollectionRequest,
+  createKeyRequest,
   createWebhookRequest,
   deadLetter,
   deadLetterPage,
@@ -25,6 +26,9 @@ import {
   jobPage,
   jobResponse,
   jobStatusResponse,
+  keyList,
+  keyResponse,
+  keyWithSecret,
   problem,
   queryExplanation,
   queryRequest,
@@ -33,6 +37,7 @@ import {
   redriveRequest,
   replicaList,
   replicaView,
+  rotateKeyRequest,
   searchRequest,
   searchResponse,
   updateCollectionRequest,
@@ -86,6 +91,11 @@ export const schemas = {
   webhookList: named('WebhookList', webhookList),
   webhookQueued: named('WebhookQueued', webhookQueued),
   webhookDeliveryPage: named('WebhookDeliveryPage', webhookDeliveryPage),
+  createKeyRequest: named('CreateKeyRequest', createKeyRequest),
+  rotateKeyRequest: named('RotateKeyRequest', rotateKeyRequest),
+  key: named('Key', keyResponse),
+  keyWithSecret: named('KeyWithSecret', keyWithSecret),
+  keyList: named('KeyList', keyList),
   replica: named('Replica', replicaView),
   replicaList: named('ReplicaList', replicaList),
   deadLetter: named('DeadLetter', deadLetter),
@@ -116,8 +126,8 @@ export function textContent(contentType: string, description: string) {
 }
 
 /** The example is what `/docs` sends when somebody tries the route; one made of all fields would be refused. */
-export function jsonBody<S extends z.ZodType>(schema: S, example: z.input<S>) {
-  return { body: { required: true, content: { 'application/json': { schema, example } } } };
+export function jsonBody<S extends z.ZodType>(schema: S, example: z.input<S>, required = true) {
+  return { body: { required, content: { 'application/json': { schema, example } } } };
 }
 
 export const idempotencyHeader = z.object({

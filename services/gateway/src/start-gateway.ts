@@ -8,7 +8,10 @@ import { createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel } from '@vortex/embedding';
 import { countCare, createMetrics, type Logger, noTracing, openTracing } from '@vortex/observability';
 import { createDeadLetters, createInspector, createRedisObserver, createSubmitter } from '@vortex/queue';
-import { openRegistry, readWebhookRules } from '@vortex/registry';
+import { openRegistry, readPepper, readWebhookRules, writeLocalKey } from '@vortex/registry';
+import { assertMayListen } from './access/assert-may-listen.ts';
+import { createGatekeeper } from './access/gatekeeper.ts';
+import { openKeyring } from './access/keyring.ts';
 import { createDoor } from './admission/door.ts';
 import { createApp } from './app.ts';
 import { mirrorDeadLetters } from './dead-letters/count-dead.ts';
@@ -34,7 +37,15 @@ const startPatienceMs = 2000;
 
 /** The gateway with all its real parts, listening. Redis may be away: it is then not ready, but alive. */
 export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger): Promise<RunningGateway> {
-  const { http, data, worker, ingest, embedding } = config;
+  const { http, data, worker, ingest, embedding, auth } = config;
+  const registry = await openRegistry({
+    databaseUrl: config.registry.database_url,
+    file: join(data.dir, 'registry.db'),
+  });
+  const pepper = await readPepper(data.dir, auth.pepper);
+  const keyring = await openKeyring({ registry, log });
+  assertMayListen({ mode: auth.mode, host: http.host, hasKeys: keyring.hasKeys() });
+  await writeLocalKey(data.dir, pepper);
   const metrics = createMetrics('gateway', config.metrics);
   const redis = { ...config.redis, observer: createRedisObserver(metrics) };
   const tracing = await openTracing(config.tracing, { service: 'gateway', workerName: worker.name, log });
@@ -43,10 +54,6 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
   const submitter = createSubmitter({ redis, name, log, caretaker: { onEvent: countCare(metrics) } });
   const inspector = createInspector(redis, log);
   const deadLetters = createDeadLetters(redis, log);
-  const registry = await openRegistry({
-    databaseUrl: config.registry.database_url,
-    file: join(data.dir, 'registry.db'),
-  });
   const cache = openCache(config.cache, { metrics, log });
   const explain = createExplainStore({ cache, settings: config.explain, parts: explainParts, log });
   const originalsDir = join(data.dir, 'originals');
@@ -64,6 +71,9 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     answerTtlMs: config.cache.answer_ttl_ms,
     explain,
     explainQuestion: config.explain.question,
+    gatekeeper: createGatekeeper({ mode: auth.mode, keyring, pepper }),
+    keyring,
+    pepper,
     submitter,
     inspector,
     deadLetters,
@@ -129,6 +139,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     deadLetters.close();
     explain.close();
     cache.close();
+    await keyring.close();
     await registry.close();
     await probes?.close();
     await tracing.close();

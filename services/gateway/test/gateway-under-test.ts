@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Cache, noCache } from '@vortex/cache';
+import type { AuthMode } from '@vortex/config';
 import type { Answer, AnswerFrame, AnswerFrameBody, FailureCode } from '@vortex/contracts';
 import { type ContentStore, createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel, defaultModel } from '@vortex/embedding';
@@ -17,6 +18,8 @@ import type {
 } from '@vortex/queue';
 import { openSqliteRegistry, type Registry, readWebhookRules } from '@vortex/registry';
 import { onTestFinished } from 'vitest';
+import { createGatekeeper } from '../src/access/gatekeeper.ts';
+import { openKeyring } from '../src/access/keyring.ts';
 import { createDoor } from '../src/admission/door.ts';
 import { createApp, type GatewayApp } from '../src/app.ts';
 import { createJobWatch } from '../src/jobs/job-watch.ts';
@@ -37,6 +40,7 @@ export interface GatewayUnderTest {
   queue: ScriptedQueue;
   deadLetters: ScriptedDeadLetters;
   registry: Registry;
+  pepper: Buffer;
   texts: ContentStore;
   originals: ContentStore;
   /** The folder of arriving files, and of all there is. */
@@ -52,6 +56,7 @@ export async function gatewayUnderTest(
   settings: Partial<Parameters<typeof createApp>[0]['settings']> = {},
   log: Logger = silentLogger,
   cache: Cache = noCache,
+  authMode: AuthMode = 'auto',
 ): Promise<GatewayUnderTest> {
   const folder = await mkdtemp(join(tmpdir(), 'vortex-gateway-'));
   const registry = openSqliteRegistry({ file: join(folder, 'registry.db') });
@@ -66,10 +71,13 @@ export async function gatewayUnderTest(
   const watch = createJobWatch({ registry, inspector: queue, log: silentLogger, tickMs: 5 });
   onTestFinished(async () => {
     await watch.close();
+    await keyring.close();
     replicas.close();
     await registry.close();
     await rm(folder, { recursive: true });
   });
+  const pepper = Buffer.alloc(32, 7);
+  const keyring = await openKeyring({ registry, log: silentLogger });
   let draining = false;
   const metrics = createMetrics('gateway');
   const app = createApp({
@@ -90,6 +98,9 @@ export async function gatewayUnderTest(
     answerTtlMs: 60_000,
     explain,
     explainQuestion: true,
+    gatekeeper: createGatekeeper({ mode: authMode, keyring, pepper }),
+    keyring,
+    pepper,
     submitter: queue,
     inspector: queue,
     deadLetters,
@@ -114,6 +125,7 @@ export async function gatewayUnderTest(
     queue,
     deadLetters,
     registry,
+    pepper,
     texts,
     originals,
     incomingDir,

@@ -23,6 +23,8 @@ export interface Caller {
   readonly collections: readonly string[] | null;
   /** Null: none. */
   readonly limits: KeyLimits | null;
+  /** Acts with the authority of the machine: makes and ends keys of every tenant. */
+  readonly isLocal: boolean;
 }
 
 /** Of an instance that asks for no key: its one tenant, with every right. */
@@ -32,6 +34,7 @@ export const openCaller: Caller = {
   scopes: new Set(keyScope.options),
   collections: null,
   limits: null,
+  isLocal: true,
 };
 
 export function mayUse(caller: Caller, access: Access): boolean {

@@ -1,6 +1,7 @@
 import type { Problem } from '@vortex/contracts';
 import type { LabelsOf, Logger, Metrics, TraceSpan, Tracing } from '@vortex/observability';
-import { type Access, mayUse } from '../access/caller.ts';
+import { type Access, type Caller, mayUse } from '../access/caller.ts';
+import type { Gatekeeper } from '../access/gatekeeper.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
 import { openAiError } from '../openai-error.ts';
@@ -8,6 +9,7 @@ import { ClientGone, gatewayProblem, type HttpProblem, internalProblem, problemO
 import { drainUnread } from './drain-unread.ts';
 
 export interface ExchangeObservers {
+  gatekeeper: Gatekeeper;
   log: Logger;
   metrics: Metrics;
   tracing?: Tracing;
@@ -36,6 +38,9 @@ export function serveEndpoint(
     exchange.onEnd = end;
     let response: Response;
     try {
+      const caller = callerFor(endpoint.access, context, observers.gatekeeper);
+      // Hardly ever a promise, and a turn of the event loop is not for nothing.
+      exchange.caller = caller instanceof Promise ? await caller : caller;
       if (!mayUse(exchange.caller, endpoint.access)) throw missingScope(endpoint.access);
       response = await endpoint.handle(context, exchange);
     } catch (error) {
@@ -48,9 +53,21 @@ export function serveEndpoint(
   };
 }
 
+function callerFor(
+  access: Access,
+  { env, req }: GatewayContext,
+  gatekeeper: Gatekeeper,
+): Caller | Promise<Caller> {
+  if (env?.caller !== undefined) return env.caller;
+  return access === 'open' ? gatekeeper.passerBy() : gatekeeper.callerOf(req.header('authorization'));
+}
+
 function missingScope(access: Access): HttpProblem {
   const asked = typeof access === 'string' ? access : access.join(' or ');
-  return gatewayProblem('scope_missing', { detail: `This route asks for a key with the scope ${asked}.` });
+  return gatewayProblem('scope_missing', {
+    detail: `This route asks for a key with the scope ${asked}.`,
+    headers: { 'WWW-Authenticate': 'Bearer realm="vortex", error="insufficient_scope"' },
+  });
 }
 
 function beginRequestSpan(

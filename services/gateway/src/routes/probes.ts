@@ -89,7 +89,8 @@ export function probeEndpoints(parts: GatewayParts): Endpoint[] {
           uptime_s: Math.round((performance.now() - startedAt) / 1000),
           redis: { reachable: redisReachable },
           reasons,
-          replicas,
+          // Addresses of the inside are not for everybody who passes by.
+          replicas: exchange.caller.scopes.size > 0 ? replicas : [],
         });
       },
     },
