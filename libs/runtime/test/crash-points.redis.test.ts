@@ -198,13 +198,20 @@ async function live(life: Life | undefined): Promise<Verdict> {
     const candidates = [{ url, workerName: 'crash_1', slots: 4 }];
     const answers = names.map((id) =>
       patiently(() =>
-        submitter.submit(question(id, { candidates, ...(id === 'again' && { track: { type: 'query' } }) })),
+        submitter.submit(
+          question(id, {
+            candidates,
+            ...(id === 'again' && { track: { type: 'query', tenant: 'default' } }),
+          }),
+        ),
       ),
     );
     for (const id of ['job_plain', 'job_again', 'job_over']) {
       const document = { list: 'queue:document_upload', lane: 'low', envelope: 'bare' } as const;
       await patiently(() =>
-        submitter.enqueue(question(id, { ...document, track: { type: 'document_upload' } })),
+        submitter.enqueue(
+          question(id, { ...document, track: { type: 'document_upload', tenant: 'default' } }),
+        ),
       );
     }
     const ends = new Map<string, string>();

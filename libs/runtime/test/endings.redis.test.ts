@@ -319,7 +319,7 @@ test('a tracked job tells its life in its hash', async () => {
     },
   });
   const submitter = await bench.submitter();
-  await submitter.enqueue({ ...retrieveJob('t1'), track: { type: 'query' } });
+  await submitter.enqueue({ ...retrieveJob('t1'), track: { type: 'query', tenant: 'default' } });
   const status = () => bench.redis.client.hget('job:t1', 'status');
   await until('processing', async () => (await status()) === 'processing');
   proceed();

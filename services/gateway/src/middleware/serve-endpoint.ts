@@ -2,10 +2,11 @@ import type { Problem } from '@vortex/contracts';
 import type { LabelsOf, Logger, Metrics, TraceSpan, Tracing } from '@vortex/observability';
 import { type Access, type Caller, mayUse } from '../access/caller.ts';
 import type { Gatekeeper } from '../access/gatekeeper.ts';
+import { missingScope } from '../access/missing-scope.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
 import { openAiError } from '../openai-error.ts';
-import { ClientGone, gatewayProblem, type HttpProblem, internalProblem, problemOf } from '../problem.ts';
+import { ClientGone, type HttpProblem, internalProblem, problemOf } from '../problem.ts';
 import { drainUnread } from './drain-unread.ts';
 
 export interface ExchangeObservers {
@@ -60,14 +61,6 @@ function callerFor(
 ): Caller | Promise<Caller> {
   if (env?.caller !== undefined) return env.caller;
   return access === 'open' ? gatekeeper.passerBy() : gatekeeper.callerOf(req.header('authorization'));
-}
-
-function missingScope(access: Access): HttpProblem {
-  const asked = typeof access === 'string' ? access : access.join(' or ');
-  return gatewayProblem('scope_missing', {
-    detail: `This route asks for a key with the scope ${asked}.`,
-    headers: { 'WWW-Authenticate': 'Bearer realm="vortex", error="insufficient_scope"' },
-  });
 }
 
 function beginRequestSpan(
