@@ -23,3 +23,4 @@ export * from './query/3-generate.ts';
 export * from './query/4-chunks.ts';
 export * from './timings.ts';
 export * from './vector-codec.ts';
+export * from './visible-text.ts';

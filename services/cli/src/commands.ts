@@ -122,6 +122,7 @@ export function buildProgram(): Command {
       program
         .createArgument('<kind>', 'what to measure')
         .choices([
+          'attack',
           'cache',
           'chain',
           'encoder',

@@ -14,6 +14,7 @@ import type { JobWatch } from './jobs/job-watch.ts';
 import type { QueryMeter } from './query-meter.ts';
 import type { ReplicaSnapshot } from './replica-snapshot.ts';
 import type { SharedJobs } from './shared-jobs.ts';
+import type { BrowserPolicy } from './transport/browser-policy.ts';
 
 /** What the routes are made of; `main.ts` gives the real things, tests give what the test is about. */
 export interface GatewayDependencies {
@@ -50,6 +51,8 @@ export interface GatewayDependencies {
   tracing?: Tracing;
   log: Logger;
   version: string;
+  /** What web pages may do here. */
+  browsers: BrowserPolicy;
   /** True from SIGTERM on: readiness is off, open requests finish. */
   isDraining(): boolean;
 }
@@ -60,4 +63,5 @@ export interface GatewayParts extends GatewayDependencies {
   answers: AnswerCache;
   notes: RequestNotes;
   sharedJobs: SharedJobs;
+  adminPort: number;
 }
