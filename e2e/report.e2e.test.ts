@@ -94,7 +94,7 @@ it('every plot of the report is drawn and can be read at every width, and nothin
       const { scrollWidth, ground, plots } = await page.evaluate<Seen>(look);
       expect(scrollWidth).toBe(width);
       grounds.add(`${colorScheme} ${ground}`);
-      expect(plots).toHaveLength(9);
+      expect(plots).toHaveLength(12);
       for (const plot of plots) {
         const where = `${plot.title} at ${width} px, ${colorScheme}`;
         expect(plot.shown, where).toBe(1);

@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { readFlags } from './command/flags.ts';
+import { describeRun } from './command/describe-run.ts';
+import { readFlags, UsageProblem } from './command/flags.ts';
 import { main } from './command/main.ts';
 import { readSettings } from './command/settings.ts';
 import { writeResults } from './command/write-results.ts';
@@ -28,6 +29,10 @@ async function gateway(onQuery: (n: number) => Promise<void> | void = () => {}):
     request.resume();
     await once(request, 'end');
     if (request.method === 'POST') await onQuery(++n);
+    if (request.url === '/metrics') {
+      response.end(`api_gateway_queries_total{outcome="ok"} ${n}\nrag_queue_depth{queue="job:llm_in"} 2\n`);
+      return;
+    }
     const timings_ms = { admit: 0.1, queue_generate: 0.1, generate: 0.2, total: 0.4 };
     const body = {
       answer: 'yes',
@@ -80,6 +85,11 @@ describe('a run against a real server', () => {
     expect(run.summary.errors).toEqual([{ outcome: 'shed', status: 503, error: 'HTTP 503', count: 10 }]);
     expect(run.summary.replicas.map(({ name }) => name)).toContain('llm_generator_2');
     expect(run.summary.stages?.rows.at(-1)?.stage).toBe('network + unaccounted');
+    expect(run.summary.target).toMatchObject({
+      pages: [{ url: `${url}/metrics`, missed: 0 }],
+      series: [{ name: 'rag_queue_depth', label: 'job:llm_in', mean: 2 }],
+      counters: [{ labels: { outcome: 'ok' }, increase: 100 }],
+    });
     // A tenth failed, one per cent was allowed.
     expect(run.summary.run.exit_code).toBe(3);
     expect(calls[0]).toBe('start');
@@ -93,6 +103,67 @@ describe('a run against a real server', () => {
     for (const line of again.samples) sample.parse(line);
     expect(readFileSync(join(out, 'summary.md'), 'utf8')).toContain('Throughput');
     expect(readFileSync(join(out, 'junit.xml'), 'utf8')).toContain('name="err&lt;1%"><failure');
+  });
+
+  test('metrics that somebody asked for and that are not there are said; off is off', async () => {
+    const url = await gateway();
+    const said: string[] = [];
+    const words = ['--url', url, '--requests', '4', '--metrics'];
+    const runWith = async (pages: string) =>
+      await runLoadTest(readSettings(readFlags([...words, pages], {})), {
+        view: { ...watcher().view, note: (line) => said.push(line) },
+        signal: new AbortController().signal,
+      });
+    const { summary: none } = await runWith('http://127.0.0.1:1/metrics');
+    expect([none.target, said]).toEqual([null, [expect.stringContaining('127.0.0.1:1/metrics')]]);
+    expect((await runWith('off')).summary.target).toBeNull();
+    expect(said).toHaveLength(1);
+  });
+
+  test('tenants ask by turns, each under its name with its own key, and the header is no matter to a target', async () => {
+    const file = join(folder(), 'keys.txt');
+    writeFileSync(file, '# for tests\nacme=secret-a\nbeta=secret-b\n');
+    const url = await gateway();
+    const words = ['--url', url, '--requests', '20', '--concurrency', '2', '--tenants', `@${file}`];
+    const settings = readSettings(readFlags(words, {}));
+    const { summary: run, samples } = await runLoadTest(settings, {
+      ...watcher(),
+      signal: new AbortController().signal,
+    });
+    expect(
+      run.tenants.map(({ name, requests, response }) => [name, requests, response.p99.resolved]),
+    ).toEqual([
+      ['acme', 10, false],
+      ['beta', 10, false],
+    ]);
+    expect(run.config.tenants).toBe(2);
+    expect(run.fairness).toBeGreaterThan(0.9);
+    expect(describeRun(run)).toMatch(/Tenants .*P99\n {2}acme +10 .*\n {2}beta +10 /);
+    expect(JSON.stringify([run, samples])).not.toContain('secret');
+  });
+
+  test('marks that are written while it goes on are in its figures; what cannot be read is said', async () => {
+    const file = join(folder(), 'marks.txt');
+    const url = await gateway((n) => {
+      if (n === 10)
+        writeFileSync(file, `${new Date().toISOString()} killed it\n2020-01-01T00:00:00Z old\nhm\n`);
+    });
+    const words = ['--url', url, '--requests', '20', '--concurrency', '2', '--marks', file];
+    const settings = readSettings(readFlags(words, {}));
+    const options = { ...watcher(), signal: new AbortController().signal };
+    const { summary: run } = await runLoadTest(settings, options);
+    // A run of less than a second says nothing of what came of it.
+    expect(run.marks).toEqual([expect.objectContaining({ text: 'killed it', effect: 'unknown' })]);
+    expect(describeRun(run)).toMatch(/What was done meanwhile\n.*\n {2}killed it +0\.\d s/);
+    expect(run.run.notes).toEqual([expect.stringContaining('marks: line 3')]);
+
+    await expect(runLoadTest(settings, options)).rejects.toThrow(UsageProblem);
+    rmSync(file);
+    const { summary: without } = await runLoadTest(
+      { ...settings, marksFile: join(folder(), 'none') },
+      options,
+    );
+    expect([without.marks, without.run.notes]).toEqual([[], [expect.stringContaining('no marks: ENOENT')]]);
   });
 
   test('interrupted: the figures of what was done, exit code 130, the view is given its end', async () => {

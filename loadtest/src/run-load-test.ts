@@ -1,4 +1,4 @@
-import { loadQuestions, loadReplay } from './command/load-inputs.ts';
+import { checkMarks, loadMarks, loadQuestions, loadReplay, loadTenants } from './command/load-inputs.ts';
 import { runInfo } from './command/run-info.ts';
 import { runConfigOf, type Settings } from './command/settings.ts';
 import { type Clock, createClock } from './drive/clock.ts';
@@ -16,6 +16,7 @@ import { type FoundLimit, findLimit, searchResultOf } from './search/find-limit.
 import { createProbe } from './search/probe-rate.ts';
 import type { RateStep, Summary } from './summary-schema.ts';
 import { createHttpTarget, type HttpTarget } from './target/http-target.ts';
+import { watchTarget } from './target/watch-target.ts';
 
 /** Nothing answers at the address; exit code 2. */
 export class TargetUnreachable extends Error {
@@ -41,12 +42,15 @@ const snapshotEveryMs = 500;
  * @throws UsageProblem for files that cannot be read, TargetUnreachable
  */
 export async function runLoadTest(
-  settings: Settings,
+  said: Settings,
   options: { view: LiveView; signal: AbortSignal },
 ): Promise<{ summary: Summary; samples: readonly Sample[] }> {
   const { view, signal } = options;
+  const settings =
+    said.tenantsFile === null ? said : { ...said, tenants: loadTenants(said.tenantsFile), tenantsFile: null };
   const inputs = loadQuestions(settings.questionsFile);
   const replayed = settings.replayFile === null ? [] : loadReplay(settings.replayFile);
+  if (settings.marksFile !== null) checkMarks(settings.marksFile);
   const info = runInfo(new Date());
   const { questions, source } = inputs;
   const config = runConfigOf(settings, { source, count: questions.length }, inputs.hash);
@@ -57,6 +61,7 @@ export async function runLoadTest(
     clock,
     connections: isOpen ? settings.maxInFlight : settings.concurrency,
     ingestCollection: `loadtest-${info.id}`,
+    apiKeys: settings.tenants.map(({ key }) => key),
   });
   const monitor = createMonitor({ headline: isOpen ? 'response' : 'service', isOpen });
   let summary: Summary | null = null;
@@ -65,12 +70,31 @@ export async function runLoadTest(
     if (!reachable) throw new TargetUnreachable(`nothing answers at ${settings.baseUrl} (${warning})`);
     view.start(config);
     if (warning !== null) view.note(warning);
+    const watching = await watchMetrics(settings, { clock, view });
     // The plan's zero; what came before was the probe.
-    const runClock = from(clock.now(), clock);
-    const runner = createRequestRunner({ clock: runClock, target, signal, listener: monitor });
-    const driven = await watched({ settings, view, clock: runClock, runner, monitor }, (tell) =>
-      drive({ settings, clock: runClock, runner, signal, view, questions, replayed, tell }),
-    );
+    const zeroMs = clock.now();
+    const runClock = from(zeroMs, clock);
+    const zeroAtMs = Date.now();
+    const runner = createRequestRunner({
+      clock: runClock,
+      target,
+      signal,
+      tenantNames: settings.tenants.map(({ name }) => name),
+      listener: monitor,
+    });
+    let driven: Driven;
+    let targetFigures: Summary['target'];
+    try {
+      driven = await watched({ settings, view, clock: runClock, runner, monitor }, (tell) =>
+        drive({ settings, clock: runClock, runner, signal, view, questions, replayed, tell }),
+      );
+    } finally {
+      targetFigures = await watching.end(zeroMs);
+    }
+    const { marks, problems } =
+      settings.marksFile === null
+        ? { marks: [], problems: [] }
+        : loadMarks(settings.marksFile, { zeroAtMs, endMs: runClock.now() });
     await cleanUp(target, view);
     const { warmupMs } = settings;
     const measuredFromMs = settings.mode === 'search' ? 0 : warmupMs;
@@ -83,8 +107,10 @@ export async function runLoadTest(
       run: {
         ...info,
         state: signal.aborted ? 'interrupted' : 'complete',
-        notes: notesOn(driven, runner.samples),
+        notes: [...notesOn(driven, runner.samples), ...problems],
       },
+      marks,
+      target: targetFigures,
       steps: driven.steps,
       search: driven.limit === null ? null : searchResultOf(driven.limit, settings.sloText),
       judgedStep: driven.limit?.confirmStep ?? null,
@@ -114,7 +140,7 @@ async function drive(run: {
 }): Promise<Driven> {
   const { settings, clock, runner, signal, view, tell } = run;
   const { mode, seed, warmupMs, durationMs, requests, maxInFlight, slo, stepMs } = settings;
-  const deal = dealRequests({ ...settings, questions: run.questions, tenants: settings.apiKeys.length });
+  const deal = dealRequests({ ...settings, questions: run.questions, tenants: settings.tenants.length });
   const parts = { clock, runner, deal, signal };
   if (mode === 'closed') {
     await closedLoop({ ...parts, ...settings });
@@ -184,6 +210,19 @@ async function watched<Result>(
   } finally {
     clearInterval(timer);
   }
+}
+
+async function watchMetrics(settings: Settings, parts: { clock: Clock; view: LiveView }) {
+  const { baseUrl, metricsPages, tenants } = settings;
+  const value = tenants[0]?.key;
+  const watching = await watchTarget({
+    pages: metricsPages ?? [`${baseUrl}/metrics`],
+    clock: parts.clock,
+    key: value === undefined ? null : { origin: new URL(baseUrl).origin, value },
+  });
+  // That a target has none is no news, unless somebody asked for them.
+  if (metricsPages !== null) for (const problem of watching.problems) parts.view.note(problem);
+  return watching;
 }
 
 async function cleanUp(target: HttpTarget, view: LiveView): Promise<void> {

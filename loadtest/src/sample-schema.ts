@@ -39,7 +39,7 @@ export const sample = z.object({
   phase: z.enum(['warmup', 'measured']),
   /** Index of the rate step, in the modes that have several. */
   step: z.int().min(0).nullable(),
-  /** `tenant-1`, … in the order of the API keys; null without keys. */
+  /** As `--tenants` calls it, or `tenant-1`, … in the order of the API keys; null without keys. */
   tenant: z.string().nullable(),
   /** When it was due; in a closed loop, which has no plan, the same as `sent_ms`. */
   planned_ms: z.number(),

@@ -183,6 +183,43 @@ export const group = z.object({
 });
 export type Group = z.infer<typeof group>;
 
+/** Something done to the target meanwhile (`--marks`), and what became of the answers; `worst_ms`, `failed`: until recovered. */
+export const markRow = z.object({
+  /** Since the run began. */
+  at_ms: z.number(),
+  text: z.string(),
+  /** P95 of the seconds before; null: there were too few. */
+  before_p95_ms: z.number().nullable(),
+  /** `lasting`: not as before until the end or the next mark. `unknown`: too little around it to say. */
+  effect: z.enum(['none', 'recovered', 'lasting', 'unknown']),
+  worst_ms: z.number().nullable(),
+  failed: z.int(),
+  /** From the mark to the end of the last second that was off; null: not recovered, or unknown. */
+  recovered_after_ms: z.number().nullable(),
+});
+export type MarkRow = z.infer<typeof markRow>;
+
+/** What the target's own `/metrics` said while the run went on, warm-up included. */
+export const targetFigures = z.object({
+  pages: z.array(z.object({ url: z.string(), read: z.int(), missed: z.int() })),
+  /** Gauges, and `cpu_cores`: processor time a second. Points are [milliseconds since the run began, value]. */
+  series: z.array(
+    z.object({
+      name: z.string(),
+      /** Its queue, replica or process; null: there is but one. */
+      label: z.string().nullable(),
+      mean: z.number(),
+      max: z.number(),
+      points: z.array(z.tuple([z.number(), z.number()])),
+    }),
+  ),
+  /** Counters that grew, by how much. */
+  counters: z.array(
+    z.object({ name: z.string(), labels: z.record(z.string(), z.string()), increase: z.number() }),
+  ),
+});
+export type TargetFigures = z.infer<typeof targetFigures>;
+
 export const summary = z.object({
   version: z.literal(summaryVersion),
   run: z.object({
@@ -255,6 +292,10 @@ export const summary = z.object({
   timeline: z.array(timelinePoint),
   /** Time between planned arrivals, `count` of them up to `up_to_ms`; empty in a closed loop. */
   arrival_gaps: z.array(z.object({ up_to_ms: z.number(), count: z.int() })),
+  /** In the order of time; those before the run's beginning or after its end are not among them. */
+  marks: z.array(markRow).default([]),
+  /** Null: the target shows no metrics that are known here, or was not asked. */
+  target: targetFigures.nullable().default(null),
   steps: z.array(rateStep),
   search: searchResult.nullable(),
   /** The twenty longest of those that ended well, longest first. */

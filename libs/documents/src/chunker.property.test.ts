@@ -1,17 +1,7 @@
+import { seededRandom } from '@vortex/testkit/seeded-random';
 import { describe, expect, it } from 'vitest';
 import { chunkText } from './chunker.ts';
 import type { CountTokens } from './token-counter.ts';
-
-/** Mulberry32: a small seeded generator, so that a failing document can be made again from its number. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 const words = [
   'queue',
@@ -102,7 +92,7 @@ describe.each(Object.entries(counters))('any document, counted by %s', (_, count
     '%s: exact offsets, full coverage, limit held, the same twice',
     (mediaType) => {
       for (let seed = 1; seed <= documents; seed += 1) {
-        const random = seeded(seed);
+        const random = seededRandom(seed);
         const text = documentOf(random);
         const maxTokens = 16 + Math.floor(random() * 100);
         const source = { text, mediaType, title: random() < 0.5 ? 'The title' : '' };
@@ -150,7 +140,7 @@ describe.each(['structure', 'sentence', 'fixed'] as const)(
     it('no piece has text of two pages, every page is told, nothing is lost', () => {
       const countTokens = counters.characters ?? (() => 1);
       for (let seed = 1; seed <= documents; seed += 1) {
-        const random = seeded(seed);
+        const random = seededRandom(seed);
         const text = documentOf(random);
         const pages = [{ start: 0 }];
         while (random() < 0.8) pages.push({ start: Math.floor(random() * text.length) });

@@ -23,7 +23,10 @@ function takesWork(replica: ReplicaView): boolean {
   return replica.state === 'up' && replica.slots > 0;
 }
 
-/** Mulberry32: 32 bits of state, good enough to break ties evenly, and the same on every machine. */
+/**
+ * Mulberry32: 32 bits of state, good enough to break ties evenly, and the same on every machine. The test kit has the
+ * same, which a room that runs in production may not import.
+ */
 function sequenceFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -1,15 +1,9 @@
-import { type FailureCode, type InputOf, type StageName, type StageRow, stages } from '@vortex/contracts';
+import { type InputOf, type StageName, type StageRow, stages } from '@vortex/contracts';
 import type { Logger } from '@vortex/observability';
-import {
-  bareId,
-  type Consumer,
-  type Delivery,
-  type ElementHeader,
-  headerOf,
-  type SettleWord,
-} from '@vortex/queue';
+import { bareId, type Consumer, type Delivery, headerOf } from '@vortex/queue';
+import type { JobEndings } from './job-endings.ts';
 import type { JobSource, ResolvedJob } from './job-source.ts';
-import type { JobEvent } from './job-tally.ts';
+import type { Settling } from './settling.ts';
 
 /**
  * How a lane takes bare ids: asks who the job is, and hands it to the lane like an envelope. What never becomes a
@@ -19,8 +13,6 @@ import type { JobEvent } from './job-tally.ts';
 export interface IdIntake {
   /** Never rejects. */
   deliver(delivery: Delivery): Promise<void>;
-  /** Back to the list after some seconds, as it is, unblamed. */
-  putOff(delivery: Delivery, id: string): void;
   /** Ids that are being asked about. */
   resolving(): number;
   /** From here on what is resolved is given back. */
@@ -30,22 +22,16 @@ export interface IdIntake {
 interface IdIntakeOptions<Stage extends StageName> {
   stage: Stage;
   jobs: JobSource;
-  consumer: Consumer;
+  consumer: Pick<Consumer, 'giveBack' | 'finish'>;
   log: Logger;
+  endings: Pick<JobEndings, 'buryUnreadable' | 'putOff'>;
+  settling: Pick<Settling, 'follow'>;
   now: () => number;
   take: (delivery: Delivery, input: InputOf<Stage>, claimedAt: number, type: string | undefined) => void;
-  buryUnreadable: (
-    delivery: Delivery,
-    why: { code: FailureCode; reason: string; header: ElementHeader | null },
-  ) => void;
-  awaitSettle: (settled: Promise<SettleWord>, event: JobEvent, id: string) => void;
 }
 
-/** How long a job is put off whose registry did not answer: spread, so that a backlog does not come back as one. */
-const putOffMs = () => 2000 + Math.random() * 3000;
-
 export function createIdIntake<Stage extends StageName>(options: IdIntakeOptions<Stage>): IdIntake {
-  const { stage, jobs, consumer, log, now, awaitSettle } = options;
+  const { stage, jobs, consumer, endings, settling, log, now } = options;
   const row: StageRow = stages[stage];
   let resolving = 0;
   let stopping = false;
@@ -59,13 +45,13 @@ export function createIdIntake<Stage extends StageName>(options: IdIntakeOptions
     if (resolved === null) {
       const header = headerOf({ id, track: true });
       const reason = 'nobody knows a job of this id';
-      options.buryUnreadable(delivery, { code: 'invalid_envelope', reason, header });
+      endings.buryUnreadable(delivery, { code: 'invalid_envelope', reason, header });
     } else if ('over' in resolved) letGo(delivery, id, resolved.ended ?? 'cancelled');
     else if (stopping) {
       await jobs
         .onRelease(id)
         .catch((error) => log.warn({ job_id: id, stage, err: error }, 'a return was not noted'));
-      awaitSettle(consumer.giveBack(delivery, id, undefined), 'returned', id);
+      settling.follow(consumer.giveBack(delivery, id, undefined), 'returned', id);
     } else {
       const { type, ...header } = resolved;
       const input = row.input.parse({ ...header, id, track: true }) as InputOf<Stage>;
@@ -84,18 +70,7 @@ export function createIdIntake<Stage extends StageName>(options: IdIntakeOptions
       trackFields: JSON.stringify({ id, status, updated_at: at, completed_at: at }),
       replicaUrl: undefined,
     });
-    awaitSettle(settled, 'cancelled', id);
-  }
-
-  function putOff(delivery: Delivery, id: string): void {
-    const settled = consumer.retry(delivery, {
-      id,
-      element: id,
-      delayMs: putOffMs(),
-      trackFields: undefined,
-      replicaUrl: undefined,
-    });
-    awaitSettle(settled, 'retried', id);
+    settling.follow(settled, 'cancelled', id);
   }
 
   return {
@@ -103,7 +78,7 @@ export function createIdIntake<Stage extends StageName>(options: IdIntakeOptions
       const id = bareId(delivery.element);
       if (id === null) {
         const reason = `${row.list} takes job ids, and this is none`;
-        options.buryUnreadable(delivery, { code: 'invalid_envelope', reason, header: null });
+        endings.buryUnreadable(delivery, { code: 'invalid_envelope', reason, header: null });
         return;
       }
       const claimedAt = now();
@@ -112,12 +87,11 @@ export function createIdIntake<Stage extends StageName>(options: IdIntakeOptions
         await receive(delivery, id, claimedAt, await jobs.resolve(id));
       } catch (error) {
         log.warn({ job_id: id, stage, err: error }, 'could not learn what the job is; it is put off');
-        putOff(delivery, id);
+        endings.putOff(delivery, id);
       } finally {
         resolving -= 1;
       }
     },
-    putOff,
     resolving: () => resolving,
     stop() {
       stopping = true;

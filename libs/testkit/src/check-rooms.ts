@@ -87,7 +87,7 @@ for (const { room, home } of rooms) {
     // The test kit is imported by tests alone, so it may use what they may.
     const forTestsOnly =
       room === 'testkit' ||
-      /\.test\.ts$|[/](test|bench|chaos|chapters|fixtures|__fixtures__|monitoring)[/]|conformance\.ts$/.test(
+      /\.test\.ts$|[/](test|bench|chaos|interleavings|chapters|fixtures|__fixtures__|monitoring)[/]|conformance\.ts$/.test(
         place,
       );
     for (const match of readFileSync(file, 'utf8').matchAll(importPattern)) {

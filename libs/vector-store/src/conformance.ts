@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { seededRandom } from '@vortex/testkit/seeded-random';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { cosine } from './cosine.ts';
 import { DimensionMismatch, InvalidRow, ModelMismatch, UnknownCollection } from './errors.ts';
@@ -576,15 +577,10 @@ function rowAt(rows: readonly ChunkRow[], index: number): ChunkRow {
   return row;
 }
 
-/** A unit vector from a seed: mulberry32, so that every run compares the same numbers. */
+/** A unit vector from a seed, so that every run compares the same numbers. */
 export function seeded(seed: number, length = dimension): Float32Array {
-  let state = seed | 0;
-  const vector = Float32Array.from({ length }, () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32 - 0.5;
-  });
+  const random = seededRandom(seed);
+  const vector = Float32Array.from({ length }, () => random() - 0.5);
   const norm = Math.hypot(...vector);
   return vector.map((value) => value / norm);
 }

@@ -1,4 +1,5 @@
 import { slowestOf } from '../measure/stage-table.ts';
+import { shownMarks } from '../report/mark-rows.ts';
 import type { Group, Latency, Quantile, RunConfig, Summary } from '../summary-schema.ts';
 import { columns, ms, percent } from './terminal-table.ts';
 
@@ -82,6 +83,8 @@ export function describeRun(summary: Summary): string {
       ...columns([latencyRow('  accepted', ingest.accept), latencyRow('  freshness', ingest.freshness)]),
     );
   }
+  lines.push(...markLines(summary));
+  lines.push(...targetLines(summary));
   lines.push(...stepLines(summary));
   lines.push('', ...verdictLines(summary));
   for (const note of run.notes) lines.push(`note: ${note}`);
@@ -152,6 +155,45 @@ function groupLines(title: string, groups: readonly Group[]): string[] {
         ms(response.p95.value_ms),
         `${ms(response.p99.value_ms)}${response.p99.resolved ? '' : ' (not resolved)'}`,
       ]),
+    ]),
+  ];
+}
+
+function markLines({ marks }: Summary): string[] {
+  if (marks.length === 0) return [];
+  return [
+    '',
+    'What was done meanwhile',
+    ...columns([
+      ['', 'at', 'P95 before', 'slowest', 'failed', ''],
+      ...shownMarks(marks).map(({ when, text, before, worst, failed, effect }) => [
+        `  ${text}`,
+        when,
+        before,
+        worst,
+        failed,
+        effect,
+      ]),
+    ]),
+  ];
+}
+
+function targetLines({ target }: Summary): string[] {
+  const shown = target?.series.filter(({ max }) => max > 0) ?? [];
+  if (shown.length === 0) return [];
+  return [
+    '',
+    'What the target showed meanwhile',
+    ...columns([
+      ['', '', 'mean', 'most'],
+      ...shown
+        .slice(0, 20)
+        .map(({ name, label, mean, max }) => [
+          `  ${name}`,
+          label ?? '',
+          mean.toFixed(2),
+          max.toFixed(max < 10 ? 2 : 0),
+        ]),
     ]),
   ];
 }

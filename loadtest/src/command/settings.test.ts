@@ -68,11 +68,32 @@ describe('what is asked for', () => {
 
   test('keys are tenants, and are written nowhere', () => {
     const settings = settingsOf(['--api-key', 'one,two', '--api-key', 'three']);
-    expect(settings.apiKeys).toEqual(['one', 'two', 'three']);
-    expect(settingsOf([], { VORTEX_API_KEY: 'shared' }).apiKeys).toEqual(['shared']);
+    expect(settings.tenants.map(({ key }) => key)).toEqual(['one', 'two', 'three']);
+    expect(settingsOf([], { VORTEX_API_KEY: 'shared' }).tenants).toEqual([
+      { name: 'tenant-1', key: 'shared' },
+    ]);
     const config = runConfigOf(settings, { source: 'built in', count: 1 }, 'x');
     expect(config.tenants).toBe(3);
     expect(JSON.stringify(config)).not.toMatch(/one|two|three/);
+  });
+
+  test('tenants have names, and their keys are written nowhere either', () => {
+    const settings = settingsOf(['--tenants', 'acme=secret1,beta=secret2'], { VORTEX_API_KEY: 'shared' });
+    expect(settings.tenants).toEqual([
+      { name: 'acme', key: 'secret1' },
+      { name: 'beta', key: 'secret2' },
+    ]);
+    expect(settingsOf([], { LT_TENANTS: '@keys.txt' })).toMatchObject({
+      tenants: [],
+      tenantsFile: 'keys.txt',
+    });
+    const config = runConfigOf(settings, { source: 'built in', count: 1 }, 'x');
+    expect(config.tenants).toBe(2);
+    expect(JSON.stringify(config)).not.toContain('secret');
+    expect(problemOf(['--tenants', 'acme=secret1,secret2'])).toMatch(
+      /^--tenants: pair 2 must look like[^2]*$/,
+    );
+    expect(problemOf(['--tenants', 'a=b', '--api-key', 'c'])).toContain('exclude each other');
   });
 
   test('a mix, steps and objectives', () => {
@@ -99,6 +120,8 @@ describe('what makes no sense is refused', () => {
     [['--url', 'http://user:secret@host'], /--api-key/],
     [['--slo', 'p98<3s'], /p98<3s/],
     [['--mix', 'ingest=1'], /some queries/],
+    [['--metrics', 'localhost:9090'], /--metrics .*off, or addresses/],
+    [['--metrics', 'http://me:secret@host/metrics'], /no user or password/],
     [['--rate', '10'], /--rate means nothing in mode closed/],
     [['--mode', 'poisson'], /needs --rate/],
     [['--mode', 'steps'], /needs --steps/],

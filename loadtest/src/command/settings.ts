@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { type SloTerm, sloText } from '../measure/slo.ts';
+import { numberedTenants, readTenants, type Tenant } from '../plan/tenants.ts';
 import { modes, type RunConfig } from '../summary-schema.ts';
 import { type FlagName, type SaidSettings, UsageProblem } from './flags.ts';
 
@@ -27,9 +28,15 @@ export interface Settings {
   topK: number | null;
   questionsFile: string | null;
   ingestShare: number;
-  apiKeys: string[];
+  /** Empty: nobody in particular, and no key is sent. */
+  tenants: Tenant[];
+  /** To be read into `tenants` before the run. */
+  tenantsFile: string | null;
   seed: number;
   traceShare: number;
+  marksFile: string | null;
+  /** Null: the target's own, if it has one. Empty: none. */
+  metricsPages: string[] | null;
   out: string | null;
   json: boolean;
   plain: boolean;
@@ -91,6 +98,11 @@ const address = z.string().transform((text, context) => {
   return `${url.origin}${url.pathname.replace(/\/+$/, '').replace(/\/query$/, '')}`;
 });
 
+const page = z
+  .url({ protocol: /^https?$/, error: 'must be off, or addresses like http://localhost:8000/metrics' })
+  .refine((text) => !text.includes('@'), 'must hold no user or password');
+const pages = list.transform((words) => (words.join() === 'off' ? [] : words)).pipe(z.array(page).max(32));
+
 /** The share of ingest requests. */
 const mix = z.string().transform((text, context) => {
   const shares = { query: 0, ingest: 0 };
@@ -109,6 +121,17 @@ const mix = z.string().transform((text, context) => {
     return z.NEVER;
   }
   return shares.ingest / sum;
+});
+
+/** Pairs, or `@` and the file that holds them. */
+const tenants = z.string().transform((text, context) => {
+  if (text.startsWith('@')) return { list: [], file: text.slice(1) };
+  try {
+    return { list: readTenants(text), file: null };
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+    return z.NEVER;
+  }
 });
 
 const schema = z.object({
@@ -133,8 +156,11 @@ const schema = z.object({
   questions: z.string().optional(),
   mix: mix.prefault('query=1'),
   'api-key': list.prefault(''),
+  tenants: tenants.optional(),
   seed: whole(0, 2 ** 32 - 1).prefault('1'),
   'trace-share': share.prefault('0.1'),
+  marks: z.string().optional(),
+  metrics: pages.optional(),
   out: z.string().optional(),
   json: isSet,
   plain: isSet,
@@ -149,7 +175,8 @@ export function readSettings(said: SaidSettings): Settings {
     for (const { path, message } of parsed.error.issues) {
       const [name = ''] = path as FlagName[];
       // A key must not stand in a log.
-      const shown = name === 'api-key' ? '' : ` ${JSON.stringify(raw[name as FlagName] ?? '')}`;
+      const shown =
+        name === 'api-key' || name === 'tenants' ? '' : ` ${JSON.stringify(raw[name as FlagName] ?? '')}`;
       problems.push(`--${name}${shown}: ${message}`);
     }
   }
@@ -189,9 +216,12 @@ export function readSettings(said: SaidSettings): Settings {
     topK: values['top-k'] ?? null,
     questionsFile: values.questions ?? null,
     ingestShare: values.mix,
-    apiKeys: values['api-key'],
+    tenants: values.tenants?.list ?? numberedTenants(values['api-key']),
+    tenantsFile: values.tenants?.file ?? null,
     seed: values.seed,
     traceShare: values['trace-share'],
+    marksFile: values.marks ?? null,
+    metricsPages: values.metrics ?? null,
     out: values.out ?? null,
     json: values.json,
     plain: values.plain,
@@ -223,6 +253,8 @@ function misfits({ raw, environmentOnly }: SaidSettings, mode: RunConfig['mode']
       problems.push(`--${name} means nothing in mode ${mode} (it belongs to ${fitting.join(', ')})`);
     }
   }
+  const isGiven = (name: FlagName) => raw[name] !== undefined && !environmentOnly.has(name);
+  if (isGiven('tenants') && isGiven('api-key')) problems.push('--tenants and --api-key exclude each other');
   const missing = needed[mode];
   if (missing !== undefined && raw[missing] === undefined) problems.push(`mode ${mode} needs --${missing}`);
   return problems;
@@ -251,7 +283,7 @@ export function runConfigOf(
     collection: settings.collection,
     top_k: settings.topK,
     ingest_share: settings.ingestShare,
-    tenants: settings.apiKeys.length,
+    tenants: settings.tenants.length,
     slo: settings.sloText,
     questions,
   };

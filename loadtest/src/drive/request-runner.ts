@@ -33,9 +33,11 @@ export function createRequestRunner(options: {
   clock: Clock;
   target: Target;
   signal: AbortSignal;
+  /** In the order of their keys. */
+  tenantNames?: readonly string[];
   listener?: RunListener;
 }): RequestRunner {
-  const { clock, target, signal, listener = {} } = options;
+  const { clock, target, signal, tenantNames = [], listener = {} } = options;
   const samples: Sample[] = [];
   const underWay = new Set<Promise<unknown>>();
   /** The number in flight from each of these moments on. */
@@ -59,7 +61,7 @@ export function createRequestRunner(options: {
       kind: request.kind,
       phase: due.phase,
       step: due.step,
-      tenant: request.tenant === null ? null : `tenant-${request.tenant + 1}`,
+      tenant: request.tenant === null ? null : (tenantNames[request.tenant] ?? null),
       planned_ms: due.plannedMs,
       ...times,
       ...said,

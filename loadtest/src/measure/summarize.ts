@@ -1,3 +1,4 @@
+import type { Mark } from '../plan/marks.ts';
 import { cacheOutcomes, type Sample, timesOf } from '../sample-schema.ts';
 import {
   type Group,
@@ -8,6 +9,7 @@ import {
   summaryVersion,
 } from '../summary-schema.ts';
 import { createLatencyHistogram } from './latency-histogram.ts';
+import { judgeMarks } from './recovery.ts';
 import { checkSlo, isWithin, type SloTerm } from './slo.ts';
 import { stageTable } from './stage-table.ts';
 import { timeline } from './timeline.ts';
@@ -24,6 +26,8 @@ export interface Finished {
   run: Omit<Summary['run'], 'exit_code' | 'invalid'>;
   /** What the driver itself knows to be wrong. */
   invalid?: readonly string[];
+  marks?: readonly Mark[];
+  target?: Summary['target'];
   steps?: readonly RateStep[];
   search?: Summary['search'];
   /** The figures are those of this step alone (the confirmation of a search). */
@@ -72,6 +76,10 @@ export function summarize(finished: Finished): Summary {
   });
   const ended = judged.filter(({ sent_ms }) => sent_ms !== null);
   const tenants = groups(queries, ({ tenant }) => tenant, headlineMs);
+  const seconds = timeline(
+    samples.filter(({ kind }) => kind === 'query'),
+    { headline, measuredFromMs: finished.measuredFromMs },
+  );
 
   return {
     version: summaryVersion,
@@ -116,11 +124,10 @@ export function summarize(finished: Finished): Summary {
       gap: createLatencyHistogram(streamed.flatMap(({ gaps_ms }) => gaps_ms ?? [])).summary(),
     },
     ingest: ingestFigures(judged.filter(({ kind }) => kind === 'ingest')),
-    timeline: timeline(
-      samples.filter(({ kind }) => kind === 'query'),
-      { headline, measuredFromMs: finished.measuredFromMs },
-    ),
+    timeline: seconds,
     arrival_gaps: isOpen ? arrivalGaps(judged) : [],
+    target: finished.target ?? null,
+    marks: judgeMarks(finished.marks ?? [], seconds),
     steps: [...(finished.steps ?? [])],
     search: finished.search ?? null,
     slowest: good.toSorted((a, b) => headlineMs(b) - headlineMs(a)).slice(0, slowestCount),

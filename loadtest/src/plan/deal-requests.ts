@@ -5,7 +5,7 @@ import { exponential, randomFor } from './random.ts';
 export interface PlannedRequest {
   n: number;
   kind: 'query' | 'ingest';
-  /** Index of the API key; null: none. */
+  /** Index of the tenant; null: there is none. */
   tenant: number | null;
   question: Question;
   traceId: string;

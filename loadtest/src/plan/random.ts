@@ -1,4 +1,7 @@
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
+/**
+ * Numbers from 0 to 1, the same for the same seed (mulberry32). Our own: this room imports nothing of what it measures,
+ * and a plan stays the same whatever becomes of the test kit's.
+ */
 export type Random = () => number;
 
 export function createRandom(seed: number): Random {

@@ -85,9 +85,11 @@ text.row-total { fill: var(--ink); font-weight: 550; }
 .line.p50 { stroke: var(--ink); stroke-width: 1.8; } .line.p95 { stroke: var(--other); stroke-width: 1.8; }
 .line.main, .line.ok { stroke: var(--main); } .line.other, .line.sent { stroke: var(--other); }
 .line.misses { stroke: var(--misses); stroke-dasharray: 5 4; } .line.offered { stroke: var(--offered); stroke-width: 7; stroke-opacity: .38; }
+.line.series-1 { stroke: var(--encode); } .line.series-2 { stroke: var(--generate); } .line.series-3 { stroke: var(--retrieve); } .line.series-4 { stroke: var(--more); } .line.series-5 { stroke: var(--rerank); } .line.series-6 { stroke: var(--edge); }
 .line.flight { stroke: var(--misses); }
-.dot { stroke: none; fill: var(--main); } .dot.p95, .dot.other, .dot.sent { fill: var(--other); } .dot.p50 { fill: var(--ink); } .dot.misses, .dot.flight { fill: var(--misses); } .dot.offered { fill: var(--offered); }
+.dot { stroke: none; fill: var(--main); } .dot.p95, .dot.other, .dot.sent { fill: var(--other); } .dot.p50 { fill: var(--ink); } .dot.misses, .dot.flight { fill: var(--misses); } .dot.series-1 { fill: var(--encode); } .dot.series-2 { fill: var(--generate); } .dot.series-3 { fill: var(--retrieve); } .dot.series-4 { fill: var(--more); } .dot.series-5 { fill: var(--rerank); } .dot.series-6 { fill: var(--edge); } .dot.offered { fill: var(--offered); }
 .limit { stroke: var(--bad); stroke-dasharray: 6 4; fill: none; }
+.fault { stroke: var(--ink); stroke-dasharray: 2 3; stroke-width: 1.5; fill: none; } text.fault-number { fill: var(--ink); font-weight: 650; paint-order: stroke; stroke: var(--card); stroke-width: 4px; }
 .warmup { fill: var(--faint); opacity: .13; }
 .heat { stroke: none; } .h1 { fill: var(--h1); } .h2 { fill: var(--h2); } .h3 { fill: var(--h3); } .h4 { fill: var(--h4); } .h5 { fill: var(--h5); } .h6 { fill: var(--h6); } .h7 { fill: var(--h7); }
 .bad-fill { fill: var(--bad); }

@@ -50,6 +50,13 @@ function hostile(run: ReturnType<typeof exampleRun>) {
     run: { ...run.summary.run, invalid: [evil], notes: [evil] },
     errors: run.summary.errors.map((error) => ({ ...error, error: evil })),
     replicas: run.summary.replicas.map((group) => ({ ...group, name: evil })),
+    tenants: run.summary.tenants.map((group) => ({ ...group, name: evil })),
+    marks: run.summary.marks.map((mark) => ({ ...mark, text: evil })),
+    target: run.summary.target && {
+      pages: [{ url: evil, read: 1, missed: 1 }],
+      series: run.summary.target.series.map((series) => ({ ...series, name: `${series.name}`, label: evil })),
+      counters: [{ name: evil, labels: { [evil]: evil }, increase: 1 }],
+    },
     slowest: run.summary.slowest.map((sample) => ({
       ...sample,
       replica: evil,
@@ -103,11 +110,20 @@ describe.each(Object.entries(runs))('%s', (_name, run) => {
     ];
     expect(plots.filter(([, , body = '']) => !/<(path|rect|circle|text) /.test(body))).toEqual([]);
     const drawnFor = (width: number) => plots.filter(([, drawn]) => drawn === String(width)).length;
-    expect([1060, 720, 510, 340].map(drawnFor)).toEqual([3, 3, 6, 9]);
+    expect([1060, 720, 510, 340].map(drawnFor)).toEqual(
+      run.summary.target === null ? [3, 3, 6, 9] : [4, 4, 8, 12],
+    );
   });
 
   it('draws with numbers', () => {
     expect(found(page, /.{30}(NaN|Infinity|undefined|null|\[object).{30}/)).toBeNull();
+  });
+
+  it('shows what was done to the target in every plot over time, and in a table', () => {
+    const marks = run.summary.marks.length;
+    // Three drawings of the heat band and of what waited, two of each of the six smaller plots.
+    expect(page.split('class="fault-number').length - 1).toBe(marks * 18);
+    expect(page.split('what was done</th>').length - 1).toBe(marks);
   });
 
   it('asks nothing of any network, and its policy allows just its own style and script', () => {

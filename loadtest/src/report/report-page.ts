@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Group, Quantile, SloCheck, Summary } from '../summary-schema.ts';
 import { count, duration, percent, rate } from './figures.ts';
 import { headlineOf, intervalText } from './headline.ts';
+import { shownMarks } from './mark-rows.ts';
 import { Markup, markup } from './markup.ts';
 import { card, facts, figure, type LegendEntry, stageLegend, table } from './page-parts.ts';
 import { pageScript } from './page-script.ts';
@@ -15,6 +16,7 @@ import { stageStack } from './plots/stage-stack.ts';
 import { waterfallPlot } from './plots/waterfall-plot.ts';
 import { type RunData, waterfalls } from './run-data.ts';
 import { stageLabel } from './stage-names.ts';
+import { targetCards, targetPlots } from './target-figures.ts';
 
 // One piece: the page from top to bottom.
 
@@ -163,8 +165,11 @@ ${figure({
     { label: 'few', box: 'h2' },
     { label: 'many', box: 'h6' },
     { label: 'failed', box: 'bad-fill' },
+    ...(summary.marks.length > 0 ? [{ label: 'something was done (numbers below)', line: 'fault' }] : []),
   ],
+  under: summary.marks.length === 0 ? null : markRows(summary),
 })}
+${targetPlots(run)}
 <div class="pair">
 ${figure({
   title: 'Distribution',
@@ -288,6 +293,21 @@ function stepRows({ steps }: Summary): Markup {
   );
 }
 
+function markRows({ marks }: Summary): Markup {
+  return table(
+    [
+      { title: '', cell: ({ number }) => number, isNumber: true },
+      { title: 'at', cell: ({ when }) => when, isNumber: true },
+      { title: 'what was done', cell: ({ text }) => text, isProse: true },
+      { title: 'P95 before', cell: ({ before }) => before, isNumber: true, isSpare: true },
+      { title: 'slowest', cell: ({ worst }) => worst, isNumber: true, isSpare: true },
+      { title: 'failed', cell: ({ failed }) => failed, isNumber: true },
+      { title: 'effect', cell: ({ effect }) => effect },
+    ],
+    shownMarks(marks),
+  );
+}
+
 function tables(summary: Summary): Markup {
   const { slo, errors, replicas, cache, tenants, fairness, stream, ingest } = summary;
   return markup`<div class="pair">
@@ -349,6 +369,7 @@ ${
     ),
   )
 }
+${targetCards(summary.target)}
 </div>`;
 }
 
@@ -383,6 +404,7 @@ function groupRows(title: string, groups: readonly Group[]): Markup {
         isNumber: true,
         isSpare: true,
       },
+      { title: 'P95', cell: ({ response }) => bracketed(response.p95), isNumber: true, isSpare: true },
       { title: 'P99', cell: ({ response }) => bracketed(response.p99), isNumber: true },
     ],
     groups,

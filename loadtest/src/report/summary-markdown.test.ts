@@ -24,6 +24,10 @@ test('opens with the run in a sentence, then the table with the labels people kn
     'Throughput',
   ]);
   expect(text).toContain('| Failed | 27 (3.9 %) |');
+  expect(text).toMatch(
+    /^\| 1 \| 12\.0 s \| the retriever was stopped for 1\.5 s \| .* as before after .* s \|$/m,
+  );
+  expect(text).toContain('| rag_queue_depth | job:retriever_in | 2.04 | 41.00 |');
   expect(text).toContain('| waits for retrieve | 1.6 ms | 1.08 s | 0.7 % | 77 % |');
   expect(text).toContain('| err&lt;1% | 3.9 % | \\*\\*missed\\*\\* |'.replaceAll('\\*', '*'));
 });

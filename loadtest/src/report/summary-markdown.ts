@@ -1,6 +1,7 @@
 import type { Group, Summary } from '../summary-schema.ts';
 import { count, duration, percent, rate } from './figures.ts';
 import { figureRows, headlineOf, intervalText, quantileText } from './headline.ts';
+import { shownMarks } from './mark-rows.ts';
 import { stageLabel } from './stage-names.ts';
 
 /** `summary.md`: what a person pastes into an issue. Tables only where there is something to tell. */
@@ -61,6 +62,32 @@ export function summaryMarkdown(summary: Summary): string {
     groups('By replica', replicas),
     groups('By cache', cache),
     groups('By tenant', tenants),
+    summary.marks.length > 0 &&
+      section(
+        'What was done meanwhile',
+        table(
+          ['', 'at', 'what', 'P95 before', 'slowest', 'failed', 'effect'],
+          shownMarks(summary.marks).map((mark) => [
+            mark.number,
+            mark.when,
+            mark.text,
+            mark.before,
+            mark.worst,
+            mark.failed,
+            mark.effect,
+          ]),
+        ),
+      ),
+    summary.target !== null &&
+      section(
+        'What the target showed meanwhile',
+        table(
+          ['metric', 'of', 'mean', 'most'],
+          summary.target.series
+            .filter(({ max }) => max > 0)
+            .map(({ name, label, mean, max }) => [name, label ?? '', mean.toFixed(2), max.toFixed(2)]),
+        ),
+      ),
     steps.length > 0 &&
       section(
         'Rates',
@@ -93,12 +120,13 @@ function groups(title: string, list: readonly Group[]): string | false {
   return section(
     title,
     table(
-      ['', 'requests', 'failed', 'P50', 'P99'],
+      ['', 'requests', 'failed', 'P50', 'P95', 'P99'],
       list.map(({ name, requests, failed, response }) => [
         name,
         count(requests),
         count(failed),
         quantileText(response.p50),
+        quantileText(response.p95),
         quantileText(response.p99),
       ]),
     ),

@@ -240,6 +240,24 @@ test('a document is fresh when a search finds it', async () => {
   expect(asked.at(-1)?.url).toBe('/api/collections/loadtest-1');
 });
 
+test('each tenant’s documents are removed again with its own key, and a refusal is no success', async () => {
+  let isRefused = false;
+  const { asked, send, target } = await serve(
+    ({ url }, response) => {
+      if (url === '/ingest') return json(response, { job_id: 'job_1' }, 202);
+      if (url === '/search') return json(response, { hits: [{ text: 'not yet' }] });
+      return json(response, {}, isRefused ? 403 : 202);
+    },
+    { apiKeys: ['k1', 'k2', 'k3'] },
+  );
+  for (const tenant of [1, 0, 1]) await send('ingest', undefined, tenant);
+  await target.removeDocuments();
+  const removals = asked.filter(({ url }) => url === '/api/collections/loadtest-1');
+  expect(removals.map(({ headers }) => headers.authorization)).toEqual(['Bearer k2', 'Bearer k1']);
+  isRefused = true;
+  await expect(target.removeDocuments()).rejects.toThrow('HTTP 403');
+});
+
 test('the probe tells a target that is away from one that is not ready', async () => {
   const { target } = await serve((_, response) => json(response, {}, 503));
   expect(await target.probe()).toMatchObject({

@@ -48,7 +48,8 @@ export function createHttpTarget(options: HttpTargetOptions): HttpTarget {
     bodyTimeout: 0,
     connect: { timeout: timeoutMs },
   });
-  let hasIngested = false;
+  /** Tenants with a document in the collection: to each of them it is a collection of its own. */
+  const ingestedBy = new Set<number | null>();
 
   function call(
     method: 'GET' | 'POST' | 'DELETE',
@@ -147,7 +148,7 @@ export function createHttpTarget(options: HttpTargetOptions): HttpTarget {
   }
 
   function ingest(request: PlannedRequest, signal: AbortSignal): Promise<Reply | null> {
-    hasIngested = true;
+    ingestedBy.add(request.tenant);
     const marker = `lt${request.traceId.slice(0, 12)}n${request.n}`;
     const documentId = `loadtest-${marker}`;
     const body = {
@@ -198,10 +199,14 @@ export function createHttpTarget(options: HttpTargetOptions): HttpTarget {
     },
 
     async removeDocuments() {
-      if (!hasIngested) return;
       const path = `/api/collections/${encodeURIComponent(ingestCollection)}`;
-      const response = await call('DELETE', path, null, { signal: AbortSignal.timeout(30_000) });
-      await response.body.dump();
+      const signal = AbortSignal.timeout(30_000);
+      for (const tenant of ingestedBy) {
+        const { statusCode, body } = await call('DELETE', path, null, { signal, tenant });
+        await body.dump();
+        // 404: not one of its documents got that far.
+        if (statusCode >= 400 && statusCode !== 404) throw new Error(`DELETE ${path}: HTTP ${statusCode}`);
+      }
     },
 
     // Not close(): that would wait for what an interruption has left behind.

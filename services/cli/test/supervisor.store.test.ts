@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,6 +46,10 @@ describe('a supervised instance', () => {
     const own = getPriority();
     expect(getPriority(processOf('gateway').identity?.pid)).toBe(own);
     expect(getPriority(after.identity?.pid)).toBe(Math.min(19, own + 5));
+    if (existsSync('/proc/self/autogroup')) {
+      expect(sessionNiceness('gateway')).toBe(0);
+      await until(() => sessionNiceness('encoder') === 5);
+    }
     expect((await fetch(`${after.url}/readyz`)).status).toBe(200);
   });
 
@@ -268,6 +272,12 @@ describe('one data folder', () => {
     expect(isAlive(stranger)).toBe(true);
   });
 });
+
+/** What its session yields to other sessions (yield-processor.ts). */
+function sessionNiceness(service: string): number {
+  const text = readFileSync(`/proc/${processOf(service).identity?.pid}/autogroup`, 'utf8');
+  return Number(/nice (-?\d+)/.exec(text)?.[1]);
+}
 
 type ControlEvent = { event: string; service?: string; reason?: string };
 

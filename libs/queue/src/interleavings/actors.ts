@@ -1,6 +1,6 @@
 import { keys, type Lane, returnList } from '../keys.ts';
+import type { Dice } from './dice.ts';
 import { justNow, type QueueModel } from './model.ts';
-import type { Dice } from './random.ts';
 import {
   bareIds,
   type Call,

@@ -1,8 +1,8 @@
 import { keys } from '../keys.ts';
 import { Actors } from './actors.ts';
+import { Dice } from './dice.ts';
 import { Laws } from './laws.ts';
 import { QueueModel } from './model.ts';
-import { Dice } from './random.ts';
 import { type Call, homeLists, inFlightOf, replicas, workers } from './universe.ts';
 
 /**

@@ -15,6 +15,7 @@ import {
 } from '../plot.ts';
 import type { Query, RunData } from '../run-data.ts';
 import { linearScale, logDomain, logScale, logTicks } from '../scale.ts';
+import { markLines } from './mark-lines.ts';
 
 const levels = 7;
 const stripHeight = 22;
@@ -24,7 +25,7 @@ const stripHeight = 22;
  * cells, darker for more; over it the median and the 95th percentile of the slice, above it what failed. By the time
  * a query was due, not when it ended: a stall then shows all who came into it.
  */
-export function heatBand({ queries, endS, warmupS }: RunData, width: number): Markup {
+export function heatBand({ summary, queries, endS, warmupS }: RunData, width: number): Markup {
   const isNarrow = width < 500;
   const frame = frameOf(width, isNarrow ? 260 : 320, { top: stripHeight + 12 });
   const ended = queries.filter(({ outcome, latencyMs }) => outcome === 'ok' && latencyMs !== null);
@@ -96,6 +97,7 @@ export function heatBand({ queries, endS, warmupS }: RunData, width: number): Ma
     boxes(failed, 'bad-fill'),
     polyline(at(0.95), 'p95'),
     polyline(at(0.5), 'p50'),
+    ...markLines(summary.marks, frame, x, endS),
     ...xAxis(frame, secondTicks(endS, x, isNarrow ? 5 : 12)),
     ...slices.map((slice, column) =>
       hotspot(

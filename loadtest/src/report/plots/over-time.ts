@@ -19,6 +19,7 @@ import {
 import type { RunData } from '../run-data.ts';
 import { linearScale, linearTicks, type Scale, wholeTicks } from '../scale.ts';
 import { stageClass, stageLabel } from '../stage-names.ts';
+import { markLines } from './mark-lines.ts';
 
 const empty = 'The run has no timeline: nothing was sent.';
 
@@ -34,6 +35,8 @@ interface Ground {
   points: TimelinePoint[];
   slot: number;
   axes: Markup[];
+  /** To be drawn over what the plot shows. */
+  marks: Markup[];
 }
 
 function groundOf(run: RunData, width: number, height: number): Ground {
@@ -54,13 +57,14 @@ function groundOf(run: RunData, width: number, height: number): Ground {
     points,
     slot: x(1) - x(0),
     axes: [warmup, ...xAxis(frame, secondTicks(endS, x, width < 500 ? 5 : 10))],
+    marks: markLines(run.summary.marks, frame, x, endS),
   };
 }
 
 /** What was asked for, what was sent and what came back, each second. */
 export function offeredAndAchieved(run: RunData, width: number): Markup {
   if (run.summary.timeline.length === 0) return nothing(width, 120, empty);
-  const { frame, base, x, points, slot, axes } = groundOf(run, width, 230);
+  const { frame, base, x, points, slot, axes, marks } = groundOf(run, width, 230);
   const isOpen = run.summary.config.mode !== 'closed';
   const ticks = wholeTicks(Math.max(1, ...points.flatMap(({ offered, sent, ok }) => [offered, sent, ok])), 5);
   const y = linearScale([0, ticks.at(-1) ?? 1], [base, frame.top]);
@@ -78,6 +82,7 @@ export function offeredAndAchieved(run: RunData, width: number): Markup {
     ...(isOpen ? [line(({ offered }) => offered, 'offered')] : []),
     line(({ sent }) => sent, 'sent'),
     line(({ ok }) => ok, 'ok'),
+    ...marks,
     ...points.map((point) =>
       hotspot(
         { x: x(point.second), y: 0, width: slot, height: base },
@@ -89,7 +94,7 @@ export function offeredAndAchieved(run: RunData, width: number): Markup {
 
 export function inFlight(run: RunData, width: number): Markup {
   if (run.summary.timeline.length === 0) return nothing(width, 120, empty);
-  const { frame, base, x, points, slot, axes } = groundOf(run, width, 230);
+  const { frame, base, x, points, slot, axes, marks } = groundOf(run, width, 230);
   const ticks = wholeTicks(Math.max(1, ...points.map(({ in_flight }) => in_flight)), 5);
   const y = linearScale([0, ticks.at(-1) ?? 1], [base, frame.top]);
   const line = points.map((point) => [x(point.second + 0.5), y(point.in_flight)] as const);
@@ -100,6 +105,7 @@ export function inFlight(run: RunData, width: number): Markup {
     ),
     ...axes,
     polyline(line, 'flight'),
+    ...marks,
     ...points.map((point) =>
       hotspot(
         { x: x(point.second), y: 0, width: slot, height: base },
@@ -118,7 +124,7 @@ export function errorsOverTime(run: RunData, width: number): Markup {
   );
   if (sums.every((sum) => sum === 0)) return nothing(width, 120, 'Nothing failed in any second of the run.');
 
-  const { frame, base, x, slot, axes } = groundOf(
+  const { frame, base, x, slot, axes, marks } = groundOf(
     { ...run, summary: { ...run.summary, timeline: [...timeline, ...timeline.slice(-1)] } },
     width,
     230,
@@ -148,6 +154,7 @@ export function errorsOverTime(run: RunData, width: number): Markup {
     ),
     ...axes,
     ...[...byClass].map(([name, list]) => boxes(list, `f-${name}`)),
+    ...marks,
     ...timeline.map(({ second, failed }) =>
       hotspot(
         { x: x(second), y: 0, width: slot, height: base },
@@ -168,7 +175,7 @@ export function stagesOverTime(run: RunData, width: number): Markup {
   if (stages.length === 0 || known.length === 0) {
     return nothing(width, 120, 'The target gave no account of its time (timings_ms).');
   }
-  const { frame, base, x, points, slot, axes } = groundOf(run, width, 230);
+  const { frame, base, x, points, slot, axes, marks } = groundOf(run, width, 230);
   const sumOf = ({ stages_ms }: TimelinePoint) =>
     stages.reduce((sum, stage) => sum + (stages_ms[stage] ?? 0), 0);
   const ticks = linearTicks(Math.max(1, ...points.map(sumOf)), 5);
@@ -191,6 +198,7 @@ export function stagesOverTime(run: RunData, width: number): Markup {
     ),
     ...axes,
     ...[...layers].map(([stage, list]) => boxes(list, stageClass(stage))),
+    ...marks,
     ...points.map((point) =>
       hotspot(
         { x: x(point.second), y: 0, width: slot, height: base },

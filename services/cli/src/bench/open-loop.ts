@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { seededRandom } from '@vortex/testkit/seeded-random';
 import { Agent, request } from 'undici';
 
 /** One client's story: it asks, and where it is turned away (503) it comes back when it is told to, twice. */
@@ -31,7 +32,7 @@ export interface OpenLoop {
  */
 export async function askInOpenLoop(options: OpenLoop): Promise<ClientStory[]> {
   const { url, perSecond, seconds, deadlineMs, retries } = options;
-  const random = sequenceFrom(options.seed);
+  const random = seededRandom(options.seed);
   const dispatcher = new Agent({ connections: 2048, pipelining: 1, headersTimeout: 0, bodyTimeout: 0 });
   const startedAt = performance.now();
   const elapsed = () => performance.now() - startedAt;
@@ -80,15 +81,4 @@ export async function askInOpenLoop(options: OpenLoop): Promise<ClientStory[]> {
   await Promise.all(clients);
   await dispatcher.close();
   return stories;
-}
-
-/** Mulberry32: the same arrivals in every run. */
-function sequenceFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

@@ -1,3 +1,5 @@
+import { seededRandom } from '@vortex/testkit/seeded-random';
+
 /**
  * Passages and questions made from a seed, for benchmarks that must run anywhere: plain English about
  * invented machines, about 190 tokens each (what an abstract has), no two alike, and for each question
@@ -88,17 +90,6 @@ const remedies = [
   'realigning the coupling',
 ];
 const seasons = ['early spring', 'late autumn', 'the dry season', 'midwinter', 'harvest time'];
-
-/** Mulberry32: 32 bits of state are plenty for text, and the sequence is the same everywhere. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 export function makePassages(
   count: number,

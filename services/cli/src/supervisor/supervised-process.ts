@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { getPriority, setPriority } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { restartDelayMs } from './backoff.ts';
 import { identityOf, type ProcessIdentity } from './process-identity.ts';
 import { askReadiness, type ReadinessProbe } from './readiness.ts';
+import { yieldProcessor } from './yield-processor.ts';
 
 /** Everything that stays the same over the restarts of one process. Plain data: it is handed to the supervisor as JSON. */
 export interface ProcessPlan {
@@ -132,7 +132,7 @@ export function superviseProcess(
       detached: true,
     });
     closeSync(log);
-    yieldBy(started, plan.niceness);
+    if (started.pid !== undefined) void yieldProcessor(started.pid, plan.niceness);
     child = started;
     identity = started.pid === undefined ? null : identityOf(started.pid);
     ended = new Promise((resolve) => {
@@ -186,15 +186,5 @@ export function superviseProcess(
       restarts += 1;
       launch();
     }, wait);
-  }
-}
-
-/** At once: the threads a process starts take the niceness of the one that starts them. */
-function yieldBy({ pid }: ChildProcess, niceness: number): void {
-  if (pid === undefined || niceness === 0) return;
-  try {
-    setPriority(pid, Math.min(19, getPriority() + niceness));
-  } catch {
-    // It has ended already, which its exit tells.
   }
 }

@@ -1,17 +1,11 @@
-/** mulberry32: small, seeded, good enough to choose steps. */
+import { seededRandom } from '@vortex/testkit/seeded-random';
+
+/** Chooses the steps of a game; the same seed is the same game. */
 export class Dice {
-  #state: number;
+  readonly roll: () => number;
 
   constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  roll(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    const state = this.#state;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+    this.roll = seededRandom(seed);
   }
 
   chance(probability: number): boolean {
