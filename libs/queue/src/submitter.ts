@@ -118,6 +118,8 @@ interface Caller {
 }
 
 const inboxBatch = 128;
+/** As long as an end waits for the frames before it. */
+const framesMs = 250;
 const checkChunk = 200;
 const cancelKeepMs = 10 * 60_000;
 
@@ -198,7 +200,7 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
   const lateCallers = new Map<string, Wait>();
 
   async function framesArrived(): Promise<void> {
-    await Promise.race([subscriber.ping().catch(() => undefined), delay(250)]);
+    await Promise.race([subscriber.ping().catch(() => undefined), delay(redis.answerMs ?? framesMs)]);
   }
 
   async function readInbox(): Promise<void> {

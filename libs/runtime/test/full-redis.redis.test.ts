@@ -43,7 +43,11 @@ afterAll(async () => {
 });
 
 test('a full Redis refuses new work, all that was admitted is answered, and then it takes work again by itself', async () => {
-  const submitter = createSubmitter({ redis: { url: redis.url }, name: 'full', caretaker: { tickMs: 0 } });
+  const submitter = createSubmitter({
+    redis: { url: redis.url, answerMs: 30_000 },
+    name: 'full',
+    caretaker: { tickMs: 0 },
+  });
   const look = new Redis(redis.url);
   try {
     await submitter.start();
