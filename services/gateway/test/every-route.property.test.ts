@@ -14,9 +14,10 @@ import { acceptDocument } from './with-document.ts';
 const casesPerOperation = Number(process.env.VORTEX_ROUTE_CASES ?? 40);
 const seed = Number(process.env.VORTEX_ROUTE_SEED ?? 1);
 
+/** Something of every kind, and a key that may do everything. */
 async function gatewayWithEverything() {
   const gateway = await gatewayUnderTest();
-  const { queue, registry } = gateway;
+  const { queue, registry, post } = gateway;
   const { documentId, jobId, publish } = await acceptDocument(gateway);
   await publish();
   const webhook = await registry.createWebhook({
@@ -41,33 +42,50 @@ async function gatewayWithEverything() {
     }
     return completed(job.id, sampleAnswer);
   };
-  return { ...gateway, known: [documentId, jobId, webhook.id, 'notes', 'default', 'query', '2'] };
+  const made = await post('/api/keys', { scopes: ['query', 'ingest', 'admin'] });
+  const { key, id: keyId } = (await made.json()) as { key: string; id: string };
+  const known: Record<string, string> = {
+    ...{ documents: documentId, jobs: jobId, webhooks: webhook.id, keys: keyId, collections: 'notes' },
+    ...{ replicas: 'llm_generator_1', models: 'notes' },
+  };
+  return { ...gateway, known, key };
 }
+
+/** Its story is waited for. */
+const waitsForIt = new Set(['get /api/queries/{id}/explain']);
 
 describe('every route of openapi.json', () => {
   it('keeps to it, whatever is sent', async () => {
-    const { app, known } = await gatewayWithEverything();
-    const api = (await (await app.request('/openapi.json')).json()) as OpenApi;
-    const maker = new RequestMaker(api, seededRandom(seed), known);
+    const { app: first } = await gatewayUnderTest();
+    const api = (await (await first.request('/openapi.json')).json()) as OpenApi;
+    const random = seededRandom(seed);
     const check = responseChecker(api);
     const complaints = new Set<string>();
+    let succeeded = 0;
     let cases = 0;
     for (const [path, operations] of Object.entries(api.paths)) {
       for (const [method, operation] of Object.entries(operations)) {
-        for (let one = 0; one < casesPerOperation; one += 1) {
-          const made = maker.make(method, path, operation);
-          // A request that waits for what nobody will do is answered by the deadline it brings, or by us.
+        const route = `${method} ${path}`;
+        // Its own, for a case may well delete what the next one wants.
+        const { app, known, key } = await gatewayWithEverything();
+        const maker = new RequestMaker(api, random, known);
+        for (let one = 0; one < (waitsForIt.has(route) ? 3 : casesPerOperation); one += 1) {
+          const { target, ...made } = maker.make(method, path, operation);
+          if (random() < 0.9) made.headers.Authorization = `Bearer ${random() < 0.95 ? key : `${key}x`}`;
           const signal = AbortSignal.timeout(5000);
-          const { target, ...init } = made;
-          const complaint = check(operation, await answerOf(app.request(target, { ...init, signal })));
-          if (complaint !== null) complaints.add(`${method} ${path}: ${complaint} ← ${shown(made)}`);
+          const answer = await answerOf(app.request(target, { ...made, signal }));
+          const complaint = check(operation, answer);
+          if (complaint !== null) complaints.add(`${route}: ${complaint} ← ${shown({ ...made, target })}`);
+          if (answer.status < 400) succeeded += 1;
           cases += 1;
         }
       }
     }
     expect([...complaints]).toEqual([]);
-    expect(cases).toBeGreaterThan(1000);
-  }, 60_000);
+    expect(cases).toBeGreaterThan(50 * casesPerOperation);
+    // Otherwise nothing but the doors would have been tried.
+    expect(succeeded / cases).toBeGreaterThan(0.3);
+  }, 120_000);
 });
 
 interface Answered {
@@ -101,7 +119,7 @@ function responseChecker(api: OpenApi): (operation: Operation, answer: Answered)
     if (described.content === undefined)
       return text === '' ? null : `${status} has a body that is not described`;
     if (text === '') return null;
-    const content = described.content[contentType];
+    const content = described.content[contentType] ?? described.content[`${contentType}; charset=utf-8`];
     if (content === undefined) {
       const isBytes = 'application/octet-stream' in described.content;
       return isBytes ? null : `${status} is of type ${contentType}`;

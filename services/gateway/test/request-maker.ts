@@ -78,13 +78,15 @@ const nasty = [
 export class RequestMaker {
   readonly #document: OpenApi;
   readonly #random: () => number;
-  /** Ids that exist, and names that do. */
-  readonly #known: readonly string[];
+  /** Names and ids that exist, by the part of the path that stands before them. */
+  readonly #known: Readonly<Record<string, string>>;
+  readonly #knownIds: readonly string[];
 
-  constructor(document: OpenApi, random: () => number, known: readonly string[]) {
+  constructor(document: OpenApi, random: () => number, known: Readonly<Record<string, string>>) {
     this.#document = document;
     this.#random = random;
     this.#known = known;
+    this.#knownIds = Object.values(known);
   }
 
   make(method: string, path: string, operation: Operation): MadeRequest {
@@ -97,7 +99,13 @@ export class RequestMaker {
         return typeof made === 'string' ? made : (JSON.stringify(made) ?? '');
       };
       if (place === 'path') {
-        const id = this.#chance(0.4) ? this.#oneOf(this.#known) : value();
+        const before =
+          path
+            .slice(0, path.indexOf(`/{${name}}`))
+            .split('/')
+            .at(-1) ?? '';
+        const fitting = this.#known[before] ?? this.#oneOf(this.#knownIds);
+        const id = this.#chance(0.6) ? fitting : value();
         filled = filled.replace(`{${name}}`, encodeURIComponent(id.toWellFormed()));
       } else if (required === true || this.#chance(0.4)) {
         if (place === 'query') query.append(name, value().toWellFormed());
@@ -216,7 +224,7 @@ export class RequestMaker {
   #string({ minLength = 0, maxLength, format, pattern }: Schema): string {
     if (format === 'uri')
       return this.#oneOf(['https://hooks.example/x', 'http://127.0.0.1:9/x', 'https://[::1]/']);
-    if (pattern !== undefined || this.#chance(0.3)) return this.#oneOf(this.#known);
+    if (pattern !== undefined || this.#chance(0.3)) return this.#oneOf(this.#knownIds);
     const made = this.#nasty();
     const long = made.length < minLength ? made.padEnd(minLength, 'x') : made;
     return maxLength === undefined ? long : long.slice(0, maxLength);
