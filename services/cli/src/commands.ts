@@ -207,6 +207,16 @@ export function buildProgram(): Command {
       if (!(await runTests(options, createTerminal()))) process.exitCode = 1;
     });
 
+  command('config', 'the settings that services would start with, secrets masked')
+    .addArgument(program.createArgument('<what>', 'print them').choices(['print']))
+    .option('--service <name>', 'this one only (default: all)')
+    .option('--set <section.key=value>', 'as up takes it; repeatable', collect, [])
+    .option('--json', 'for programs', false)
+    .action(async (_what, options) => {
+      const { printConfig } = await import('./config-command.ts');
+      printConfig(options);
+    });
+
   command('version', 'version of Vortex and of its Node').action(() => console.log(versionLine()));
 
   return program;

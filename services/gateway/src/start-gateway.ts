@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createExplainStore, openCache } from '@vortex/cache';
-import type { ServiceConfig } from '@vortex/config';
+import { isLoopback, type ServiceConfig } from '@vortex/config';
 import { explainParts } from '@vortex/contracts';
 import { createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel } from '@vortex/embedding';
@@ -176,10 +176,6 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
       admin?.cut();
     },
   };
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
 function largestBody(settings: ServiceConfig<'gateway'>['gateway']): number {

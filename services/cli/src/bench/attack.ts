@@ -34,6 +34,8 @@ interface Phase {
   failures: Record<string, number>;
   p50_ms: number;
   p99_ms: number;
+  /** When in the phase, and how long. */
+  slowest: { at_s: number; took_ms: number }[];
 }
 
 const bounds = { p99_ratio_max: 2, memory_growth_mb_max: 48 };
@@ -116,6 +118,7 @@ async function restedMemory(
 interface Asked {
   /** `answered`, a status, or the code of a connection's error. */
   outcome: string;
+  atS: number;
   tookMs: number;
 }
 
@@ -126,12 +129,17 @@ async function askEvenly(pool: Pool, seconds: number): Promise<Asked[]> {
   for (let at = 0; at < seconds * perSecond; at += 1) {
     const plannedAt = startedAt + (at * 1000) / perSecond;
     await delay(Math.max(0, plannedAt - performance.now()));
-    asked.push(ask(pool, answerable[at % answerable.length] ?? '', plannedAt));
+    asked.push(
+      ask(pool, answerable[at % answerable.length] ?? '', plannedAt).then((one) => ({
+        ...one,
+        atS: at / perSecond,
+      })),
+    );
   }
   return Promise.all(asked);
 }
 
-async function ask(pool: Pool, question: string, plannedAt: number): Promise<Asked> {
+async function ask(pool: Pool, question: string, plannedAt: number): Promise<Omit<Asked, 'atS'>> {
   const outcome = await pool
     .request({
       ...{ path: '/query', method: 'POST' },
@@ -160,6 +168,10 @@ function phaseOf(asked: readonly Asked[]): Phase {
     failures,
     p50_ms: percentile(times, 50),
     p99_ms: percentile(times, 99),
+    slowest: asked
+      .toSorted((one, other) => other.tookMs - one.tookMs)
+      .slice(0, 8)
+      .map(({ atS, tookMs }) => ({ at_s: atS, took_ms: Math.round(tookMs) })),
   };
 }
 

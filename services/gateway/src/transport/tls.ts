@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { Server } from 'node:https';
 import type { Logger } from '@vortex/observability';
+import { StartRefused } from '../access/assert-may-listen.ts';
 
 export interface TlsFiles {
   /** PEM, the certificate first and what leads to its root behind it. */
@@ -8,7 +9,7 @@ export interface TlsFiles {
   keyFile: string;
 }
 
-/** @throws Error when only one of the two is named; null: HTTP without TLS. */
+/** @throws StartRefused when only one of the two is named; null: HTTP without TLS. */
 export function tlsFilesOf(settings: {
   tls_cert_file: string | null;
   tls_key_file: string | null;
@@ -16,12 +17,14 @@ export function tlsFilesOf(settings: {
   const { tls_cert_file: certFile, tls_key_file: keyFile } = settings;
   if (certFile === null && keyFile === null) return null;
   if (certFile === null || keyFile === null) {
-    throw new Error('gateway.tls_cert_file and gateway.tls_key_file go together: one of them is not set');
+    throw new StartRefused(
+      'gateway.tls_cert_file and gateway.tls_key_file go together: one of them is not set',
+    );
   }
   return { certFile, keyFile };
 }
 
-/** @throws Error naming the file that cannot be read. */
+/** @throws StartRefused naming the file that cannot be read. */
 export function readTls({ certFile, keyFile }: TlsFiles): { cert: Buffer; key: Buffer } {
   return { cert: readPem('gateway.tls_cert_file', certFile), key: readPem('gateway.tls_key_file', keyFile) };
 }
