@@ -409,6 +409,10 @@ export const sections = {
       'PostgreSQL for the registry (`postgres://…`); SQLite in the data folder when empty.',
       { env: ['DATABASE_URL'], secret: true },
     ),
+    audit_log_days: field(
+      count.default(400),
+      'How long acts of administrators are kept (`GET /api/audit-log`).',
+    ),
   }),
   webhooks: z.strictObject({
     allow: field(

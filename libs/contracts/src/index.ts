@@ -3,6 +3,7 @@ export * from './answer-stream.ts';
 export * from './envelope.ts';
 export * from './failure.ts';
 export * from './http.ts';
+export * from './http-audit-log.ts';
 export * from './http-collections.ts';
 export * from './http-dead-letters.ts';
 export * from './http-documents.ts';

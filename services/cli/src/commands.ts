@@ -209,6 +209,7 @@ export function buildProgram(): Command {
 
   command('config', 'the settings that services would start with, secrets masked')
     .addArgument(program.createArgument('<what>', 'print them').choices(['print']))
+    .option('--data <folder>', 'data folder of the instance (default: data in the checkout)')
     .option('--service <name>', 'this one only (default: all)')
     .option('--set <section.key=value>', 'as up takes it; repeatable', collect, [])
     .option('--json', 'for programs', false)

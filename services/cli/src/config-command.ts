@@ -1,15 +1,17 @@
 import { maskSecrets, serviceNames } from '@vortex/config';
+import { dataFolder } from './folders.ts';
 import { CommandProblem } from './problem.ts';
 import { checkSettings } from './settings.ts';
 
 export interface ConfigOptions {
+  data?: string;
   service?: string;
   set: readonly string[];
   json: boolean;
 }
 
 /**
- * What each service would read now: defaults, `conf/`, environment, `--set`. Ports and folders that the launcher
+ * What each service would read now: defaults, `conf/`, environment, `--set`, `--data`. Ports that the launcher
  * chooses are not among it.
  * @throws CommandProblem (exit 2) for an unknown service, or with all problems of the settings.
  */
@@ -17,7 +19,7 @@ export function printConfig(options: ConfigOptions, env: NodeJS.ProcessEnv = pro
   console.log(configText(options, env));
 }
 
-export function configText({ service, set, json }: ConfigOptions, env: NodeJS.ProcessEnv): string {
+export function configText({ data, service, set, json }: ConfigOptions, env: NodeJS.ProcessEnv): string {
   const wanted = serviceNames.filter((name) => service === undefined || name === service);
   if (wanted.length === 0) {
     throw new CommandProblem(`There is no service ${service}.`, {
@@ -26,7 +28,13 @@ export function configText({ service, set, json }: ConfigOptions, env: NodeJS.Pr
     });
   }
   const { settings } = checkSettings(set, env);
-  const shown = Object.fromEntries(wanted.map((name) => [name, maskSecrets(settings[name])]));
+  const dir = dataFolder(data);
+  const shown = Object.fromEntries(
+    wanted.map((name) => {
+      const of = settings[name];
+      return [name, maskSecrets('data' in of ? { ...of, data: { ...of.data, dir } } : of)];
+    }),
+  );
   if (json) return JSON.stringify(shown, null, 2);
   return Object.entries(shown)
     .flatMap(([name, sections]) => [

@@ -9,7 +9,9 @@ import { describe, openApiDocument } from './openapi-document.ts';
 import { jsonContent } from './openapi-schemas.ts';
 import { gatewayProblem, unknownRoute } from './problem.ts';
 import { createQueryMeter } from './query-meter.ts';
+import { createAuditTrail } from './records/audit-trail.ts';
 import { auditEndpoint } from './routes/audit.ts';
+import { auditLogEndpoint } from './routes/audit-log.ts';
 import { chatCompletionsEndpoint } from './routes/chat-completions.ts';
 import { collectionEndpoints } from './routes/collections.ts';
 import { deadLetterEndpoints } from './routes/dead-letters.ts';
@@ -42,6 +44,7 @@ export function createApp(deps: GatewayDependencies): GatewayApp {
     notes: createRequestNotes({ ...deps, withQuestion: deps.explainQuestion }),
     sharedJobs: createSharedJobs(deps),
     adminPort: deps.settings.admin_port,
+    audit: createAuditTrail({ ...deps, keepDays: deps.auditLogDays }),
   };
   const app: GatewayApp = new OpenAPIHono<GatewayEnv>();
   const endpoints: Endpoint[] = [
@@ -58,6 +61,7 @@ export function createApp(deps: GatewayDependencies): GatewayApp {
     ...webhookEndpoints(parts),
     ...keyEndpoints(parts),
     auditEndpoint(parts),
+    auditLogEndpoint(parts),
     ...deadLetterEndpoints(parts),
     chatCompletionsEndpoint(parts),
     ...modelEndpoints(parts),

@@ -12,6 +12,7 @@ import type { AnswerCache } from './answer-cache.ts';
 import type { RequestNotes } from './explain/note-request.ts';
 import type { JobWatch } from './jobs/job-watch.ts';
 import type { QueryMeter } from './query-meter.ts';
+import type { AuditTrail } from './records/audit-trail.ts';
 import type { ReplicaSnapshot } from './replica-snapshot.ts';
 import type { SharedJobs } from './shared-jobs.ts';
 import type { BrowserPolicy } from './transport/browser-policy.ts';
@@ -35,6 +36,7 @@ export interface GatewayDependencies {
   registry: Registry;
   /** Where webhooks may be sent; an address they refuse by its form is refused when it is given. */
   webhookRules: WebhookRules;
+  auditLogDays: number;
   originals: ContentStore;
   texts: Pick<ContentStore, 'pathOf'>;
   /** Where files are written while they arrive; on the file system of `originals`. */
@@ -64,4 +66,5 @@ export interface GatewayParts extends GatewayDependencies {
   notes: RequestNotes;
   sharedJobs: SharedJobs;
   adminPort: number;
+  audit: AuditTrail;
 }

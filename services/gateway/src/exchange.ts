@@ -46,6 +46,8 @@ export class Exchange {
   jobId: string | undefined;
   /** True for a stream: its answer goes on after the route returned, and it calls `onEnd` itself. */
   endsLater = false;
+  /** Of the answer's body, as far as it was made; for the log. */
+  answerBytes = 0;
   onEnd: (status: number) => void = () => {};
 
   constructor(context: GatewayContext, route: string) {
@@ -150,7 +152,9 @@ export function jsonAnswer(
 ): Response {
   const headers = baseHeaders(exchange);
   headers['Content-Type'] = 'application/json';
-  return new Response(JSON.stringify(value), {
+  const text = JSON.stringify(value);
+  exchange.answerBytes = Buffer.byteLength(text);
+  return new Response(text, {
     status,
     headers: more ? Object.assign(headers, more) : headers,
   });
@@ -163,6 +167,7 @@ export function textAnswer(
   more: Record<string, string> = {},
 ): Response {
   const headers = { ...baseHeaders(exchange), 'Content-Type': contentType, ...more };
+  exchange.answerBytes = Buffer.byteLength(body);
   return new Response(body, { headers });
 }
 

@@ -85,6 +85,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     deadLetters,
     registry,
     webhookRules: readWebhookRules(config.webhooks.allow),
+    auditLogDays: config.registry.audit_log_days,
     originals: createContentStore(originalsDir),
     texts: createContentStore(join(data.dir, 'texts')),
     incomingDir,

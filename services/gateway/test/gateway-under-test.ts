@@ -119,6 +119,7 @@ export async function gatewayUnderTest(
     deadLetters,
     registry,
     webhookRules: readWebhookRules(['127.0.0.1']),
+    auditLogDays: 30,
     texts,
     originals,
     incomingDir,

@@ -13,6 +13,7 @@ import {
   problemOf,
   unknownRoute,
 } from '../problem.ts';
+import type { AuditTrail } from '../records/audit-trail.ts';
 import type { BrowserPolicy } from '../transport/browser-policy.ts';
 import { drainUnread } from './drain-unread.ts';
 
@@ -24,6 +25,7 @@ export interface ExchangeObservers {
   browsers: BrowserPolicy;
   /** 0: what is for administrators is on the same port as everything else. */
   adminPort: number;
+  audit: AuditTrail;
 }
 
 /**
@@ -32,11 +34,13 @@ export interface ExchangeObservers {
  * counted and logged (never the question's text).
  */
 export function serveEndpoint(
-  endpoint: Pick<Endpoint, 'path' | 'access' | 'handle' | 'quiet'>,
+  endpoint: Pick<Endpoint, 'path' | 'access' | 'handle' | 'quiet'> & { method?: Endpoint['method'] },
   observers: ExchangeObservers,
 ): (context: GatewayContext) => Promise<Response> {
   const level = endpoint.quiet === true ? 'debug' : 'info';
   const requestLog = observers.log.child({}, { redact: [] });
+  const { method, path, access } = endpoint;
+  const isAct = method !== undefined && observers.audit.covers({ method, path, access });
   return async (context) => {
     const exchange = new Exchange(context, endpoint.path);
     if (observers.tracing !== undefined && endpoint.quiet !== true)
@@ -59,6 +63,7 @@ export function serveEndpoint(
       if (isOpenHouse(exchange.caller) && !isProbe) observers.browsers.assertWelcome(context);
       if (!mayUse(exchange.caller, endpoint.access)) throw missingScope(endpoint.access);
       response = await endpoint.handle(context, exchange);
+      if (isAct) await observers.audit.note(exchange, response);
     } catch (error) {
       response = answerFor(error, exchange, observers);
     }
@@ -155,9 +160,12 @@ function reportEnd(
       request_id: exchange.requestId,
       job_id: exchange.jobId,
       trace_id: exchange.knownTraceId,
+      tenant: exchange.caller.tenant,
+      key_id: exchange.caller.keyId,
       method,
       route,
       status,
+      bytes: exchange.answerBytes,
       ms: Math.round(elapsedMs * 10) / 10,
     },
     'request',
