@@ -304,6 +304,18 @@ export const sections = {
       'All files of one `POST /api/documents/upload` together; more is answered 413 `file_too_large`.',
     ),
     max_upload_files: field(count.max(1000).default(100), 'Files in one upload request.'),
+    max_query_characters: field(count.max(8000).default(8000), 'Longest question.'),
+    max_top_k: field(
+      count.max(200).default(200),
+      'Most chunks a request may ask for (`top_k`); a question never gets more than 50.',
+    ),
+    max_filter_depth: field(count.max(8).default(8), 'Levels a metadata filter may nest.'),
+    max_filter_conditions: field(count.max(64).default(64), 'Conditions of a metadata filter.'),
+    max_metadata_characters: field(
+      count.max(16 * 1024).default(16 * 1024),
+      'A document’s metadata, in characters of JSON.',
+    ),
+    max_batch_ids: field(count.max(10_000).default(10_000), 'Ids of one `POST /api/documents/delete`.'),
     max_header_bytes: field(
       count.min(1024).default(16 * 1024),
       'Request line and headers of a request together; more is answered 431.',

@@ -21,6 +21,7 @@ import type { SubmitOptions, SubmittedJob, Submitter } from '@vortex/queue';
 import { cancelInBackground } from './cancel-in-background.ts';
 import type { GatewayDependencies, GatewayParts } from './dependencies.ts';
 import type { Exchange } from './exchange.ts';
+import { assertWithinLimits } from './input-limits.ts';
 import { jobHeaderOf } from './job-header.ts';
 import { ClientGone, deadlineProblem, failureProblem, type HttpProblem } from './problem.ts';
 
@@ -77,12 +78,13 @@ export interface PreparedJob extends Omit<JobTicket, 'id'> {
   question?: Question;
 }
 
-/** @throws HttpProblem 404 `collection_not_found`, before anything is queued. */
+/** @throws HttpProblem 422 for what is too large, 404 `collection_not_found`, before anything is queued. */
 export async function prepare(
   deps: GatewayDependencies,
   exchange: Exchange,
   question: Question,
 ): Promise<PreparedJob> {
+  assertWithinLimits(deps.settings, question);
   await assertCollection(deps, question.collection);
   const id = newId('qry');
   exchange.jobId = id;

@@ -12,6 +12,7 @@ import { queryOrIngest } from '../access/caller.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
+import { assertWithinLimits } from '../input-limits.ts';
 import { cancelJobsOf } from '../jobs/cancel-at-workers.ts';
 import { readJson } from '../middleware/json-body.ts';
 import { readQuery } from '../middleware/query-parameters.ts';
@@ -120,6 +121,7 @@ async function deleteDocuments(
   exchange: Exchange,
 ): Promise<Response> {
   const request = await readJson(context, schemas.deleteDocumentsRequest, parts.settings.max_body_bytes);
+  assertWithinLimits(parts.settings, request);
   const dryRun = request.dry_run === true;
   const found = await matching(parts, request);
   const deleted: string[] = [];
