@@ -1,4 +1,4 @@
-import { openTestRedis, type TestRedis, until } from '@vortex/testkit';
+import { openTestRedis, startPrivateRedis, type TestRedis, until } from '@vortex/testkit';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Consumer, connect, createConsumer, type Delivery, keys } from '../src/index.ts';
@@ -23,12 +23,19 @@ const list = 'job:encoder_in';
 const shared = 'job:llm_in';
 const own = 'job:llm_in:llm_1';
 
-function startConsumer(options: { lists?: string[]; slots: number; fresh?: () => boolean; wid?: string }) {
+function startConsumer(options: {
+  lists?: string[];
+  slots: number;
+  fresh?: () => boolean;
+  wid?: string;
+  at?: { redis: { url: string }; commands: Redis };
+}) {
   const got: Delivery[] = [];
   const events: string[] = [];
   const consumer = createConsumer({
     redis,
     commands,
+    ...options.at,
     wid: options.wid ?? 'w',
     lists: options.lists ?? [list],
     slots: options.slots,
@@ -186,4 +193,24 @@ test('what is left at the end of a drain goes back to the head of its list in it
   consumer.stopClaiming();
   expect(await consumer.giveBackRest()).toBe(3);
   expect(await redis.client.lrange(list, 0, -1)).toEqual(['a', 'b', 'c', 'd']);
+});
+
+test('an idle worker takes a backlog out of a Redis that is full, which refuses it BLMOVE', async () => {
+  const full = await startPrivateRedis();
+  const client = connect(full, 'worker');
+  try {
+    await client.rpush(list, 'a', 'b', 'c');
+    await client.config('SET', 'maxmemory', '1');
+    const { consumer, got } = startConsumer({ slots: 2, at: { redis: full, commands: client } });
+    await until('both slots are taken', () => got.length === 2);
+    const [first] = got;
+    if (first === undefined) throw new Error('no delivery');
+    expect(await consumer.finish(first, finishOrder('a'))).toBe('OK');
+    await until('the third is claimed', () => got.length === 3);
+    expect(await client.llen(list)).toBe(0);
+  } finally {
+    for (const consumer of consumers.splice(0)) consumer.close();
+    client.disconnect();
+    await full.stop();
+  }
 });

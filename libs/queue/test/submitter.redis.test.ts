@@ -1,4 +1,6 @@
+import { generatorList } from '@vortex/contracts';
 import { openTestRedis, startPrivateRedis, type TestRedis, until } from '@vortex/testkit';
+import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import {
   createInspector,
@@ -165,6 +167,39 @@ test('the head of a list of ids is as old as its job, which stands in another ke
   expect(await ageOf()).toBeGreaterThanOrEqual(500_000);
   await redis.client.del(list);
   inspector.close();
+});
+
+test('the letters and retries of all generator lists are counted with the shared one alone', async () => {
+  const inspector = createInspector(redis);
+  await until('inspector', () => inspector.ping());
+  const { client } = redis;
+  await client.rpush(keys.dead(keys.sharedGeneratorList), 'one', 'two');
+  await client.zadd(keys.retry(keys.sharedGeneratorList), Date.now() + 60_000, 'later');
+  const lists = [keys.sharedGeneratorList, keys.batchGeneratorList, generatorList('worker')];
+  const states = await inspector.queues(lists);
+  expect(states.map(({ dead, retry }) => [dead, retry])).toEqual([
+    [2, 1],
+    [null, 0],
+    [null, null],
+  ]);
+  await client.del(keys.dead(keys.sharedGeneratorList), keys.retry(keys.sharedGeneratorList));
+  inspector.close();
+});
+
+test('says when Redis is full', async () => {
+  const server = await startPrivateRedis();
+  onTestFinished(() => server.stop());
+  const inspector = createInspector(server);
+  onTestFinished(() => inspector.close());
+  const other = new Redis(server.url);
+  onTestFinished(() => other.disconnect());
+  await until('inspector', () => inspector.ping());
+  expect(await inspector.memory()).toMatchObject({ max_bytes: null, full: false });
+  await other.config('SET', 'maxmemory', '1gb');
+  expect(await inspector.memory()).toMatchObject({ max_bytes: 2 ** 30, full: false });
+  await other.config('SET', 'maxmemory', '100kb');
+  expect(await inspector.memory()).toMatchObject({ max_bytes: 102_400, full: true });
+  await expect(other.set('more', 'x')).rejects.toThrow(/OOM/);
 });
 
 test('redis that was never there, is stopped, hangs and comes back', async () => {

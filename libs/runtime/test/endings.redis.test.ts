@@ -169,9 +169,15 @@ test('attempts run out: buried with the cause; a permanent failure is not tried 
   });
   expect(exhausted.error.message).toContain('the store is on fire');
   expect(runs).toBe(3);
+  // Tracked, and whoever put it on the list has not said how many tries its stage gives it.
+  await submitter.submit({ ...retrieveJob('followed'), track: { type: 'query' } });
+  expect(await bench.redis.client.hgetall('job:followed')).toMatchObject({
+    ...{ status: 'failed', retry_count: '2', max_retries: '2' },
+    error: expect.stringContaining('gave up after 3 of 3 tries'),
+  });
   const permanent = JSON.parse(await submitter.submit(retrieveJob('permanent')));
   expect(permanent).toMatchObject({ attempt: 1, error: { code: 'embedding_mismatch' } });
-  expect(await bench.letters(list)).toMatchObject([{ attempts: 3 }, { attempts: 1 }]);
+  expect(await bench.letters(list)).toMatchObject([{ attempts: 3 }, { attempts: 3 }, { attempts: 1 }]);
 });
 
 test('later waits without using up an attempt, and never past the deadline', async () => {

@@ -223,7 +223,7 @@ describe('POST /query with async', () => {
     const body = jobAccepted.parse(await response.json());
     expect(body).toEqual({ job_id: body.job_id, status: 'queued', status_url: `/api/jobs/${body.job_id}` });
     expect(response.headers.get('location')).toBe(body.status_url);
-    expect(queue.submitted[0]).toMatchObject({ id: body.job_id, track: { type: 'query' } });
+    expect(queue.submitted[0]).toMatchObject({ id: body.job_id, track: { type: 'query', maxRetries: 2 } });
   });
 
   it('answers 503 when the queue does not take it', async () => {

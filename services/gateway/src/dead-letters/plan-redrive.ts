@@ -111,7 +111,9 @@ function planEnvelope(stage: StageName, row: StageRow, element: string, now: num
       replica: undefined,
       exclude: undefined,
     }),
-    track: tracked ? trackOf(jobId, { type: stage === 'ingest' ? stage : 'query' }, now) : undefined,
+    track: tracked
+      ? trackOf(jobId, { type: stage === 'ingest' ? stage : 'query', maxRetries: row.maxAttempts - 1 }, now)
+      : undefined,
   };
 }
 
