@@ -1,4 +1,5 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { createQuestionIds } from './access/question-id.ts';
 import { createAnswerCache } from './answer-cache.ts';
 import type { GatewayDependencies, GatewayParts } from './dependencies.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -39,6 +40,7 @@ export type GatewayApp = OpenAPIHono<GatewayEnv>;
 export function createApp(deps: GatewayDependencies): GatewayApp {
   const parts: GatewayParts = {
     ...deps,
+    questionIds: createQuestionIds(deps.pepper),
     meter: createQueryMeter(deps.metrics),
     answers: createAnswerCache({ ...deps, ttlMs: deps.answerTtlMs }),
     notes: createRequestNotes({ ...deps, withQuestion: deps.explainQuestion }),

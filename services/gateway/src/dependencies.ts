@@ -7,6 +7,7 @@ import type { DeadLetters, QueueInspector, Submitter } from '@vortex/queue';
 import type { Registry, WebhookRules } from '@vortex/registry';
 import type { Gatekeeper } from './access/gatekeeper.ts';
 import type { Keyring } from './access/keyring.ts';
+import type { QuestionIds } from './access/question-id.ts';
 import type { Door } from './admission/door.ts';
 import type { AnswerCache } from './answer-cache.ts';
 import type { RequestNotes } from './explain/note-request.ts';
@@ -61,6 +62,7 @@ export interface GatewayDependencies {
 
 /** The dependencies with what the app makes of them once. */
 export interface GatewayParts extends GatewayDependencies {
+  questionIds: QuestionIds;
   meter: QueryMeter;
   answers: AnswerCache;
   notes: RequestNotes;

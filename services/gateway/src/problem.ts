@@ -19,7 +19,7 @@ const gatewayProblems = {
   key_required: { status: 401, title: 'A key is needed', retryable: false },
   key_invalid: { status: 401, title: 'The key is not valid', retryable: false },
   scope_missing: { status: 403, title: 'The key may not be used for this', retryable: false },
-  tenant_forbidden: { status: 403, title: 'The key is of another tenant', retryable: false },
+  tenant_forbidden: { status: 403, title: 'Not for this tenant', retryable: false },
   collection_forbidden: { status: 403, title: 'The key is not for this collection', retryable: false },
   origin_refused: { status: 403, title: 'Pages of this origin may not do that', retryable: false },
   host_refused: { status: 421, title: 'This server does not go by that name', retryable: false },

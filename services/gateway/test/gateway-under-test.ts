@@ -19,7 +19,7 @@ import type {
 import { openSqliteRegistry, type Registry, readWebhookRules } from '@vortex/registry';
 import { onTestFinished } from 'vitest';
 import { createGatekeeper } from '../src/access/gatekeeper.ts';
-import { openKeyring } from '../src/access/keyring.ts';
+import { type Keyring, openKeyring } from '../src/access/keyring.ts';
 import { createDoor } from '../src/admission/door.ts';
 import { createApp, type GatewayApp } from '../src/app.ts';
 import { createJobWatch } from '../src/jobs/job-watch.ts';
@@ -42,6 +42,7 @@ export interface GatewayUnderTest {
   deadLetters: ScriptedDeadLetters;
   registry: Registry;
   pepper: Buffer;
+  keyring: Pick<Keyring, 'refresh'>;
   texts: ContentStore;
   originals: ContentStore;
   /** The folder of arriving files, and of all there is. */
@@ -152,6 +153,7 @@ export async function gatewayUnderTest(
     deadLetters,
     registry,
     pepper,
+    keyring,
     texts,
     originals,
     incomingDir,

@@ -105,4 +105,34 @@ export function keysConformance(underTest: RegistryUnderTest): void {
       expect(new Set(seen).size).toBe(4);
     });
   });
+
+  describe('what callers may see', () => {
+    it('says whose a job is by its id alone', async () => {
+      const { registry, other } = underTest;
+      await underTest.begin();
+      await underTest.begin({ tenant: 'someone-else', jobId: 'job_theirs' }).catch(() => undefined);
+      expect(await other.tenantOfJob('job_1')).toBe(tenant);
+      expect(await registry.tenantOfJob('job_theirs')).toBe('someone-else');
+      expect(await registry.tenantOfJob('nobody')).toBeNull();
+    });
+
+    it('lists documents and jobs of some collections, in pages', async () => {
+      const { registry } = underTest;
+      for (const collection of ['a', 'b', 'c', 'a']) {
+        underTest.clock += 1;
+        const jobId = `job_${underTest.clock}`;
+        await underTest.begin({ collection, jobId, externalId: jobId });
+      }
+      const some = { collections: ['a', 'c'], limit: 2 };
+      const documents = await registry.listDocuments(tenant, some);
+      expect(documents.map(({ collection }) => collection)).toEqual(['a', 'c']);
+      const last = documents[1];
+      const after = { createdAt: last?.createdAt ?? 0, id: last?.documentId ?? '' };
+      expect(await registry.listDocuments(tenant, { ...some, after })).toMatchObject([{ collection: 'a' }]);
+      const jobs = await registry.listJobs(tenant, { collections: ['b'] });
+      expect(jobs.map(({ collection }) => collection)).toEqual(['b']);
+      expect(await registry.listDocuments(tenant, { collections: [] })).toEqual([]);
+      expect(await registry.listDocuments(tenant, { ...some, collection: 'b' })).toEqual([]);
+    });
+  });
 }

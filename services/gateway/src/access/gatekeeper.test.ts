@@ -102,6 +102,21 @@ describe('the gatekeeper', () => {
     expect(used).toEqual([]);
   });
 
+  it('looks again at a key that it has let in before', async () => {
+    let time = now;
+    const record = { ...stored, expiresAt: now + 1 };
+    const gatekeeper = createGatekeeper({
+      ...{ mode: 'auto' as const, pepper, now: () => time },
+      keyring: { find: () => record, hasKeys: () => true, noteUsed: () => undefined },
+    });
+    for (let times = 0; times < 2; times += 1)
+      expect(gatekeeper.callerOf(key)).toMatchObject({ keyId: 'k1' });
+    const wrong = bearer(textOfKey({ id: 'k1', secret: other }));
+    expect(() => gatekeeper.callerOf(wrong)).toThrow(HttpProblem);
+    time = now + 1;
+    expect(() => gatekeeper.callerOf(key)).toThrow(HttpProblem);
+  });
+
   it('takes both secrets while a rotation overlaps', async () => {
     const rotated = { ...stored, previousHash: hashSecret(pepper, before), previousUntil: now + 1 };
     const { ask } = gatekeeperWith(rotated);

@@ -2,17 +2,11 @@ import type { Problem } from '@vortex/contracts';
 import type { LabelsOf, Logger, Metrics, TraceSpan, Tracing } from '@vortex/observability';
 import { type Access, type Caller, mayUse } from '../access/caller.ts';
 import type { Gatekeeper } from '../access/gatekeeper.ts';
+import { missingScope } from '../access/missing-scope.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
 import { openAiError } from '../openai-error.ts';
-import {
-  ClientGone,
-  gatewayProblem,
-  type HttpProblem,
-  internalProblem,
-  problemOf,
-  unknownRoute,
-} from '../problem.ts';
+import { ClientGone, type HttpProblem, internalProblem, problemOf, unknownRoute } from '../problem.ts';
 import type { AuditTrail } from '../records/audit-trail.ts';
 import type { BrowserPolicy } from '../transport/browser-policy.ts';
 import { drainUnread } from './drain-unread.ts';
@@ -97,14 +91,6 @@ function isElsewhere(
 /** Nobody asked for a key, and everything may be done. */
 function isOpenHouse({ keyId, scopes }: Caller): boolean {
   return keyId === null && scopes.size > 0;
-}
-
-function missingScope(access: Access): HttpProblem {
-  const asked = typeof access === 'string' ? access : access.join(' or ');
-  return gatewayProblem('scope_missing', {
-    detail: `This route asks for a key with the scope ${asked}.`,
-    headers: { 'WWW-Authenticate': 'Bearer realm="vortex", error="insufficient_scope"' },
-  });
 }
 
 function beginRequestSpan(

@@ -14,6 +14,7 @@ import {
   type LetterPlace,
   pageOfLetters,
 } from '../dead-letters/choose-letters.ts';
+import { ownLetters } from '../dead-letters/own-letters.ts';
 import { letterGone, redriveLetter } from '../dead-letters/redrive-letter.ts';
 import { redriveMany } from '../dead-letters/redrive-many.ts';
 import { letterOf, summaryOf } from '../dead-letters/show-letter.ts';
@@ -62,7 +63,7 @@ export function deadLetterEndpoints(parts: GatewayParts): Endpoint[] {
         200: jsonContent(schemas.deadLetterPage, 'A page of dead letters, without their raw bytes.'),
       },
       problems: [422, 503],
-      handle: (context, exchange) => listLetters(parts, context, exchange),
+      handle: (context, exchange) => listLetters(ownParts(parts, exchange), context, exchange),
     },
     {
       method: 'get',
@@ -73,7 +74,8 @@ export function deadLetterEndpoints(parts: GatewayParts): Endpoint[] {
       request: itsId,
       responses: { 200: jsonContent(schemas.deadLetter, 'The letter, and whether it can be redriven.') },
       problems: [404, 503],
-      handle: async (context, exchange) => jsonAnswer(exchange, letterOf(await known(parts, context))),
+      handle: async (context, exchange) =>
+        jsonAnswer(exchange, letterOf(await known(ownParts(parts, exchange), context))),
     },
     {
       method: 'post',
@@ -88,7 +90,8 @@ export function deadLetterEndpoints(parts: GatewayParts): Endpoint[] {
       responses: { 200: jsonContent(schemas.redriven, 'The job is queued again.') },
       problems: [404, 409, 422, 503],
       async handle(context, exchange) {
-        const redriven = await redriveLetter(parts, await known(parts, context));
+        const own = ownParts(parts, exchange);
+        const redriven = await redriveLetter(own, await known(own, context));
         exchange.jobId = redriven.job_id;
         return jsonAnswer(exchange, redriven);
       },
@@ -105,7 +108,7 @@ export function deadLetterEndpoints(parts: GatewayParts): Endpoint[] {
       request: jsonBody(schemas.redriveRequest, { queue: 'job:encoder_in', limit: 10, dry_run: true }),
       responses: { 200: jsonContent(schemas.deadLettersRedriven, 'What became of each.') },
       problems: [400, 413, 415, 422, 503],
-      handle: (context, exchange) => redriveLetters(parts, context, exchange),
+      handle: (context, exchange) => redriveLetters(ownParts(parts, exchange), context, exchange),
     },
     {
       method: 'delete',
@@ -117,7 +120,8 @@ export function deadLetterEndpoints(parts: GatewayParts): Endpoint[] {
       responses: { 204: { description: 'Gone.' } },
       problems: [404, 503],
       async handle(context, exchange) {
-        if (!(await parts.deadLetters.drop(await known(parts, context)))) throw letterGone();
+        const own = ownParts(parts, exchange);
+        if (!(await own.deadLetters.drop(await known(own, context)))) throw letterGone();
         return noContent(exchange, {});
       },
     },
@@ -130,13 +134,20 @@ export function deadLetterEndpoints(parts: GatewayParts): Endpoint[] {
       request: { query: dropQuery },
       responses: { 200: jsonContent(schemas.deadLettersDropped, 'How many there were.') },
       problems: [422, 503],
-      handle: (context, exchange) => dropLetters(parts, context, exchange),
+      handle: (context, exchange) => dropLetters(ownParts(parts, exchange), context, exchange),
     },
   ];
 }
 
+type OwnParts = GatewayParts & { tenant: string };
+
+/** With the caller's dead letters in place of everybody's. */
+function ownParts(parts: GatewayParts, { caller: { tenant } }: Exchange): OwnParts {
+  return { ...parts, tenant, deadLetters: ownLetters(parts.deadLetters, parts.registry, tenant) };
+}
+
 async function listLetters(
-  { deadLetters }: GatewayParts,
+  { deadLetters }: OwnParts,
   context: GatewayContext,
   exchange: Exchange,
 ): Promise<Response> {
@@ -147,7 +158,7 @@ async function listLetters(
 }
 
 async function redriveLetters(
-  parts: GatewayParts,
+  parts: OwnParts,
   context: GatewayContext,
   exchange: Exchange,
 ): Promise<Response> {
@@ -169,7 +180,7 @@ async function redriveLetters(
 }
 
 async function dropLetters(
-  { deadLetters }: GatewayParts,
+  { deadLetters }: OwnParts,
   context: GatewayContext,
   exchange: Exchange,
 ): Promise<Response> {
@@ -190,7 +201,7 @@ async function dropLetters(
   return jsonAnswer(exchange, { dropped } satisfies DeadLettersDropped);
 }
 
-async function known({ deadLetters }: GatewayParts, context: GatewayContext): Promise<FoundLetter> {
+async function known({ deadLetters }: OwnParts, context: GatewayContext): Promise<FoundLetter> {
   const found = await deadLetters.find(context.req.param('id') ?? '');
   if (found !== null) return found;
   throw gatewayProblem('not_found', {

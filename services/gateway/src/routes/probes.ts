@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { replicaView } from '@vortex/contracts';
+import { assertOperator } from '../access/operators.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { jsonAnswer, textAnswer } from '../exchange.ts';
@@ -103,6 +104,7 @@ export function probeEndpoints(parts: GatewayParts): Endpoint[] {
       quiet: true,
       responses: { 200: textContent('text/plain', 'Prometheus text format.') },
       async handle(context, exchange) {
+        assertOperator(exchange.caller, 'Reading the metrics');
         const { contentType, body } = await parts.metrics.render(context.req.header('accept'));
         return textAnswer(exchange, body, contentType);
       },
