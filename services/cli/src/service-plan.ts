@@ -27,6 +27,8 @@ export interface PlanOptions {
   redisBinary: string | null;
   drainBudgetMs: number;
   compileCache: string;
+  /** Of the gateway's HTTPS; null: HTTP. */
+  certFile: string | null;
 }
 
 const loopback = '127.0.0.1';
@@ -197,6 +199,7 @@ export function planInstance(options: PlanOptions): InstancePlan {
     };
     return {
       ...one,
+      url: gatewayUrlOf(options),
       env: { ...one.env, ...env },
       probe: { kind: 'http', url: `${urlOf(name)}/readyz` },
     };
@@ -209,7 +212,8 @@ export function planInstance(options: PlanOptions): InstancePlan {
     ports: options.ports,
     host: options.host,
     port: options.port,
-    gatewayUrl: httpUrl(options.host, options.port),
+    gatewayUrl: gatewayUrlOf(options),
+    gatewayCertFile: options.certFile,
     redisUrl,
     cacheUrl,
     llm: options.llm,
@@ -288,6 +292,11 @@ function baseOf(environment: Readonly<Record<string, string>>): Record<string, s
   return Object.fromEntries(
     Object.entries(environment).filter(([name]) => ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR'].includes(name)),
   );
+}
+
+function gatewayUrlOf({ host, port, certFile }: PlanOptions): string {
+  const url = httpUrl(host, port);
+  return certFile === null ? url : url.replace('http:', 'https:');
 }
 
 function httpUrl(host: string, port: number): string {

@@ -12,6 +12,7 @@ const problemMeanings: Record<number, string> = {
   405: 'The route does not take this method; `Allow` says which it does.',
   409: 'The collection was built with another embedding model.',
   413: 'The body is larger than this route takes.',
+  414: 'The address is longer than `gateway.max_url_bytes`.',
   415: 'The body is not `application/json`.',
   416: 'The content has no such range; `Content-Range` says how long it is.',
   422: 'A field is not as it must be; `errors` points to it.',
@@ -36,7 +37,8 @@ const tags = [
 export function describe(endpoint: Endpoint): RouteConfig {
   const responses: RouteConfig['responses'] = { ...endpoint.responses };
   const ofAccess = endpoint.access === 'open' ? [] : [401, 403];
-  for (const status of [...(endpoint.problems ?? []), ...ofAccess, 500]) {
+  const ofAddress = endpoint.request?.query === undefined ? [] : [414];
+  for (const status of [...(endpoint.problems ?? []), ...ofAccess, ...ofAddress, 500]) {
     // A probe's 503 is an answer, not a problem.
     responses[status] ??= {
       description: problemMeanings[status] ?? 'A problem.',
