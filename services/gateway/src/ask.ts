@@ -210,7 +210,7 @@ export function timingsOf(pipeline: TimingsMs, exchange: Exchange): TimingsMs {
   const timings: TimingsMs = {};
   for (const measured of [exchange.laps, pipeline])
     for (const [name, ms] of Object.entries(measured)) timings[name] = round(ms);
-  const replyMs = exchange.sinceAnsweredMs();
+  const replyMs = exchange.sinceAnsweredMs(total);
   const known = sumOfTimings(exchange.laps) + sumOfTimings(pipeline) + (replyMs ?? 0);
   timings.deliver = round(Math.max(0, total - known));
   if (replyMs !== null) timings.reply = round(replyMs);
@@ -236,6 +236,7 @@ export function queryAnswer(
 ): QueryResponse {
   const { status: _status, v: _v, made_from: _madeFrom, ...answer } = completion;
   const timings = timingsOf(completion.timings_ms, exchange);
+  exchange.toldTotalMs = timings.total;
   notes.answered(exchange, question, { ...answer, timings_ms: timings, cache, sharedWith });
   return { ...answer, cache, timings_ms: timings, request_id: exchange.requestId };
 }

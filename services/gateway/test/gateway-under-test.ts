@@ -5,7 +5,7 @@ import { type Cache, noCache } from '@vortex/cache';
 import type { Answer, AnswerFrame, AnswerFrameBody, FailureCode } from '@vortex/contracts';
 import { type ContentStore, createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel, defaultModel } from '@vortex/embedding';
-import { createMetrics, type Logger, type Metrics, silentLogger } from '@vortex/observability';
+import { createMetrics, type Logger, type Metrics, silentLogger, type Tracing } from '@vortex/observability';
 import type {
   BreakerView,
   Lane,
@@ -52,6 +52,7 @@ export async function gatewayUnderTest(
   settings: Partial<Parameters<typeof createApp>[0]['settings']> = {},
   log: Logger = silentLogger,
   cache: Cache = noCache,
+  tracing?: Tracing,
 ): Promise<GatewayUnderTest> {
   const folder = await mkdtemp(join(tmpdir(), 'vortex-gateway-'));
   const registry = openSqliteRegistry({ file: join(folder, 'registry.db') });
@@ -105,6 +106,7 @@ export async function gatewayUnderTest(
     door: createDoor({ replicas }),
     metrics,
     log,
+    ...(tracing && { tracing }),
     version: '1.2.3',
     isDraining: () => draining,
   });

@@ -49,7 +49,7 @@ export function serveEndpoint(
 function beginRequestSpan(
   tracing: Tracing,
   context: GatewayContext,
-  { method, route, receivedAt, requestId }: Exchange,
+  { method, route, receivedAt, startedAt, requestId }: Exchange,
 ): TraceSpan | null {
   return tracing.begin(`${method} ${route}`, {
     kind: 'server',
@@ -58,6 +58,7 @@ function beginRequestSpan(
       tracestate: context.req.header('tracestate'),
     },
     startMs: receivedAt,
+    startMonotonicMs: startedAt,
     attributes: {
       'http.request.method': method,
       'http.route': route,
@@ -66,13 +67,18 @@ function beginRequestSpan(
   });
 }
 
-function endRequestSpan(span: TraceSpan, jobId: string | undefined, status: number): void {
+function endRequestSpan(
+  span: TraceSpan,
+  { jobId, receivedAt }: Exchange,
+  status: number,
+  tookMs: number,
+): void {
   span.set({
     'http.response.status_code': status,
     ...(jobId !== undefined && { 'vortex.job.id': jobId }),
   });
   if (status >= 500) span.fail(String(status));
-  span.end();
+  span.end(receivedAt + tookMs);
 }
 
 function reportEnd(
@@ -84,7 +90,7 @@ function reportEnd(
 ): void {
   const elapsedMs = exchange.elapsedMs();
   const { method, route, span } = exchange;
-  if (span !== null) endRequestSpan(span, exchange.jobId, status);
+  if (span !== null) endRequestSpan(span, exchange, status, exchange.toldTotalMs ?? elapsedMs);
   metrics.observe(
     'api_gateway_http_request_duration_seconds',
     {
@@ -166,5 +172,6 @@ function problemAnswer(failure: HttpProblem, exchange: Exchange): Response {
 
 /** The problem as this exchange's client reads it, in a document or in a stream's `error` event. */
 export function problemFor(failure: HttpProblem, exchange: Exchange): Problem {
+  exchange.toldTotalMs = failure.problem.timings_ms?.total;
   return { ...failure.problem, instance: exchange.path, request_id: exchange.requestId };
 }
