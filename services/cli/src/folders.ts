@@ -18,6 +18,8 @@ export interface InstancePaths {
   portsFile: string;
   demoFile: string;
   prometheusFile: string;
+  /** Written by the gateway, for the owner of the folder alone. */
+  localKeyFile: string;
   /** What `up --observe` keeps: samples, silences. */
   observe: string;
 }
@@ -34,6 +36,7 @@ export function instancePaths(data: string): InstancePaths {
     portsFile: join(run, 'ports.json'),
     demoFile: join(run, 'vortex-docs.json'),
     prometheusFile: join(data, 'prometheus.yml'),
+    localKeyFile: join(data, 'local-key'),
     observe: join(data, 'observe'),
   };
 }

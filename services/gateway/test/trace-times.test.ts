@@ -32,7 +32,7 @@ it.each([
   ['a stream that fails', '/query', { stream: true }, true],
 ])('the span of the request is as long as the total that %s tells', async (_what, path, more, fails) => {
   const { tracing, lengthsMs } = recordedTracing();
-  const { post, queue } = await gatewayUnderTest({}, silentLogger, noCache, tracing);
+  const { post, queue } = await gatewayUnderTest({}, silentLogger, noCache, 'auto', tracing);
   if (fails) queue.script = async ({ id }) => failed(id, 'generator_failed');
   else if (path === '/search')
     queue.script = async ({ id }) =>

@@ -21,6 +21,8 @@ export interface InstancePlan {
   host: string;
   port: number;
   gatewayUrl: string;
+  /** Null: HTTP. */
+  gatewayCertFile: string | null;
   redisUrl: string;
   cacheUrl: string | null;
   llm: string;
@@ -267,6 +269,7 @@ export async function startInstance(
       host: plan.host,
       port: plan.port,
       gateway_url: plan.gatewayUrl,
+      gateway_cert_file: plan.gatewayCertFile,
       redis_url: plan.redisUrl,
       cache_url: plan.cacheUrl,
       llm: plan.llm,
