@@ -174,7 +174,8 @@ class OtelSpan implements TraceSpan {
   }
 }
 
-const traceparentForm = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/;
+/** Any version but `ff`, which the specification forbids. */
+const traceparentForm = /^(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/;
 
 /** Undefined for what is no trace context: anyone may push an envelope by hand. */
 function spanContextOf({ traceparent, tracestate }: TraceCarrier): SpanContext | undefined {

@@ -163,6 +163,7 @@ export async function awaitResult<Result extends object>(
   const door = prepared.generates ? deps.door : undefined;
   const visit = door?.enter({ remainingMs: timeoutMs - exchange.elapsedMs() });
   let answered: Completed<Result> | undefined;
+  if (prepared.question !== undefined) exchange.queryId = job.id;
   const waiting = new AbortController();
   const giveUp = () => waiting.abort();
   const timer = setTimeout(giveUp, timeoutMs + deadlineGraceMs - exchange.elapsedMs());

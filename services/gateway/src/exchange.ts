@@ -47,6 +47,8 @@ export class Exchange {
   #answeredAt: number | undefined;
   /** The job asked for by this request, once there is one; for the log. */
   jobId: string | undefined;
+  /** The query this is, once its end will be written down, whatever it is. */
+  queryId: string | undefined;
   /** True for a stream: its answer goes on after the route returned, and it calls `onEnd` itself. */
   endsLater = false;
   /** Of the answer's body, as far as it was made; for the log. */

@@ -210,12 +210,16 @@ function answerFor(error: unknown, exchange: Exchange, { log, metrics }: Exchang
 
 function problemAnswer(failure: HttpProblem, exchange: Exchange): Response {
   const problem = problemFor(failure, exchange);
+  const headers = {
+    ...failure.headers,
+    ...(problem.id !== undefined && { 'X-Vortex-Query-Id': problem.id }),
+  };
   if (exchange.path.startsWith('/v1/')) {
     const { status, body } = openAiError(problem);
-    return jsonAnswer(exchange, body, status, failure.headers);
+    return jsonAnswer(exchange, body, status, headers);
   }
   return jsonAnswer(exchange, problem, problem.status, {
-    ...failure.headers,
+    ...headers,
     'Content-Type': 'application/problem+json',
   });
 }
@@ -223,5 +227,10 @@ function problemAnswer(failure: HttpProblem, exchange: Exchange): Response {
 /** The problem as this exchange's client reads it, in a document or in a stream's `error` event. */
 export function problemFor(failure: HttpProblem, exchange: Exchange): Problem {
   exchange.toldTotalMs = failure.problem.timings_ms?.total;
-  return { ...failure.problem, instance: exchange.path, request_id: exchange.requestId };
+  return {
+    ...failure.problem,
+    instance: exchange.path,
+    request_id: exchange.requestId,
+    ...(exchange.queryId !== undefined && { id: exchange.queryId }),
+  };
 }
