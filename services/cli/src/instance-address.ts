@@ -59,7 +59,7 @@ export function gatewayUrl(options: { url?: string | undefined; data?: string | 
   const run = runningInstance(data);
   if (run === null) throw notRunning(data);
   trustGateway(run);
-  return run.gateway_url;
+  return run.gateway_admin_url ?? run.gateway_url;
 }
 
 /**

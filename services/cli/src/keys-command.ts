@@ -3,7 +3,13 @@ import { createClient, type KeyCalls } from '@vortex/client';
 import { defaultTenant, type KeyResponse, type KeyScope, type KeyWithSecret } from '@vortex/contracts';
 import type { Registry } from '@vortex/registry';
 import { dataFolder, instancePaths } from './folders.ts';
-import { gatewayOf, type InstanceOptions, runningInstance, withLocalKey } from './instance-address.ts';
+import {
+  gatewayOf,
+  gatewayUrl,
+  type InstanceOptions,
+  runningInstance,
+  withLocalKey,
+} from './instance-address.ts';
 import { CommandProblem } from './problem.ts';
 import { checkSettings } from './settings.ts';
 import { table } from './table.ts';
@@ -108,7 +114,9 @@ async function useKeys<T>(options: InstanceOptions, use: (keys: Keys) => Promise
   if (options.url === undefined && run === null) return useRegistry(data, use);
   // A key of the environment is for questions; whoever is at the machine must not be locked out by it.
   const asks = run === null || options.apiKey !== undefined;
-  const client = createClient(asks ? gatewayOf(options) : withLocalKey(run.gateway_url, instancePaths(data)));
+  const client = createClient(
+    asks ? gatewayOf(options) : withLocalKey(gatewayUrl({ data }), instancePaths(data)),
+  );
   try {
     return await use(client.keys);
   } finally {

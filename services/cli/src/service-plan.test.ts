@@ -34,6 +34,7 @@ function planOf(change: Partial<PlanOptions> = {}) {
     drainBudgetMs: 10_000,
     compileCache: '/cache',
     certFile: null,
+    admin: null,
     ...change,
   });
   const processes = plan.groups.flat();
@@ -94,8 +95,12 @@ describe('planInstance', () => {
   });
 
   it('has a gateway that speaks HTTPS, and probes it by its own port', () => {
-    const { plan, all } = planOf({ certFile: '/etc/vortex.pem' });
-    expect(plan).toMatchObject({ gatewayUrl: 'https://127.0.0.1:8000', gatewayCertFile: '/etc/vortex.pem' });
+    const { plan, all } = planOf({ certFile: '/etc/vortex.pem', admin: { host: '0.0.0.0', port: 9000 } });
+    expect(plan).toMatchObject({
+      gatewayUrl: 'https://127.0.0.1:8000',
+      gatewayAdminUrl: 'https://127.0.0.1:9000',
+      gatewayCertFile: '/etc/vortex.pem',
+    });
     expect(all('gateway')).toMatchObject([
       { url: plan.gatewayUrl, probe: { url: expect.stringMatching(/^http:/) } },
     ]);

@@ -29,6 +29,8 @@ export interface PlanOptions {
   compileCache: string;
   /** Of the gateway's HTTPS; null: HTTP. */
   certFile: string | null;
+  /** Of the gateway; null: it has none. */
+  admin: { host: string; port: number } | null;
 }
 
 const loopback = '127.0.0.1';
@@ -213,6 +215,8 @@ export function planInstance(options: PlanOptions): InstancePlan {
     host: options.host,
     port: options.port,
     gatewayUrl: gatewayUrlOf(options),
+    gatewayAdminUrl:
+      options.admin === null ? null : gatewayUrlOf({ ...options.admin, certFile: options.certFile }),
     gatewayCertFile: options.certFile,
     redisUrl,
     cacheUrl,
@@ -294,7 +298,7 @@ function baseOf(environment: Readonly<Record<string, string>>): Record<string, s
   );
 }
 
-function gatewayUrlOf({ host, port, certFile }: PlanOptions): string {
+function gatewayUrlOf({ host, port, certFile }: Pick<PlanOptions, 'host' | 'port' | 'certFile'>): string {
   const url = httpUrl(host, port);
   return certFile === null ? url : url.replace('http:', 'https:');
 }

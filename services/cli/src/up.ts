@@ -228,6 +228,7 @@ async function prepare(
     drainBudgetMs: worker.drain_budget_ms,
     compileCache,
     certFile: certFileOf(settings),
+    admin: adminOf(settings),
   });
   if (watch !== null) {
     const { observe: folder, logs, prometheusFile: configFile } = paths;
@@ -257,4 +258,9 @@ function readPorts(file: string): Record<string, number> {
 function certFileOf(settings: CheckedSettings['settings']): string | null {
   const { tls_cert_file: file } = settings.gateway.gateway;
   return file === null ? null : resolve(repositoryRoot, file);
+}
+
+function adminOf(settings: CheckedSettings['settings']): { host: string; port: number } | null {
+  const { admin_host: host, admin_port: port } = settings.gateway.gateway;
+  return port === 0 ? null : { host, port };
 }

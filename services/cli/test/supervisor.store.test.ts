@@ -340,6 +340,7 @@ async function planOf(services: string[]): Promise<InstancePlan> {
     port: 0,
     gatewayUrl: 'http://127.0.0.1:0',
     gatewayCertFile: null,
+    gatewayAdminUrl: null,
     redisUrl: 'redis://127.0.0.1:0',
     cacheUrl: null,
     llm: 'mock',

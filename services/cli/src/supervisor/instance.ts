@@ -23,6 +23,8 @@ export interface InstancePlan {
   gatewayUrl: string;
   /** Null: HTTP. */
   gatewayCertFile: string | null;
+  /** Null: administrators come by the same port. */
+  gatewayAdminUrl: string | null;
   redisUrl: string;
   cacheUrl: string | null;
   llm: string;
@@ -270,6 +272,7 @@ export async function startInstance(
       port: plan.port,
       gateway_url: plan.gatewayUrl,
       gateway_cert_file: plan.gatewayCertFile,
+      gateway_admin_url: plan.gatewayAdminUrl,
       redis_url: plan.redisUrl,
       cache_url: plan.cacheUrl,
       llm: plan.llm,
