@@ -341,6 +341,7 @@ async function planOf(services: string[]): Promise<InstancePlan> {
     gatewayUrl: 'http://127.0.0.1:0',
     redisUrl: 'redis://127.0.0.1:0',
     cacheUrl: null,
+    exporterUrl: 'redis://127.0.0.1:0',
     llm: 'mock',
     groups: [group],
     readyWithinMs: 30_000,
