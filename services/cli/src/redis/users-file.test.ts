@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { scriptNames } from '@vortex/queue';
+import { queueRoles, scriptsOf } from '@vortex/queue/access';
 import { expect, test } from 'vitest';
 import { repositoryRoot } from '../folders.ts';
 import { type RedisPasswords, redisUsers, usersFile } from './users-file.ts';
@@ -21,4 +23,9 @@ test('passwords stand in it as hashes, and only where they are given', () => {
     expect(text).not.toContain(`of-${user}`);
   }
   expect(usersFile('queue')).not.toContain('#');
+});
+
+test('every script of the catalogue is some service’s', () => {
+  const theirs = new Set(queueRoles.flatMap((role) => scriptsOf(role)));
+  expect(scriptNames.filter((script) => !theirs.has(script))).toEqual([]);
 });
