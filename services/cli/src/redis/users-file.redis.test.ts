@@ -14,11 +14,11 @@ const passwords = makePasswords();
 let queue: PrivateRedis;
 let cache: PrivateRedis;
 
-async function startWithUsers(server: 'queue' | 'cache'): Promise<PrivateRedis> {
+async function startWithUsers(server: 'queue' | 'cache', more: string[] = []): Promise<PrivateRedis> {
   const file = join(tmpdir(), `vortex-users-${process.pid}-${server}.acl`);
   writeFileSync(file, usersFile(server, passwords), { mode: 0o600 });
   const login = { user: healthUser.name, password: healthUser.password };
-  return startPrivateRedis({ args: ['--aclfile', file, '--enable-debug-command', 'local'], login });
+  return startPrivateRedis({ args: ['--aclfile', file, '--enable-debug-command', 'local', ...more], login });
 }
 
 beforeAll(async () => {
@@ -135,6 +135,20 @@ test('who gives no name is nobody, and the health check may ask whether the serv
   onTestFinished(() => health.disconnect());
   expect(await health.ping()).toBe('PONG');
   await expect(health.call('INFO')).rejects.toThrow(/^NOPERM/);
+});
+
+test('a Redis that comes back has what scripts had written: it replays them as the user that is off', async () => {
+  const server = await startWithUsers('queue', ['--appendonly', 'yes', '--appendfsync', 'always']);
+  onTestFinished(() => server.stop());
+  const gateway = as('gateway', server);
+  await runScript(gateway, 'cancel', ['job:cancelled', 'job:cancel'], ['one', 600_000]);
+  await gateway.rpush('job:encoder_in', 'an element');
+  await server.kill();
+  await server.start();
+  const operator = as('operator', server);
+  expect(await operator.zrange('job:cancelled', '0', '-1')).toEqual(['one']);
+  expect(await operator.lrange('job:encoder_in', '0', '-1')).toEqual(['an element']);
+  expect(await operator.call('ACL', 'LOG')).toEqual([]);
 });
 
 test('the operator may do what has to be done by hand', async () => {

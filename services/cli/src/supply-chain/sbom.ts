@@ -57,7 +57,8 @@ export function withoutDevelopment(sbom: Sbom): Sbom {
 /** What the lockfile says runs, and the bill does not have or has without a hash. */
 export function sbomProblems(sbom: Sbom, lockfile: Lockfile): string[] {
   if (sbom.bomFormat !== 'CycloneDX') return [`it is no CycloneDX but ${sbom.bomFormat}`];
-  const listed = new Map(sbom.components.map((one) => [`${one.name}@${one.version}`, one]));
+  // Its own name and version, where another package's name stands for it.
+  const listed = new Map(sbom.components.map((one) => [one['bom-ref'], one]));
   return packagesOf(lockfile).flatMap(([path, entry]) => {
     // Where a package is left out, an empty one stands in for it (package.json, `overrides`); npm leaves that out too.
     if (entry.dev === true || entry.integrity === undefined || entry.name === 'empty-npm-package') return [];
