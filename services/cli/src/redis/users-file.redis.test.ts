@@ -148,7 +148,7 @@ test('a Redis that comes back has what scripts had written: it replays them as t
   const operator = as('operator', server);
   expect(await operator.zrange('job:cancelled', '0', '-1')).toEqual(['one']);
   expect(await operator.lrange('job:encoder_in', '0', '-1')).toEqual(['an element']);
-  expect(await operator.call('ACL', 'LOG')).toEqual([]);
+  expect(JSON.stringify(await operator.call('ACL', 'LOG'))).not.toContain('"default"');
 });
 
 test('the operator may do what has to be done by hand', async () => {
