@@ -7,8 +7,8 @@ import { createHash } from 'node:crypto';
  * | key | value |
  * | --- | --- |
  * | `vortex:1:answer:<digest>` | an answer, under the request it answers |
- * | `vortex:1:retrieval:<digest>` | ranked chunks, under collection version, vector, mode, filter and limit |
- * | `vortex:1:embedding:<digest>` | a vector, under model fingerprint and text |
+ * | `vortex:1:retrieval:<digest>` | ranked chunks, under tenant, collection version, vector, mode, filter and limit |
+ * | `vortex:1:embedding:<digest>` | a vector, under tenant, model fingerprint and text |
  * | `vortex:1:settings:<role>` | fingerprint of the settings that the workers of a role answer by |
  * | `vortex:1:stories` | HASH: `<part> <id> <tenant>`: a part of a past query's story; `bytes`: what they take |
  * | `vortex:1:stories:order` | ZSET: `<id> <tenant>` by the time of its first part |

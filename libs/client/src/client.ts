@@ -25,6 +25,7 @@ import { type DeadLetterCalls, deadLetterCalls } from './dead-letter-calls.ts';
 import { type DocumentCalls, documentCalls, type UploadOptions } from './document-calls.ts';
 import { problemFrom } from './errors.ts';
 import { type JobCalls, jobCalls } from './job-calls.ts';
+import { type KeyCalls, keyCalls } from './key-calls.ts';
 import { type QueryEvent, readQueryEvents } from './query-events.ts';
 import { type ReplicaCalls, replicaCalls } from './replica-calls.ts';
 import { type CallOptions, createTransport } from './transport.ts';
@@ -58,6 +59,7 @@ export interface VortexClient {
   readonly documents: DocumentCalls;
   readonly collections: CollectionCalls;
   readonly jobs: JobCalls;
+  readonly keys: KeyCalls;
   readonly replicas: ReplicaCalls;
   readonly deadLetters: DeadLetterCalls;
   /** Compares store and files with the registry; takes seconds to minutes. */
@@ -67,8 +69,14 @@ export interface VortexClient {
   close(): Promise<void>;
 }
 
-export function createClient(options: { url: string }): VortexClient {
-  const transport = createTransport(options.url);
+/** Where a gateway is, and the key it is asked with (`vx_…`); absent: none. */
+export interface ClientOptions {
+  url: string;
+  key?: string;
+}
+
+export function createClient(options: ClientOptions): VortexClient {
+  const transport = createTransport(options.url, options.key);
   const documents = documentCalls(transport);
   const jobs = jobCalls(transport);
   return {
@@ -76,6 +84,7 @@ export function createClient(options: { url: string }): VortexClient {
     documents,
     jobs,
     collections: collectionCalls(transport),
+    keys: keyCalls(transport),
     replicas: replicaCalls(transport),
     deadLetters: deadLetterCalls(transport),
     upload: documents.upload,

@@ -46,8 +46,10 @@ export interface Transport {
 
 const silenceMs = 45_000;
 
-export function createTransport(address: string): Transport {
+/** @param key sent with every request; absent: none. */
+export function createTransport(address: string, key?: string): Transport {
   const url = address.replace(/\/+$/, '');
+  const signedIn = key === undefined ? {} : { authorization: `Bearer ${key}` };
   // A query may take five minutes until its first byte; how long is the caller's matter (`signal`).
   const patient = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
   const listening = new Agent({ headersTimeout: silenceMs, bodyTimeout: silenceMs });
@@ -58,7 +60,11 @@ export function createTransport(address: string): Transport {
       return await fetch(`${url}${path}`, {
         dispatcher: events ? listening : patient,
         method: method ?? (body === undefined ? 'GET' : 'POST'),
-        headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+        headers: {
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...signedIn,
+          ...headers,
+        },
         ...(signal && { signal }),
         ...(body !== undefined && { body: JSON.stringify(body) }),
       });
@@ -101,7 +107,7 @@ export function createTransport(address: string): Transport {
         const response = await request(`${url}${path}`, {
           dispatcher: patient,
           method: 'POST',
-          headers,
+          headers: { ...signedIn, ...headers },
           body,
           ...(signal && { signal }),
         });

@@ -115,6 +115,8 @@ export const explainedRequest = z.object({
   mode: z.enum(['sync', 'stream', 'async', 'search']),
   /** RFC 3339. */
   asked_at: z.string(),
+  /** As it was asked for. */
+  collection: z.string().nullable().default(null),
   /** The beginning of it; null when `explain.question` is off. */
   question: z.string().nullable(),
   deadline_ms: z.int(),

@@ -23,7 +23,7 @@ const maxBatchJobs = 64;
 const maxBatchBytes = 512 * 1024;
 
 interface Batch {
-  /** Of the first: all of a batch share list, lane, cap, kind and number of retries. */
+  /** Of the first: all of a batch share list, lane, cap, kind, number of retries and owner. */
   job: SubmittedJob;
   track: TrackedAs;
   latestDeadline: number;
@@ -44,7 +44,7 @@ export function createAdmissionGatherer(commands: Redis): AdmissionGatherer {
 
   async function send(batch: Batch): Promise<void> {
     const { job, track, waits } = batch;
-    const { id: _id, ...fields } = firstFields('', track.type, {
+    const { id: _id, ...fields } = firstFields('', track.type, track, {
       status: 'queued',
       maxRetries: track.maxRetries,
     });
@@ -73,7 +73,8 @@ export function createAdmissionGatherer(commands: Redis): AdmissionGatherer {
       const element = elementOf(job, undefined);
       const payload = track.payload === undefined ? '' : JSON.stringify(track.payload);
       return new Promise((resolve, reject) => {
-        const name = `${job.list} ${job.lane} ${job.cap} ${track.type} ${track.maxRetries}`;
+        const { type, maxRetries, tenant, collection = '' } = track;
+        const name = `${job.list} ${job.lane} ${job.cap} ${type} ${maxRetries} ${tenant} ${collection}`;
         let batch = gathered.get(name);
         if (
           batch === undefined ||

@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import { defaultLeaseMs } from './beat.ts';
 import type { QueueLog } from './connect.ts';
 import { deadLetterText } from './dead-letter.ts';
-import { addTry, changeHeader, type ElementHeader, headerOnList } from './element.ts';
+import { addTry, changeHeader, type ElementHeader, headerOnList, holdsIds } from './element.ts';
 import { type Failure, failureFields, failureText } from './failure-text.ts';
 import {
   inFlightPattern,
@@ -198,6 +198,8 @@ export function startCaretaker(options: CaretakerOptions): Caretaker {
         id: header.id,
         queue: list,
         stage,
+        // What is on a list of ids is whose its job in the registry is.
+        ...(header.tenant !== undefined && !holdsIds(list) && { tenant: header.tenant }),
         code: 'poison',
         reason,
         attempts: header.attempt + header.redelivered,

@@ -8,6 +8,8 @@ export interface DeadLetter {
   id: string | null;
   queue: string;
   stage: string | null;
+  /** Whose job it was; absent when nobody could read that. */
+  tenant?: string;
   code: string;
   reason: string;
   attempts: number;
@@ -56,6 +58,7 @@ export function readDeadLetter(bytes: Buffer): DeadLetter | null {
   }
   if (typeof fields !== 'object' || fields === null) return null;
   const { id, queue, stage, code, reason, attempts, first_at, last_at, bytes: size, encoding, raw } = fields;
+  const { tenant } = fields;
   if (typeof queue !== 'string' || typeof code !== 'string' || typeof raw !== 'string') return null;
   if (encoding !== 'utf8' && encoding !== 'base64') return null;
   const lastAt = timeOrNull(last_at);
@@ -64,6 +67,7 @@ export function readDeadLetter(bytes: Buffer): DeadLetter | null {
     ...{ queue, code, reason, encoding, raw, bytes: size, last_at: lastAt },
     id: typeof id === 'string' ? id : null,
     stage: typeof stage === 'string' ? stage : null,
+    ...(typeof tenant === 'string' && { tenant }),
     attempts: typeof attempts === 'number' && Number.isInteger(attempts) ? Math.max(0, attempts) : 0,
     first_at: timeOrNull(first_at),
   };

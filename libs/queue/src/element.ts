@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
-import { type FailedTry, jobId, maxTries, type StageRow, stageOfList, stages } from '@vortex/contracts';
+import {
+  type FailedTry,
+  jobHeader,
+  jobId,
+  maxTries,
+  type StageRow,
+  stageOfList,
+  stages,
+} from '@vortex/contracts';
 
 /**
  * What delivery itself must read of an element, leniently: everything else of the envelope is the
@@ -7,6 +15,8 @@ import { type FailedTry, jobId, maxTries, type StageRow, stageOfList, stages } f
  */
 export interface ElementHeader {
   id: string;
+  /** Absent when it names none that can be one. */
+  tenant: string | undefined;
   attempt: number;
   redelivered: number;
   deadlineAt: number | undefined;
@@ -68,10 +78,11 @@ export function headerOnList(list: string, element: string): ElementHeader | nul
 }
 
 export function headerOf(fields: Record<string, unknown>): ElementHeader | null {
-  const { id, attempt, redelivered, deadline_at, first_at, enqueued_at, reply_to, replica } = fields;
+  const { id, tenant, attempt, redelivered, deadline_at, first_at, enqueued_at, reply_to, replica } = fields;
   if (typeof id !== 'string' || id === '' || id.length > 200) return null;
   return {
     id,
+    tenant: jobHeader.shape.tenant.safeParse(tenant).data,
     attempt: isCount(attempt) ? Math.max(1, attempt) : 1,
     redelivered: isCount(redelivered) ? redelivered : 0,
     deadlineAt: typeof deadline_at === 'number' ? deadline_at : undefined,

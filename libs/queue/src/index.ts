@@ -46,7 +46,13 @@ export {
   type ReplicaState,
 } from './inspector.ts';
 export { keys, type Lane, readWorkerMember, returnList, workerMember } from './keys.ts';
-export { createLiveView, firstFields, type LiveView, type ShownProgress } from './live-view.ts';
+export {
+  createLiveView,
+  firstFields,
+  type JobOwner,
+  type LiveView,
+  type ShownProgress,
+} from './live-view.ts';
 export { createRedisObserver, type RedisObserver } from './observe-redis.ts';
 export { checkRedis, type RedisVerdict } from './redis-check.ts';
 export {

@@ -47,10 +47,18 @@ export function createLiveView(redis: RedisOptions, log?: QueueLog): LiveView {
   };
 }
 
+/** Who may see a tracked job. A hash that names no tenant is of the default one: it was written by hand. */
+export interface JobOwner {
+  tenant: string;
+  /** That it is about, for whoever may see some collections only. */
+  collection?: string | undefined;
+}
+
 /** The fields a tracked job's hash begins with; those without a value yet are absent. */
 export function firstFields(
   id: string,
   type: string,
+  owner: JobOwner,
   more: {
     status?: string;
     payload?: Record<string, unknown> | undefined;
@@ -62,6 +70,8 @@ export function firstFields(
   return {
     id,
     type,
+    tenant: owner.tenant,
+    ...(owner.collection !== undefined && { collection: owner.collection }),
     ...(status !== undefined && { status }),
     progress: '0',
     ...(payload !== undefined && { payload: JSON.stringify(payload) }),

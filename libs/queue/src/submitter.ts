@@ -7,7 +7,7 @@ import { connect, keepSubscribed, type QueueLog, type RedisOptions } from './con
 import { parseObject } from './element.ts';
 import { QueueFull, QueueUnavailable } from './errors.ts';
 import { keys, type Lane } from './keys.ts';
-import { firstFields } from './live-view.ts';
+import { firstFields, type JobOwner } from './live-view.ts';
 import { runScript, word } from './scripts.ts';
 
 /** A generator replica a query may be assigned to. */
@@ -45,7 +45,7 @@ export interface SubmittedJob {
   track?: TrackedAs;
 }
 
-export interface TrackedAs {
+export interface TrackedAs extends JobOwner {
   type: string;
   /** What was asked for, as `payload` shows it. Not the document itself. */
   payload?: Record<string, unknown>;
@@ -401,9 +401,10 @@ function queueFull(): QueueFull {
 }
 
 /** Fields of a tracked job's hash when it enters, as a flat JSON list for HSET. */
-function queuedFields(id: string, { type, payload, maxRetries }: TrackedAs): string {
+function queuedFields(id: string, track: TrackedAs): string {
+  const { type, payload, maxRetries } = track;
   return JSON.stringify(
-    Object.entries(firstFields(id, type, { status: 'queued', payload, maxRetries })).flat(),
+    Object.entries(firstFields(id, type, track, { status: 'queued', payload, maxRetries })).flat(),
   );
 }
 

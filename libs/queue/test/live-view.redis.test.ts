@@ -32,7 +32,7 @@ const document = (id: string): SubmittedJob => ({
   envelope: { tenant: 'acme' },
   body: Buffer.from('\n { "document_id": "dö", "content": "\\u20ac" }'),
   cap: 10,
-  track: { type: 'ingest', payload: { document_id: 'dö' } },
+  track: { type: 'ingest', tenant: 'default', payload: { document_id: 'dö' } },
 });
 const enqueue = (id: string) => submitter.enqueue(document(id));
 

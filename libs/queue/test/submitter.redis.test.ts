@@ -139,7 +139,7 @@ test('an aborted wait rejects with AbortError and forgets the job', async () => 
 test('enqueue with track writes the hash that tells of the job', async () => {
   const submitter = await startSubmitter();
   await until('ready', () => submitter.isReady());
-  await submitter.enqueue(job('tracked', { track: { type: 'query' } }));
+  await submitter.enqueue(job('tracked', { track: { type: 'query', tenant: 'default' } }));
   const inspector = createInspector(redis);
   await until('inspector', () => inspector.ping());
   expect(await inspector.jobStatus('tracked')).toMatchObject({

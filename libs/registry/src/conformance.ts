@@ -1,9 +1,11 @@
 import { describe } from 'vitest';
 import { acceptanceConformance } from './conformance/acceptance-conformance.ts';
+import { adminActsConformance } from './conformance/admin-acts-conformance.ts';
 import { collectionsConformance } from './conformance/collections-conformance.ts';
 import { documentsConformance } from './conformance/documents-conformance.ts';
 import { type EmptyRegistry, registryForEach } from './conformance/fixture-conformance.ts';
 import { jobsConformance } from './conformance/jobs-conformance.ts';
+import { keysConformance } from './conformance/keys-conformance.ts';
 import { versionsConformance } from './conformance/versions-conformance.ts';
 import { webhooksConformance } from './conformance/webhooks-conformance.ts';
 
@@ -19,5 +21,7 @@ export function registryConformance(name: string, make: () => Promise<EmptyRegis
     documentsConformance(underTest);
     jobsConformance(underTest);
     webhooksConformance(underTest);
+    keysConformance(underTest);
+    adminActsConformance(underTest);
   });
 }

@@ -1,7 +1,12 @@
 export * from './acceptance.ts';
+export * from './admin-acts.ts';
+export * from './api-keys.ts';
 export { collectionVersion } from './collection-version.ts';
 export { isRegistryUnavailable } from './is-registry-unavailable.ts';
 export * from './jobs.ts';
+export * from './keys/issue-key.ts';
+export * from './keys/key-files.ts';
+export * from './keys/key-text.ts';
 export { openRegistry, type RegistryOptions } from './open-registry.ts';
 export { openPostgresRegistry } from './postgres-registry.ts';
 export * from './records.ts';

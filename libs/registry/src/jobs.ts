@@ -15,6 +15,8 @@ import type { ListPlace } from './records.ts';
  */
 export interface JobRegistry {
   getJob(tenant: string, jobId: string): Promise<JobRecord | null>;
+  /** Whose it is, for what carries nothing but its id. Null: unknown or forgotten. */
+  tenantOfJob(jobId: string): Promise<string | null>;
   /** Newest first, at most `limit`, behind `after`. */
   listJobs(tenant: string, filter?: JobFilter): Promise<JobRecord[]>;
   /** Events after `after` (0: all), in order, at most `limit` (default 500). Empty for an unknown job. */
@@ -128,6 +130,8 @@ export interface JobProgress {
 export interface JobFilter {
   status?: JobStatus;
   collection?: string;
+  /** Of any of these. */
+  collections?: readonly string[];
   documentId?: string;
   after?: ListPlace;
   /** Default 50. */

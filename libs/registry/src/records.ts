@@ -158,6 +158,8 @@ export interface ListPlace {
 
 export interface DocumentFilter {
   collection?: string;
+  /** Of any of these. */
+  collections?: readonly string[];
   state?: DocumentState;
   ids?: readonly string[];
   /** A part of title, file name or external id, whatever its case. */

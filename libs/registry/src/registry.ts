@@ -1,4 +1,6 @@
 import type { AcceptanceRegistry } from './acceptance.ts';
+import type { AuditRegistry } from './admin-acts.ts';
+import type { KeyRegistry } from './api-keys.ts';
 import type { JobRegistry } from './jobs.ts';
 import type {
   AuditedVersion,
@@ -29,10 +31,10 @@ import type { WebhookRegistry } from './webhooks.ts';
  * Every method returns a Promise although SQLite answers at once: PostgreSQL is the second adapter of
  * this port, and `conformance.ts` is the contract of both. Times are epoch milliseconds. `tenant` is a
  * required argument: nothing is ever looked up by id alone. (The exceptions are house-keeping across tenants,
- * `staleVersions`, `claimJob`, `openJobs`, `claimDeliveries` …, whose answers name the tenant in each row.)
+ * `staleVersions`, `claimJob`, `openJobs`, `findKey`, `claimDeliveries` …, whose answers name the tenant in each row.)
  *
- * Three parts have files of their own: how a document comes in (`acceptance.ts`), jobs (`jobs.ts`), webhooks
- * (`webhooks.ts`). A change of a document and what it means for its job and for webhooks is one transaction:
+ * Four parts have files of their own: how a document comes in (`acceptance.ts`), jobs (`jobs.ts`), webhooks
+ * (`webhooks.ts`), keys (`api-keys.ts`). A change of a document and what it means for its job and for webhooks is one transaction:
  * nobody reads `completed` of a document that cannot be found, and no event of a change that was taken back.
  *
  * The life of a version:
@@ -46,7 +48,12 @@ import type { WebhookRegistry } from './webhooks.ts';
  * At most one version of a document is visible, and the switch is one transaction: a search sees the old
  * one or the new one, never both and never neither.
  */
-export interface Registry extends AcceptanceRegistry, JobRegistry, WebhookRegistry {
+export interface Registry
+  extends AcceptanceRegistry,
+    JobRegistry,
+    WebhookRegistry,
+    KeyRegistry,
+    AuditRegistry {
   /**
    * Creates the collection when it is missing; an existing one is returned as it is.
    * @throws CollectionDeleting while one of that name is being removed.

@@ -6,6 +6,7 @@ import {
   type ElementHeader,
   failureFields,
   failureText,
+  holdsIds,
 } from '@vortex/queue';
 import { attemptsOf, type LaneIdentity, leaseHolder, type Run } from './run.ts';
 
@@ -25,7 +26,10 @@ export function buryOrder(identity: LaneIdentity, run: Run, code: FailureCode, r
   return {
     id: job.id,
     letter: deadLetterText(
-      { id: job.id, queue: delivery.list, stage, code, reason, attempts: failure.attempt, first_at },
+      {
+        ...{ id: job.id, queue: delivery.list, stage, tenant: job.tenant, code, reason, first_at },
+        attempts: failure.attempt,
+      },
       delivery.element,
     ),
     value: failureText(failure),
@@ -51,7 +55,10 @@ export function unreadableOrder(
   return {
     id: header?.id,
     letter: deadLetterText(
-      { id, queue: delivery.list, stage, code, reason, attempts: attempt, first_at },
+      {
+        ...{ id, queue: delivery.list, stage, code, reason, first_at, attempts: attempt },
+        ...(header?.tenant !== undefined && !holdsIds(delivery.list) && { tenant: header.tenant }),
+      },
       delivery.element,
     ),
     value: header === null ? '' : failureText(failure),

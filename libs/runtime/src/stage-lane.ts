@@ -207,7 +207,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
 
   function noteBegin({ delivery, job, enter, type }: Run): void {
     const at = new Date().toISOString();
-    const first = { ...firstFields(job.id, type), started_at: at };
+    const first = { ...firstFields(job.id, type, { tenant: job.tenant }), started_at: at };
     const fields = { status: 'processing', updated_at: at };
     options.noteBegin(delivery, job, JSON.stringify(first), JSON.stringify(fields), enter);
   }

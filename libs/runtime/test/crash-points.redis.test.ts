@@ -195,11 +195,15 @@ async function live(life: Life | undefined): Promise<Verdict> {
 
     const candidates = [{ url, workerName: 'crash_1', slots: 4 }];
     const answers = names.map((id) =>
-      submitter.submit(question(id, { candidates, ...(id === 'again' && { track: { type: 'query' } }) })),
+      submitter.submit(
+        question(id, { candidates, ...(id === 'again' && { track: { type: 'query', tenant: 'default' } }) }),
+      ),
     );
     for (const id of ['job_plain', 'job_again', 'job_over']) {
       const document = { list: 'queue:document_upload', lane: 'low', envelope: 'bare' } as const;
-      await submitter.enqueue(question(id, { ...document, track: { type: 'document_upload' } }));
+      await submitter.enqueue(
+        question(id, { ...document, track: { type: 'document_upload', tenant: 'default' } }),
+      );
     }
     const ends = new Map<string, string>();
     for (const [place, answer] of answers.entries()) {

@@ -149,7 +149,12 @@ test('bare ids: the worker is killed and others take over; one that kills its wo
     place < 8 ? `job_hold:${place}` : `job_pass:${place}`,
   );
   const idJob = (id: string) =>
-    question(id, { list, lane: 'low', envelope: 'bare', track: { type: 'document_upload' } });
+    question(id, {
+      list,
+      lane: 'low',
+      envelope: 'bare',
+      track: { type: 'document_upload', tenant: 'default' },
+    });
   const first = await startVictim();
   for (const id of ids) await submitter.enqueue(idJob(id));
   await until('it has as many as it takes', async () => (await inFlight()) === 8);

@@ -170,7 +170,7 @@ test('attempts run out: buried with the cause; a permanent failure is not tried 
   expect(exhausted.error.message).toContain('the store is on fire');
   expect(runs).toBe(3);
   // Tracked, and whoever put it on the list has not said how many tries its stage gives it.
-  await submitter.submit({ ...retrieveJob('followed'), track: { type: 'query' } });
+  await submitter.submit({ ...retrieveJob('followed'), track: { type: 'query', tenant: 'default' } });
   expect(await bench.redis.client.hgetall('job:followed')).toMatchObject({
     ...{ status: 'failed', retry_count: '2', max_retries: '2' },
     error: expect.stringContaining('gave up after 3 of 3 tries'),
@@ -327,7 +327,7 @@ test('a tracked job tells its life in its hash', async () => {
     },
   });
   const submitter = await bench.submitter();
-  await submitter.enqueue({ ...retrieveJob('t1'), track: { type: 'query' } });
+  await submitter.enqueue({ ...retrieveJob('t1'), track: { type: 'query', tenant: 'default' } });
   const status = () => bench.redis.client.hget('job:t1', 'status');
   await until('processing', async () => (await status()) === 'processing');
   proceed();

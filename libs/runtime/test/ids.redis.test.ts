@@ -68,7 +68,7 @@ const tracked = (id: string) =>
     list,
     lane: 'low',
     envelope: 'bare',
-    track: { type: 'document_upload', payload: { filename: 'a.pdf' }, maxRetries: 4 },
+    track: { type: 'document_upload', tenant: 'default', payload: { filename: 'a.pdf' }, maxRetries: 4 },
   });
 const status = (id: string) => bench.redis.client.hget(keys.job(id), 'status');
 const everywhere = async () => ({
@@ -86,6 +86,7 @@ test('the element is the id; the live view has the fields from admission to the 
   expect(await bench.redis.client.hgetall(keys.job('job_a'))).toEqual({
     id: 'job_a',
     type: 'document_upload',
+    tenant: 'default',
     status: 'queued',
     progress: '0',
     payload: '{"filename":"a.pdf"}',

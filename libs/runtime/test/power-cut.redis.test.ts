@@ -46,7 +46,7 @@ async function appended(): Promise<{ file: string; bytes: number }> {
 }
 
 test('the power is cut: an open question is submitted again; of what was only queued the last second is gone', async () => {
-  const tracked = { track: { type: 'query' } };
+  const tracked = { track: { type: 'query', tenant: 'default' } };
   await submitter.enqueue(question('older', tracked));
   const { file, bytes } = await appended();
   expect(bytes).toBeGreaterThan(0);

@@ -1,7 +1,7 @@
 import { createClient } from '@vortex/client';
 import type { AuditProblem, AuditReport } from '@vortex/contracts';
 import { launcherName } from './folders.ts';
-import { gatewayUrl } from './instance-address.ts';
+import { gatewayOf } from './instance-address.ts';
 import { table } from './table.ts';
 
 export interface AuditOptions {
@@ -17,7 +17,7 @@ export interface AuditOptions {
  * @throws ApiProblem, GatewayUnreachable, CommandProblem
  */
 export async function audit(options: AuditOptions): Promise<boolean> {
-  const client = createClient({ url: gatewayUrl(options) });
+  const client = createClient(gatewayOf(options));
   try {
     const report = await client.audit({
       ...(options.collection !== undefined && { collection: options.collection }),

@@ -10,7 +10,11 @@ export function commandOf(parent: Command, name: string, about: string): Command
 export function instanceCommandOf(parent: Command, name: string, about: string): Command {
   return commandOf(parent, name, about)
     .option('--data <folder>', 'data folder of the instance (default: data in the checkout)')
-    .addOption(new Option('--url <url>', 'address of its gateway instead').conflicts('data'));
+    .addOption(new Option('--url <url>', 'address of its gateway instead').conflicts('data'))
+    .option(
+      '--api-key <key>',
+      'asks with this key (default: VORTEX_API_KEY; with --data, the key of this machine)',
+    );
 }
 
 export function collect(value: string, before: string[]): string[] {

@@ -5,6 +5,7 @@ import { collect, commandOf, decimal, instanceCommandOf, wholeNumber } from './c
 import { addDeadCommands } from './dead-commands.ts';
 import { addDocumentCommands } from './document-commands.ts';
 import { repositoryRoot } from './folders.ts';
+import { addKeyCommands } from './key-commands.ts';
 import { addObserveCommands } from './observe/observe-commands.ts';
 import { addReplicaCommands } from './replica-commands.ts';
 import { createTerminal } from './terminal.ts';
@@ -104,6 +105,7 @@ export function buildProgram(): Command {
   addDocumentCommands(program);
   addReplicaCommands(program);
   addDeadCommands(program);
+  addKeyCommands(program);
   addObserveCommands(program);
 
   instanceCommand('audit', 'compare stored rows and files with the registry; exits 1 when they differ')
@@ -120,6 +122,7 @@ export function buildProgram(): Command {
       program
         .createArgument('<kind>', 'what to measure')
         .choices([
+          'attack',
           'cache',
           'chain',
           'encoder',
@@ -207,6 +210,17 @@ export function buildProgram(): Command {
     .action(async (options) => {
       const { runTests } = await import('./test/run-tests.ts');
       if (!(await runTests(options, createTerminal()))) process.exitCode = 1;
+    });
+
+  command('config', 'the settings that services would start with, secrets masked')
+    .addArgument(program.createArgument('<what>', 'print them').choices(['print']))
+    .option('--data <folder>', 'data folder of the instance (default: data in the checkout)')
+    .option('--service <name>', 'this one only (default: all)')
+    .option('--set <section.key=value>', 'as up takes it; repeatable', collect, [])
+    .option('--json', 'for programs', false)
+    .action(async (_what, options) => {
+      const { printConfig } = await import('./config-command.ts');
+      printConfig(options);
     });
 
   command('version', 'version of Vortex and of its Node').action(() => console.log(versionLine()));

@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
 import { createClient } from '@vortex/client';
-import { demoCollection } from '@vortex/contracts';
+import { defaultTenant, demoCollection } from '@vortex/contracts';
 import { readDemoDocuments, sendDemoDocuments } from './demo-documents.ts';
+import { isOpen } from './first-key.ts';
 import { dataOption, type InstancePaths, launcherName } from './folders.ts';
+import { trustGateway, withLocalKey } from './instance-address.ts';
 import { findOllama, mockNotice } from './language-model.ts';
 import { messageOf } from './problem.ts';
 import type { CheckedSettings } from './settings.ts';
@@ -31,7 +33,8 @@ async function loadDocumentation(options: Parameters<typeof finishStart>[0]): Pr
   const { plan, paths, terminal, signal } = options;
   const { store } = options.checked.settings.retriever;
   const { embedding } = options.checked.settings.encoder;
-  const client = createClient({ url: plan.gatewayUrl });
+  trustGateway({ gateway_cert_file: plan.gatewayCertFile });
+  const client = createClient(withLocalKey(plan.gatewayUrl, paths));
   const step = terminal.step(`Reading Vortex's documentation into ${demoCollection}`);
   try {
     const result = await sendDemoDocuments({
@@ -68,6 +71,7 @@ export async function sayWhereItIs(
 ): Promise<void> {
   const data = dataOption(paths.data);
   const launcher = launcherName();
+  const isFree = await isOpen(instance.gateway_url);
   const notice = instance.llm === 'mock' ? [mockNotice(await findOllama())] : [];
   const lines = [
     '',
@@ -75,6 +79,12 @@ export async function sayWhereItIs(
     `Redis     ${withoutPassword(instance.redis_url)}`,
     ...(instance.prometheus_url === null ? [] : [`Watched   ${instance.prometheus_url}    (Prometheus)`]),
     `Data      ${paths.data}    (logs in ${paths.logs})`,
+    isFree
+      ? `Keys      none is asked for: whoever reaches the gateway is let in, as tenant ${defaultTenant}`
+      : `Keys      one is asked for; ${launcher} keys list${data} shows them`,
+    ...(isFree
+      ? [`          ${launcher} keys create --scopes query,ingest,admin${data}   closes the door`]
+      : []),
     '',
     'Try it:',
     existsSync(paths.demoFile)

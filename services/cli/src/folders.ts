@@ -22,6 +22,8 @@ export interface InstancePaths {
   cacheUsersFile: string;
   demoFile: string;
   prometheusFile: string;
+  /** Written by the gateway, for the owner of the folder alone. */
+  localKeyFile: string;
   /** What `up --observe` keeps: samples, silences. */
   observe: string;
 }
@@ -41,6 +43,7 @@ export function instancePaths(data: string): InstancePaths {
     cacheUsersFile: join(run, 'cache-users.acl'),
     demoFile: join(run, 'vortex-docs.json'),
     prometheusFile: join(data, 'prometheus.yml'),
+    localKeyFile: join(data, 'local-key'),
     observe: join(data, 'observe'),
   };
 }

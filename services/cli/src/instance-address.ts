@@ -1,4 +1,7 @@
-import { dataFolder, dataOption, instancePaths, launcherName } from './folders.ts';
+import { readFileSync } from 'node:fs';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import type { ClientOptions } from '@vortex/client';
+import { dataFolder, dataOption, type InstancePaths, instancePaths, launcherName } from './folders.ts';
 import { CommandProblem } from './problem.ts';
 import { isAlive } from './supervisor/process-identity.ts';
 import { type RunFile, readRunFile } from './supervisor/run-file.ts';
@@ -7,6 +10,35 @@ import { type RunFile, readRunFile } from './supervisor/run-file.ts';
 export function runningInstance(data: string): RunFile | null {
   const run = readRunFile(instancePaths(data).runFile);
   return run !== null && isAlive(run.supervisor) ? run : null;
+}
+
+/** How a command names its instance, and what it comes with. */
+export interface InstanceOptions {
+  data?: string;
+  url?: string;
+  apiKey?: string;
+}
+
+/**
+ * Where a command finds its gateway, and the key it asks with: `--api-key`, else `VORTEX_API_KEY`, else, for an instance of
+ * this machine, the key that its gateway keeps in the data folder. Whoever may read that folder has every right.
+ * @throws CommandProblem
+ */
+export function gatewayOf(options: InstanceOptions, env: NodeJS.ProcessEnv = process.env): ClientOptions {
+  const url = gatewayUrl(options);
+  const given = options.apiKey ?? env.VORTEX_API_KEY;
+  if (given !== undefined && given !== '') return { url, key: given };
+  return options.url === undefined ? withLocalKey(url, instancePaths(dataFolder(options.data))) : { url };
+}
+
+/** With the authority of this machine, whatever the environment says. */
+export function withLocalKey(url: string, { localKeyFile }: InstancePaths): ClientOptions {
+  try {
+    return { url, key: readFileSync(localKeyFile, 'utf8').trim() };
+  } catch {
+    // Not there, or another user's: what the gateway lets everybody do can be done.
+    return { url };
+  }
 }
 
 /**
@@ -26,7 +58,21 @@ export function gatewayUrl(options: { url?: string | undefined; data?: string | 
   const data = dataFolder(options.data);
   const run = runningInstance(data);
   if (run === null) throw notRunning(data);
-  return run.gateway_url;
+  trustGateway(run);
+  return run.gateway_admin_url ?? run.gateway_url;
+}
+
+/**
+ * A certificate that somebody made for this instance is no authority's, and commands of this machine take it all the
+ * same: they know the file. It must name the address they ask.
+ */
+export function trustGateway({ gateway_cert_file: file }: Pick<RunFile, 'gateway_cert_file'>): void {
+  if (file == null) return;
+  try {
+    setDefaultCACertificates([...getCACertificates('default'), readFileSync(file, 'utf8')]);
+  } catch {
+    // Not there, or no certificate: the connection will say what it misses.
+  }
 }
 
 export function notRunning(data: string): CommandProblem {

@@ -21,6 +21,9 @@ function report(error: unknown): number {
   }
   if (isExpected(error)) {
     console.error(`vortex: ${error.message}`);
+    if ('status' in error && error.status === 401) {
+      console.error('  Give the key: --api-key KEY, or VORTEX_API_KEY=KEY; --data on its machine needs none');
+    }
     return 1;
   }
   const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined };

@@ -37,6 +37,8 @@ function planOf(change: Partial<PlanOptions> = {}) {
     redisBinary: '/usr/bin/redis-server',
     drainBudgetMs: 10_000,
     compileCache: '/cache',
+    certFile: null,
+    admin: null,
     ...change,
   });
   const processes = plan.groups.flat();
@@ -77,7 +79,8 @@ describe('planInstance', () => {
   it('lets several gateways share the port, each with a name and probes of its own', () => {
     const one = planOf().all('gateway');
     expect(one.map(({ env }) => env.VORTEX__GATEWAY__REUSE_PORT)).toEqual([undefined]);
-    expect(one[0]?.probe.url).toBe('http://127.0.0.1:8000/readyz');
+    expect(one[0]?.url).toBe('http://127.0.0.1:8000');
+    expect(one[0]?.probe.url).not.toContain(':8000');
 
     const { plan, all, processes } = planOf({ gateways: 3 });
     const gateways = all('gateway');
@@ -93,6 +96,18 @@ describe('planInstance', () => {
       expect(new Set(gateways.map(distinct)).size).toBe(3);
     }
     expect(new Set(processes.map(({ probe }) => probe.url)).size).toBe(processes.length);
+  });
+
+  it('has a gateway that speaks HTTPS, and probes it by its own port', () => {
+    const { plan, all } = planOf({ certFile: '/etc/vortex.pem', admin: { host: '0.0.0.0', port: 9000 } });
+    expect(plan).toMatchObject({
+      gatewayUrl: 'https://127.0.0.1:8000',
+      gatewayAdminUrl: 'https://127.0.0.1:9000',
+      gatewayCertFile: '/etc/vortex.pem',
+    });
+    expect(all('gateway')).toMatchObject([
+      { url: plan.gatewayUrl, probe: { url: expect.stringMatching(/^http:/) } },
+    ]);
   });
 
   it('keeps the key of a real account away from the mock', () => {

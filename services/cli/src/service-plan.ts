@@ -20,7 +20,7 @@ export interface PlanOptions {
   host: string;
   port: number;
   replicas: number;
-  /** More than one: they share `port`, and each has its probes on a port of its own. */
+  /** More than one share `port`. Each has its probes on a port of its own. */
   gateways: number;
   llm: LlmChoice;
   /** Of the launcher itself and of `--set`: what every service gets. */
@@ -33,6 +33,10 @@ export interface PlanOptions {
   redisBinary: string | null;
   drainBudgetMs: number;
   compileCache: string;
+  /** Of the gateway's HTTPS; null: HTTP. */
+  certFile: string | null;
+  /** Of the gateway; null: it has none. */
+  admin: { host: string; port: number } | null;
 }
 
 const loopback = '127.0.0.1';
@@ -58,7 +62,7 @@ export function portNames(options: {
     'encoder',
     'retriever',
     'ingest',
-    ...(options.gateways > 1 ? upTo(options.gateways).map((number) => `gateway-${number}`) : []),
+    ...upTo(options.gateways).map((number) => `gateway-${number}`),
     ...numbers.map((number) => `llm-generator-${number}`),
     ...(options.llm === 'mock' ? ['mock-llm', ...numbers.map((number) => `mock-llm-${number}`)] : []),
   ];
@@ -219,11 +223,15 @@ export function planInstance(options: PlanOptions): InstancePlan {
       workerName: `gateway_${number}`,
       log: number === 1 ? 'gateway' : `gateway-${number}`,
     });
-    if (options.gateways === 1) return one;
     const name = `gateway-${number}`;
-    const env = { VORTEX__GATEWAY__REUSE_PORT: 'true', VORTEX__GATEWAY__PROBE_PORT: String(portOf(name)) };
+    // Its metrics need no key there, and of several each can be asked.
+    const env = {
+      VORTEX__GATEWAY__PROBE_PORT: String(portOf(name)),
+      ...(options.gateways > 1 && { VORTEX__GATEWAY__REUSE_PORT: 'true' }),
+    };
     return {
       ...one,
+      url: gatewayUrlOf(options),
       env: { ...one.env, ...env },
       probe: { kind: 'http', url: `${urlOf(name)}/readyz` },
     };
@@ -236,7 +244,10 @@ export function planInstance(options: PlanOptions): InstancePlan {
     ports: options.ports,
     host: options.host,
     port: options.port,
-    gatewayUrl: httpUrl(options.host, options.port),
+    gatewayUrl: gatewayUrlOf(options),
+    gatewayAdminUrl:
+      options.admin === null ? null : gatewayUrlOf({ ...options.admin, certFile: options.certFile }),
+    gatewayCertFile: options.certFile,
     redisUrl: redisUrlOf('operator'),
     cacheUrl: cacheUrlOf('operator'),
     exporterUrl: redisUrlOf('exporter'),
@@ -325,6 +336,11 @@ function baseOf(environment: Readonly<Record<string, string>>): Record<string, s
   return Object.fromEntries(
     Object.entries(environment).filter(([name]) => ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR'].includes(name)),
   );
+}
+
+function gatewayUrlOf({ host, port, certFile }: Pick<PlanOptions, 'host' | 'port' | 'certFile'>): string {
+  const url = httpUrl(host, port);
+  return certFile === null ? url : url.replace('http:', 'https:');
 }
 
 function httpUrl(host: string, port: number): string {

@@ -15,7 +15,7 @@ import { settingsOfTheLauncher } from './service-plan.ts';
 export const confDir = join(repositoryRoot, 'conf');
 
 /** Of this process, for one service each: set by the launcher anew. */
-const ownNames = new Set(['PORT', 'WORKER_NAME', 'VORTEX_LAUNCHER', 'VORTEX__DATA__DIR']);
+const ownNames = new Set(['PORT', 'WORKER_NAME', 'VORTEX_LAUNCHER', 'VORTEX_API_KEY', 'VORTEX__DATA__DIR']);
 const ownPrefixes = [
   ...['VORTEX__HTTP__', 'VORTEX__WORKER__NAME', 'VORTEX__MOCK_LLM__PORTS'],
   ...['VORTEX__GATEWAY__REUSE_PORT', 'VORTEX__GATEWAY__PROBE_PORT'],

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { finishStart, sayWhereItIs } from './finish-start.ts';
+import { assertDoor } from './first-key.ts';
 import {
   cacheDir,
   dataFolder,
@@ -8,6 +9,7 @@ import {
   type InstancePaths,
   instancePaths,
   launcherName,
+  repositoryRoot,
 } from './folders.ts';
 import { runningInstance } from './instance-address.ts';
 import { checkLanguageModel } from './language-model.ts';
@@ -64,6 +66,7 @@ export async function up(options: UpOptions, terminal: Terminal): Promise<void> 
   await checkPort(options, paths.data);
   await checkSharing(options);
   makeFolders(paths);
+  await assertDoor(options.host, paths.data, checked.settings);
   const plan = await prepare(options, checked, paths, terminal);
   const finish = (signal?: AbortSignal) =>
     finishStart({ plan, demo: options.demo, checked, paths, terminal, ...(signal && { signal }) });
@@ -230,6 +233,8 @@ async function prepare(
     redisBinary,
     drainBudgetMs: worker.drain_budget_ms,
     compileCache,
+    certFile: certFileOf(settings),
+    admin: adminOf(settings),
   });
   if (watch !== null) {
     const { observe: folder, logs, prometheusFile: configFile } = paths;
@@ -259,4 +264,15 @@ function readPorts(file: string): Record<string, number> {
   } catch {
     return {};
   }
+}
+
+/** As the gateway reads it, whose working directory is the checkout. */
+function certFileOf(settings: CheckedSettings['settings']): string | null {
+  const { tls_cert_file: file } = settings.gateway.gateway;
+  return file === null ? null : resolve(repositoryRoot, file);
+}
+
+function adminOf(settings: CheckedSettings['settings']): { host: string; port: number } | null {
+  const { admin_host: host, admin_port: port } = settings.gateway.gateway;
+  return port === 0 ? null : { host, port };
 }

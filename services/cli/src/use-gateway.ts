@@ -1,13 +1,10 @@
 import { createClient, type VortexClient } from '@vortex/client';
-import { gatewayUrl } from './instance-address.ts';
+import { harmless } from '@vortex/terminal';
+import { gatewayOf, type InstanceOptions } from './instance-address.ts';
 import { CommandProblem } from './problem.ts';
 import type { Terminal } from './terminal.ts';
 
-/** How a command names its instance. */
-export interface InstanceOptions {
-  data?: string;
-  url?: string;
-}
+export type { InstanceOptions } from './instance-address.ts';
 
 /**
  * A client for as long as `use` takes.
@@ -17,7 +14,7 @@ export async function useGateway<T>(
   options: InstanceOptions,
   use: (client: VortexClient) => Promise<T>,
 ): Promise<T> {
-  const client = createClient({ url: gatewayUrl(options) });
+  const client = createClient(gatewayOf(options));
   try {
     return await use(client);
   } finally {
@@ -76,5 +73,5 @@ export function describeFields(record: Readonly<Record<string, unknown>>): strin
 
 function shown(value: unknown): string {
   if (value === null || value === undefined) return '–';
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return typeof value === 'object' ? JSON.stringify(value) : harmless(String(value));
 }

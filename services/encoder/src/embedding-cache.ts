@@ -4,12 +4,18 @@ import type { Embedder, Embedding } from '@vortex/embedding';
 import type { Metrics } from '@vortex/observability';
 
 /**
- * Vectors of questions, kept under the model's fingerprint and the text. The tokenizer splits at any white space, so
+ * Vectors of questions, kept under the tenant, the model's fingerprint and the text: a vector is nobody's secret, but that
+ * it is there already would tell one tenant what another has asked. The tokenizer splits at any white space, so
  * texts that differ in it alone have one vector. An entry is the float32 values as they lie in memory, and a last
  * byte that says whether the text was cut; anything of another length is a miss.
  */
 export interface EmbeddingCache {
-  embed(text: string, mode: CacheMode | undefined, signal: AbortSignal): Promise<KeptEmbedding>;
+  embed(
+    tenant: string,
+    text: string,
+    mode: CacheMode | undefined,
+    signal: AbortSignal,
+  ): Promise<KeptEmbedding>;
 }
 
 export type KeptEmbedding = Pick<Embedding, 'vector' | 'truncated'> & { cache: 'hit' | 'miss' | 'bypass' };
@@ -42,13 +48,16 @@ export function createEmbeddingCache(deps: {
   }
 
   return {
-    async embed(text, mode, signal) {
+    async embed(tenant, text, mode, signal) {
       if (mode === 'bypass') {
         count('bypass');
         return make(text, signal, 'bypass');
       }
       signal.throwIfAborted();
-      const key = cacheKeys.entry('embedding', keyDigest(embedder.model.fingerprint, normalizedText(text)));
+      const key = cacheKeys.entry(
+        'embedding',
+        keyDigest(tenant, embedder.model.fingerprint, normalizedText(text)),
+      );
       const looked = await look(key, mode);
       if (typeof looked !== 'string') return looked;
       const made = await make(text, signal, looked);

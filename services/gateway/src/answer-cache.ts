@@ -4,7 +4,6 @@ import {
   type CacheOutcome,
   type Completed,
   defaultCollection,
-  defaultTenant,
   type MadeFrom,
 } from '@vortex/contracts';
 import type { Metrics } from '@vortex/observability';
@@ -27,7 +26,7 @@ import type { Question } from './ask.ts';
  */
 export interface AnswerCache {
   /** Null: such a question is not kept (unknown or empty collection). Sharing goes by the slot too, also without a cache. */
-  slotFor(question: Question): Promise<AnswerSlot | null>;
+  slotFor(tenant: string, question: Question): Promise<AnswerSlot | null>;
   read(slot: AnswerSlot): Promise<{ outcome: Exclude<CacheOutcome, 'shared'>; answer?: Answer }>;
   /** Keeps an answer if it is whole and says what it was made from. Not waited for. */
   keep(slot: AnswerSlot, completed: Completed<Answer>): void;
@@ -73,9 +72,9 @@ export function createAnswerCache(deps: {
   }
 
   return {
-    async slotFor(question) {
+    async slotFor(tenant, question) {
       const name = question.collection ?? defaultCollection;
-      const collection = await registry.resolveCollection(defaultTenant, name);
+      const collection = await registry.resolveCollection(tenant, name);
       const version = collection === null ? null : collectionVersion(collection);
       if (collection === null || version === null) return null;
       return { key: keyOf(collection, question), collectionVersion: version };

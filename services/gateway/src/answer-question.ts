@@ -1,5 +1,6 @@
-import { type Answer, type CacheMode, newId } from '@vortex/contracts';
+import type { Answer, CacheMode } from '@vortex/contracts';
 import { QueueUnavailable, type SubmitOptions } from '@vortex/queue';
+import { assertMayRead } from './access/collection-access.ts';
 import { awaitResult, type GivenAnswer, type JobTicket, prepare, type Question } from './ask.ts';
 import type { GatewayParts } from './dependencies.ts';
 import type { Exchange } from './exchange.ts';
@@ -40,15 +41,18 @@ export async function beginAnswer(
   hear: Pick<SubmitOptions, 'onFrame' | 'onAdmitted'>,
 ): Promise<AnswerUnderWay> {
   const { answers, metrics, settings } = parts;
+  const { caller } = exchange;
+  // Before the cache is asked: an answer that is kept is no reason to give it to everybody.
+  assertMayRead(caller, question.collection);
   const mode: CacheMode = question.cache ?? 'default';
-  const slot = mode === 'bypass' ? null : await answers.slotFor(question);
+  const slot = mode === 'bypass' ? null : await answers.slotFor(caller.tenant, question);
   if (mode !== 'default') metrics.add('rag_cache_lookups_total', { cache: 'answer', result: 'bypass' });
   const isAsked = mode === 'default' && slot !== null;
   const askedAt = performance.now();
   const { outcome, answer } = isAsked ? await answers.read(slot) : { outcome: 'bypass' as const };
   if (mode === 'default') exchange.lap('cache_lookup');
   if (answer !== undefined) {
-    const id = newId('qry');
+    const id = parts.questionIds.make(caller.tenant);
     exchange.jobId = id;
     const timeoutMs = question.deadline_ms ?? settings.query_timeout_ms;
     const ticket = { id, timeoutMs };

@@ -1,7 +1,7 @@
-import { type ChunksPage, newId, stages } from '@vortex/contracts';
+import { type ChunksPage, stages } from '@vortex/contracts';
 import type { DocumentRecord } from '@vortex/registry';
 import { awaitResult } from './ask.ts';
-import type { GatewayDependencies } from './dependencies.ts';
+import type { GatewayParts } from './dependencies.ts';
 import type { Exchange } from './exchange.ts';
 import { jobHeaderOf } from './job-header.ts';
 
@@ -10,7 +10,7 @@ import { jobHeaderOf } from './job-header.ts';
  * so it is asked over the chain as it is for a search. @throws as `awaitResult`
  */
 export async function askForChunks(
-  deps: GatewayDependencies,
+  deps: GatewayParts,
   exchange: Exchange,
   document: Pick<DocumentRecord, 'collection' | 'documentId' | 'version'>,
   from: number,
@@ -18,7 +18,7 @@ export async function askForChunks(
 ): Promise<ChunksPage['chunks']> {
   const { collection, documentId, version } = document;
   const { query_timeout_ms: timeoutMs, max_live_queries: cap } = deps.settings;
-  const id = newId('qry');
+  const id = deps.questionIds.make(exchange.caller.tenant);
   exchange.jobId = id;
   const deadlineAt = Date.now() + timeoutMs;
   const asked = { collection, document_id: documentId, version, from, limit };

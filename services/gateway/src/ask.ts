@@ -5,12 +5,11 @@ import {
   type CacheOutcome,
   type Completed,
   type Completion,
-  defaultTenant,
+  defaultCollection,
   type EncodeInput,
   failures,
   type MetadataFilter,
   maxDeadlineMs,
-  newId,
   type QueryResponse,
   type SearchMode,
   stages,
@@ -18,9 +17,12 @@ import {
   type TimingsMs,
 } from '@vortex/contracts';
 import type { SubmitOptions, SubmittedJob, Submitter } from '@vortex/queue';
+import type { Caller } from './access/caller.ts';
+import { assertMayRead, collectionNotFound } from './access/collection-access.ts';
 import { cancelInBackground } from './cancel-in-background.ts';
 import type { GatewayDependencies, GatewayParts } from './dependencies.ts';
 import type { Exchange } from './exchange.ts';
+import { assertWithinLimits } from './input-limits.ts';
 import { jobHeaderOf } from './job-header.ts';
 import { ClientGone, deadlineProblem, failureProblem, type HttpProblem } from './problem.ts';
 
@@ -77,14 +79,16 @@ export interface PreparedJob extends Omit<JobTicket, 'id'> {
   question?: Question;
 }
 
-/** @throws HttpProblem 404 `collection_not_found`, before anything is queued. */
+/** @throws HttpProblem 422 for what is too large, 404 `collection_not_found`, before anything is queued. */
 export async function prepare(
-  deps: GatewayDependencies,
+  deps: GatewayDependencies & Pick<GatewayParts, 'questionIds'>,
   exchange: Exchange,
   question: Question,
 ): Promise<PreparedJob> {
-  await assertCollection(deps, question.collection);
-  const id = newId('qry');
+  assertWithinLimits(deps.settings, question);
+  const { caller } = exchange;
+  await assertCollection(deps, caller, question.collection);
+  const id = deps.questionIds.make(caller.tenant);
   exchange.jobId = id;
   const timeoutMs = question.deadline_ms ?? deps.settings.query_timeout_ms;
   const deadlineAt = exchange.receivedAt + timeoutMs;
@@ -115,22 +119,28 @@ export async function prepare(
   if (question.want !== 'hits' && question.track !== true)
     job.candidates = deps.replicas.candidates((Math.random() * 2 ** 32) >>> 0);
   if (question.track === true) {
-    job.track = { type: 'query', maxRetries: stages.encode.maxAttempts - 1 };
+    const { collection = defaultCollection } = question;
+    job.track = {
+      type: 'query',
+      tenant: caller.tenant,
+      collection,
+      maxRetries: stages.encode.maxAttempts - 1,
+    };
   }
   exchange.lap('admit');
   return { job, timeoutMs, generates: question.want !== 'hits', question };
 }
 
-export async function assertCollection(deps: GatewayDependencies, name: string | undefined): Promise<void> {
+/** @throws HttpProblem 404 `collection_not_found`, whether there is none or the caller may not see it. */
+export async function assertCollection(
+  deps: Pick<GatewayDependencies, 'registry'>,
+  caller: Caller,
+  name: string | undefined,
+): Promise<void> {
+  assertMayRead(caller, name);
   // Without a name `default` is meant, which is never unknown.
   if (name === undefined) return;
-  if ((await deps.registry.resolveCollection(defaultTenant, name)) !== null) return;
-  throw failureProblem({
-    code: 'collection_not_found',
-    message: `There is no collection ${name}. GET /api/collections lists them; POST /ingest creates one.`,
-    stage: null,
-    retryable: false,
-  });
+  if ((await deps.registry.resolveCollection(caller.tenant, name)) === null) throw collectionNotFound(name);
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { RouteConfig } from '@hono/zod-openapi';
+import type { Access } from './access/caller.ts';
 import type { Exchange, GatewayContext } from './exchange.ts';
 
 /**
@@ -11,7 +12,9 @@ export interface Endpoint {
   method: 'get' | 'post' | 'patch' | 'delete';
   /** Parameters as OpenAPI writes them: `/api/jobs/{id}`. */
   path: string;
-  tag: 'queries' | 'documents' | 'jobs' | 'webhooks' | 'openai' | 'operations' | 'pages';
+  /** What its caller must be allowed; `serveEndpoint` asks before the route runs. */
+  access: Access;
+  tag: 'queries' | 'documents' | 'jobs' | 'webhooks' | 'keys' | 'openai' | 'operations' | 'pages';
   summary: string;
   description?: string;
   request?: RouteConfig['request'];

@@ -2,11 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { newId, type TimingsMs } from '@vortex/contracts';
 import type { TraceSpan } from '@vortex/observability';
 import type { Context } from 'hono';
+import { type Caller, openCaller } from './access/caller.ts';
 import { childTraceparent } from './trace-context.ts';
 
-/** `incoming` and `outgoing` are Node's own objects; absent when a test calls the app as a value. */
+/**
+ * `incoming` and `outgoing` are Node's own objects; absent when the app is called as a value. Who calls it so may say
+ * for whom; a request that came over the network cannot.
+ */
 export interface GatewayEnv {
-  Bindings: { incoming?: IncomingMessage; outgoing?: ServerResponse };
+  Bindings: { incoming?: IncomingMessage; outgoing?: ServerResponse; caller?: Caller };
 }
 export type GatewayContext = Context<GatewayEnv>;
 
@@ -22,6 +26,10 @@ export class Exchange {
   readonly route: string;
   readonly method: string;
   readonly path: string;
+  /** Known before the route runs. */
+  caller: Caller = openCaller;
+  /** Of every answer, whatever it is; null: none beside the usual. */
+  policyHeaders: Record<string, string> | null = null;
   /** Epoch milliseconds. */
   readonly receivedAt = Date.now();
   readonly #startedAt = performance.now();
@@ -38,6 +46,8 @@ export class Exchange {
   jobId: string | undefined;
   /** True for a stream: its answer goes on after the route returned, and it calls `onEnd` itself. */
   endsLater = false;
+  /** Of the answer's body, as far as it was made; for the log. */
+  answerBytes = 0;
   onEnd: (status: number) => void = () => {};
 
   constructor(context: GatewayContext, route: string) {
@@ -119,13 +129,20 @@ export class Exchange {
  * writes them without building a `Headers`, which is a third of a small answer's cost.
  */
 export function baseHeaders(exchange: Exchange): Record<string, string> {
-  return {
+  const headers: Record<string, string> = {
     'X-Request-Id': exchange.requestId,
     'X-Content-Type-Options': 'nosniff',
     'Referrer-Policy': 'no-referrer',
     'Cache-Control': 'no-store',
+    'Content-Security-Policy': closedPolicy,
+    'X-Frame-Options': 'DENY',
+    'Cross-Origin-Resource-Policy': 'same-origin',
   };
+  return exchange.policyHeaders === null ? headers : Object.assign(headers, exchange.policyHeaders);
 }
+
+/** What is no page runs and loads nothing, even where a browser is made to show it. */
+const closedPolicy = "default-src 'none'; frame-ancestors 'none'";
 
 export function jsonAnswer(
   exchange: Exchange,
@@ -135,7 +152,9 @@ export function jsonAnswer(
 ): Response {
   const headers = baseHeaders(exchange);
   headers['Content-Type'] = 'application/json';
-  return new Response(JSON.stringify(value), {
+  const text = JSON.stringify(value);
+  exchange.answerBytes = Buffer.byteLength(text);
+  return new Response(text, {
     status,
     headers: more ? Object.assign(headers, more) : headers,
   });
@@ -148,6 +167,7 @@ export function textAnswer(
   more: Record<string, string> = {},
 ): Response {
   const headers = { ...baseHeaders(exchange), 'Content-Type': contentType, ...more };
+  exchange.answerBytes = Buffer.byteLength(body);
   return new Response(body, { headers });
 }
 

@@ -1,13 +1,13 @@
-import { defaultTenant, envelopeVersion, type JobHeader } from '@vortex/contracts';
+import { envelopeVersion, type JobHeader } from '@vortex/contracts';
 import type { Exchange } from './exchange.ts';
 
 /** What every envelope of this gateway begins with, whatever stage it is for; the queue adds the rest. */
 export function jobHeaderOf(exchange: Exchange, id: string, deadlineAt: number): Partial<JobHeader> {
-  const { traceparent, tracestate } = exchange;
+  const { caller, traceparent, tracestate } = exchange;
   return {
     id,
     v: envelopeVersion,
-    tenant: defaultTenant,
+    tenant: caller.tenant,
     deadline_at: deadlineAt,
     attempt: 1,
     traceparent,

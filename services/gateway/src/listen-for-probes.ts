@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
+import { openCaller } from './access/caller.ts';
 import type { GatewayApp } from './app.ts';
 
 const paths = ['/healthz', '/readyz', '/metrics'] as const;
@@ -16,8 +17,11 @@ export async function listenForProbes(
   port: number,
 ): Promise<{ url: string; close(): Promise<void> }> {
   const probes = new Hono();
+  // For this machine: no key.
   for (const path of paths)
-    probes.get(path, (context) => app.request(path, { signal: context.req.raw.signal }));
+    probes.get(path, (context) =>
+      app.request(path, { signal: context.req.raw.signal }, { caller: openCaller }),
+    );
   const hostname = '127.0.0.1';
   const { server, bound } = await new Promise<{ server: ReturnType<typeof serve>; bound: number }>(
     (resolve, reject) => {

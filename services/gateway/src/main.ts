@@ -1,5 +1,6 @@
-import { maskSecrets, readServiceConfig } from '@vortex/config';
+import { maskSecrets, readServiceConfig, secretValues } from '@vortex/config';
 import { createLogger, followLevelSignal, gatheredOutput } from '@vortex/observability';
+import { StartRefused } from './access/assert-may-listen.ts';
 import { startGateway } from './start-gateway.ts';
 
 const config = readServiceConfig('gateway', { env: process.env, confDir: 'conf' });
@@ -7,11 +8,16 @@ const log = createLogger({
   service: 'gateway',
   workerName: config.worker.name,
   ...config.log,
+  secrets: secretValues(config),
   destination: gatheredOutput(),
 });
 followLevelSignal(log);
 log.info({ config: maskSecrets(config) }, 'starting with this configuration');
-const gateway = await startGateway(config, log);
+const gateway = await startGateway(config, log).catch((error: unknown) => {
+  if (!(error instanceof StartRefused)) throw error;
+  log.fatal(error.message);
+  process.exit(78);
+});
 
 /** Once: open requests finish. Twice: they are cut, and their jobs cancelled. Three times: the end, wherever it is. */
 let signals = 0;

@@ -1,14 +1,18 @@
 import type { OpenAPIHono, RouteConfig } from '@hono/zod-openapi';
+import type { Access } from './access/caller.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { GatewayEnv } from './exchange.ts';
 import { schemas } from './openapi-schemas.ts';
 
 const problemMeanings: Record<number, string> = {
   400: 'Not JSON, or not readable.',
+  401: 'No key was sent, or none that is valid; `WWW-Authenticate` says how to send one.',
+  403: 'The key lacks a scope that this route asks for.',
   404: 'Unknown id, collection or model.',
   405: 'The route does not take this method; `Allow` says which it does.',
   409: 'The collection was built with another embedding model.',
   413: 'The body is larger than this route takes.',
+  414: 'The address is longer than `gateway.max_url_bytes`.',
   415: 'The body is not `application/json`.',
   416: 'The content has no such range; `Content-Range` says how long it is.',
   422: 'A field is not as it must be; `errors` points to it.',
@@ -23,6 +27,7 @@ const tags = [
   { name: 'documents', description: 'Documents, their texts and collections.' },
   { name: 'jobs', description: 'What was queued.' },
   { name: 'webhooks', description: 'Who is told of which events, and what was sent.' },
+  { name: 'keys', description: 'Who may come in, and what for.' },
   { name: 'openai', description: 'For clients that speak OpenAI’s API. Errors have its shape.' },
   { name: 'operations', description: 'Probes and metrics.' },
   { name: 'pages', description: 'Pages for people, and this document.' },
@@ -31,7 +36,9 @@ const tags = [
 /** What OpenAPI says of an endpoint: its own words, and the problems it and every route can answer with. */
 export function describe(endpoint: Endpoint): RouteConfig {
   const responses: RouteConfig['responses'] = { ...endpoint.responses };
-  for (const status of [...(endpoint.problems ?? []), 500]) {
+  const ofAccess = endpoint.access === 'open' ? [] : [401, 403];
+  const ofAddress = endpoint.request?.query === undefined ? [] : [414];
+  for (const status of [...(endpoint.problems ?? []), ...ofAccess, ...ofAddress, 500]) {
     // A probe's 503 is an answer, not a problem.
     responses[status] ??= {
       description: problemMeanings[status] ?? 'A problem.',
@@ -50,7 +57,16 @@ export function describe(endpoint: Endpoint): RouteConfig {
     ...(endpoint.description !== undefined && { description: endpoint.description }),
     ...(endpoint.request !== undefined && { request: endpoint.request }),
     responses,
+    security: securityOf(endpoint.access),
   };
+}
+
+const scheme = 'apiKey';
+
+/** An empty list: no key. Several entries: any one of them; the scope is the role that OpenAPI 3.1 lets a scheme name. */
+function securityOf(access: Access): Record<string, string[]>[] {
+  if (access === 'open') return [];
+  return (typeof access === 'string' ? [access] : access).map((scope) => ({ [scheme]: [scope] }));
 }
 
 function operationId({ method, path }: Endpoint): string {
@@ -62,6 +78,14 @@ function operationId({ method, path }: Endpoint): string {
 
 /** `openapi.json`, made once: the routes do not change while the process lives. */
 export function openApiDocument(app: OpenAPIHono<GatewayEnv>, version: string): object {
+  app.openAPIRegistry.registerComponent('securitySchemes', scheme, {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'vx_<id>_<secret>',
+    description:
+      'A key as `POST /api/keys` gave it. Asked for as soon as the instance has a key; what each operation asks for is ' +
+      'its scope: `query`, `ingest` or `admin`.',
+  });
   return app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import {
+  adminActPage,
   auditReport,
   auditRequest,
   cancelAccepted,
@@ -8,6 +9,7 @@ import {
   collectionList,
   collectionResponse,
   createCollectionRequest,
+  createKeyRequest,
   createWebhookRequest,
   deadLetter,
   deadLetterPage,
@@ -25,6 +27,9 @@ import {
   jobPage,
   jobResponse,
   jobStatusResponse,
+  keyList,
+  keyResponse,
+  keyWithSecret,
   problem,
   queryExplanation,
   queryRequest,
@@ -34,6 +39,7 @@ import {
   replicaList,
   replicaOrdered,
   replicaView,
+  rotateKeyRequest,
   searchRequest,
   searchResponse,
   updateCollectionRequest,
@@ -64,6 +70,7 @@ export const schemas = {
   jobAccepted: named('JobAccepted', jobAccepted),
   job: named('Job', jobResponse),
   auditRequest: named('AuditRequest', auditRequest),
+  adminActPage: named('AdminActPage', adminActPage),
   auditReport: named('AuditReport', auditReport),
   jobPage: named('JobPage', jobPage),
   jobStatus: named('JobStatus', jobStatusResponse),
@@ -87,6 +94,11 @@ export const schemas = {
   webhookList: named('WebhookList', webhookList),
   webhookQueued: named('WebhookQueued', webhookQueued),
   webhookDeliveryPage: named('WebhookDeliveryPage', webhookDeliveryPage),
+  createKeyRequest: named('CreateKeyRequest', createKeyRequest),
+  rotateKeyRequest: named('RotateKeyRequest', rotateKeyRequest),
+  key: named('Key', keyResponse),
+  keyWithSecret: named('KeyWithSecret', keyWithSecret),
+  keyList: named('KeyList', keyList),
   replica: named('Replica', replicaView),
   replicaOrdered: named('ReplicaOrdered', replicaOrdered),
   replicaList: named('ReplicaList', replicaList),
@@ -118,8 +130,8 @@ export function textContent(contentType: string, description: string) {
 }
 
 /** The example is what `/docs` sends when somebody tries the route; one made of all fields would be refused. */
-export function jsonBody<S extends z.ZodType>(schema: S, example: z.input<S>) {
-  return { body: { required: true, content: { 'application/json': { schema, example } } } };
+export function jsonBody<S extends z.ZodType>(schema: S, example: z.input<S>, required = true) {
+  return { body: { required, content: { 'application/json': { schema, example } } } };
 }
 
 export const idempotencyHeader = z.object({

@@ -16,6 +16,13 @@ const gatewayProblems = {
   bad_request: { status: 400, title: 'The request could not be read', retryable: false },
   invalid_json: { status: 400, title: 'The body is not valid JSON', retryable: false },
   invalid_multipart: { status: 400, title: 'The body is not valid multipart/form-data', retryable: false },
+  key_required: { status: 401, title: 'A key is needed', retryable: false },
+  key_invalid: { status: 401, title: 'The key is not valid', retryable: false },
+  scope_missing: { status: 403, title: 'The key may not be used for this', retryable: false },
+  tenant_forbidden: { status: 403, title: 'Not for this tenant', retryable: false },
+  collection_forbidden: { status: 403, title: 'The key is not for this collection', retryable: false },
+  origin_refused: { status: 403, title: 'Pages of this origin may not do that', retryable: false },
+  host_refused: { status: 421, title: 'This server does not go by that name', retryable: false },
   not_found: { status: 404, title: 'There is nothing here', retryable: false },
   model_not_found: { status: 404, title: 'There is no such model', retryable: false },
   method_not_allowed: { status: 405, title: 'This route does not take that method', retryable: false },
@@ -41,8 +48,10 @@ const gatewayProblems = {
   },
   job_ended: { status: 409, title: 'The job has ended', retryable: false },
   job_not_retryable: { status: 409, title: 'The job cannot be run again', retryable: false },
+  key_ended: { status: 409, title: 'The key has ended', retryable: false },
   body_too_large: { status: 413, title: 'The body is too large', retryable: false },
   file_too_large: { status: 413, title: 'The files are too large', retryable: false },
+  uri_too_long: { status: 414, title: 'The address is too long', retryable: false },
   unsupported_media_type: {
     status: 415,
     title: 'The body is of another type than this route takes',
@@ -184,6 +193,12 @@ export function internalProblem(): HttpProblem {
     message: 'The gateway met an error it does not know. Its log has the cause under this request id.',
     stage: null,
     retryable: true,
+  });
+}
+
+export function unknownRoute({ path }: { path: string }): HttpProblem {
+  return gatewayProblem('not_found', {
+    detail: `There is no route ${path.slice(0, 200)}. GET /docs shows all routes.`,
   });
 }
 

@@ -1,4 +1,3 @@
-import { defaultTenant } from '@vortex/contracts';
 import { allowAdvice, derivedWebhookSecret, formRefusal, type WebhookRules } from '@vortex/registry';
 import type { GatewayDependencies } from './dependencies.ts';
 import { gatewayProblem } from './problem.ts';
@@ -17,8 +16,12 @@ export function assertWebhookAddress(rules: WebhookRules, url: string, pointer: 
 }
 
 /** What deliveries to a request's `webhook_url` are signed with. */
-export async function secretOfAddress(deps: GatewayDependencies, url: string): Promise<string> {
-  return derivedWebhookSecret(await deps.registry.signingKey(), defaultTenant, url);
+export async function secretOfAddress(
+  deps: GatewayDependencies,
+  tenant: string,
+  url: string,
+): Promise<string> {
+  return derivedWebhookSecret(await deps.registry.signingKey(), tenant, url);
 }
 
 /**
@@ -27,20 +30,21 @@ export async function secretOfAddress(deps: GatewayDependencies, url: string): P
  */
 export async function watchQuestion(
   deps: GatewayDependencies,
+  tenant: string,
   jobId: string,
   url: string | undefined,
 ): Promise<{ secret: string | undefined; undo(): Promise<void> }> {
   const { registry } = deps;
-  const wanted = url !== undefined || (await isAwaited(deps));
+  const wanted = url !== undefined || (await isAwaited(deps, tenant));
   if (!wanted) return { secret: undefined, undo: async () => undefined };
-  await registry.watchQuery({ tenant: defaultTenant, jobId, url: url ?? null });
+  await registry.watchQuery({ tenant, jobId, url: url ?? null });
   return {
-    secret: url === undefined ? undefined : await secretOfAddress(deps, url),
+    secret: url === undefined ? undefined : await secretOfAddress(deps, tenant, url),
     undo: () => registry.unwatchQuery(jobId),
   };
 }
 
-async function isAwaited({ registry }: GatewayDependencies): Promise<boolean> {
-  const webhooks = await registry.listWebhooks(defaultTenant);
+async function isAwaited({ registry }: GatewayDependencies, tenant: string): Promise<boolean> {
+  const webhooks = await registry.listWebhooks(tenant);
   return webhooks.some(({ events }) => events.includes('query.completed') || events.includes('query.failed'));
 }

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Cache, noCache } from '@vortex/cache';
+import type { AuthMode } from '@vortex/config';
 import type { Answer, AnswerFrame, AnswerFrameBody, FailureCode } from '@vortex/contracts';
 import { type ContentStore, createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel, defaultModel } from '@vortex/embedding';
@@ -17,11 +18,14 @@ import type {
 } from '@vortex/queue';
 import { openSqliteRegistry, type Registry, readWebhookRules } from '@vortex/registry';
 import { onTestFinished } from 'vitest';
+import { createGatekeeper } from '../src/access/gatekeeper.ts';
+import { type Keyring, openKeyring } from '../src/access/keyring.ts';
 import { createDoor } from '../src/admission/door.ts';
 import { createApp, type GatewayApp } from '../src/app.ts';
 import { createJobWatch } from '../src/jobs/job-watch.ts';
 import { createReplicaSnapshot } from '../src/replica-snapshot.ts';
-import { type GatewayServer, startServer } from '../src/server.ts';
+import { type GatewayServer, type ServerOptions, startServer } from '../src/server.ts';
+import { createBrowserPolicy } from '../src/transport/browser-policy.ts';
 import { MemoryExplain } from './memory-explain.ts';
 import { ScriptedDeadLetters } from './scripted-dead-letters.ts';
 
@@ -37,6 +41,8 @@ export interface GatewayUnderTest {
   queue: ScriptedQueue;
   deadLetters: ScriptedDeadLetters;
   registry: Registry;
+  pepper: Buffer;
+  keyring: Pick<Keyring, 'refresh'>;
   texts: ContentStore;
   originals: ContentStore;
   /** The folder of arriving files, and of all there is. */
@@ -44,7 +50,7 @@ export interface GatewayUnderTest {
   folder: string;
   metrics: Metrics;
   drain(): void;
-  serve(options?: { requestTimeoutMs?: number; reusePort?: boolean; port?: number }): Promise<GatewayServer>;
+  serve(options?: Partial<ServerOptions>): Promise<GatewayServer>;
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>;
 }
 
@@ -52,6 +58,7 @@ export async function gatewayUnderTest(
   settings: Partial<Parameters<typeof createApp>[0]['settings']> = {},
   log: Logger = silentLogger,
   cache: Cache = noCache,
+  authMode: AuthMode = 'auto',
 ): Promise<GatewayUnderTest> {
   const folder = await mkdtemp(join(tmpdir(), 'vortex-gateway-'));
   const registry = openSqliteRegistry({ file: join(folder, 'registry.db') });
@@ -66,10 +73,13 @@ export async function gatewayUnderTest(
   const watch = createJobWatch({ registry, inspector: queue, log: silentLogger, tickMs: 5 });
   onTestFinished(async () => {
     await watch.close();
+    await keyring.close();
     replicas.close();
     await registry.close();
     await rm(folder, { recursive: true });
   });
+  const pepper = Buffer.alloc(32, 7);
+  const keyring = await openKeyring({ registry, log: silentLogger });
   let draining = false;
   const metrics = createMetrics('gateway');
   const app = createApp({
@@ -81,6 +91,24 @@ export async function gatewayUnderTest(
       max_ingest_bytes: 4 * 1024 * 1024,
       max_upload_bytes: 16 * 1024 * 1024,
       max_upload_files: 5,
+      max_query_characters: 8000,
+      max_top_k: 200,
+      max_filter_depth: 8,
+      max_filter_conditions: 64,
+      max_metadata_characters: 16 * 1024,
+      max_batch_ids: 10_000,
+      max_header_bytes: 16 * 1024,
+      max_url_bytes: 8 * 1024,
+      header_timeout_ms: 20_000,
+      body_timeout_ms: 120_000,
+      max_connections: 10_000,
+      tls_cert_file: null,
+      tls_key_file: null,
+      hsts_max_age_s: 60,
+      cors_origins: [],
+      hosts: [],
+      admin_host: '127.0.0.1',
+      admin_port: 0,
       drain_grace_ms: 0,
       reuse_port: false,
       probe_port: 0,
@@ -90,11 +118,15 @@ export async function gatewayUnderTest(
     answerTtlMs: 60_000,
     explain,
     explainQuestion: true,
+    gatekeeper: createGatekeeper({ mode: authMode, keyring, pepper }),
+    keyring,
+    pepper,
     submitter: queue,
     inspector: queue,
     deadLetters,
     registry,
     webhookRules: readWebhookRules(['127.0.0.1']),
+    auditLogDays: 30,
     texts,
     originals,
     incomingDir,
@@ -106,6 +138,12 @@ export async function gatewayUnderTest(
     metrics,
     log,
     version: '1.2.3',
+    browsers: createBrowserPolicy({
+      corsOrigins: settings.cors_origins ?? [],
+      hosts: settings.hosts ?? [],
+      isLoopback: settings.hosts !== undefined,
+      hstsMaxAgeS: null,
+    }),
     isDraining: () => draining,
   });
   return {
@@ -114,6 +152,8 @@ export async function gatewayUnderTest(
     queue,
     deadLetters,
     registry,
+    pepper,
+    keyring,
     texts,
     originals,
     incomingDir,

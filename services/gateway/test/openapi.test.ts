@@ -8,6 +8,7 @@ interface Operation {
   summary: string;
   requestBody?: { content: Record<string, { example?: unknown }> };
   responses: Record<string, { content?: Record<string, unknown> }>;
+  security?: Record<string, string[]>[];
 }
 interface Document {
   openapi: string;
@@ -15,7 +16,8 @@ interface Document {
 }
 
 const read = async () => {
-  const gateway = await gatewayUnderTest();
+  // Open, or the example that makes a key would be the last that is let in.
+  const gateway = await gatewayUnderTest({}, undefined, undefined, 'open');
   const response = await gateway.app.request('/openapi.json');
   return { ...gateway, document: (await response.json()) as Document };
 };
@@ -51,6 +53,10 @@ describe('openapi.json', () => {
   it('has an example for every JSON body, and the route takes it', async () => {
     const { document, app, registry } = await read();
     await registry.ensureCollection({ tenant: 'default', name: 'handbook' });
+    await registry.createKey({
+      ...{ id: 'k1', tenant: 'default', name: null, scopes: ['query'], secretHash: '00' },
+      ...{ collections: null, limits: null, expiresAt: null },
+    });
     const examples = Object.entries(document.paths).flatMap(([path, operations]) =>
       Object.entries(operations).flatMap(([method, { requestBody }]) => {
         const json = requestBody?.content['application/json'];
@@ -64,7 +70,7 @@ describe('openapi.json', () => {
       (one, other) => order(one.path) - order(other.path),
     )) {
       const made = path === '/api/collections' ? { ...(example as object), name: 'made' } : example;
-      const response = await app.request(path.replace('{name}', 'handbook'), {
+      const response = await app.request(path.replace('{name}', 'handbook').replace('{id}', 'k1'), {
         method,
         headers: { 'Content-Type': 'application/json' },
         body: JSON.stringify(made),
@@ -75,6 +81,30 @@ describe('openapi.json', () => {
     expect(tried.length).toBeGreaterThan(8);
   });
 
+  it('says of every route what key it asks for', async () => {
+    const { document } = await read();
+    const open: string[] = [];
+    for (const [path, operations] of Object.entries(document.paths)) {
+      for (const [method, { security, responses }] of Object.entries(operations)) {
+        const route = `${method} ${path}`;
+        expect(security, route).toBeInstanceOf(Array);
+        const asked = (security ?? []).flatMap((one) => Object.values(one).flat());
+        if (asked.length === 0) open.push(route);
+        expect(
+          ['401', '403'].filter((status) => status in responses),
+          route,
+        ).toEqual(asked.length === 0 ? [] : ['401', '403']);
+        for (const scope of asked) expect(['query', 'ingest', 'admin'], route).toContain(scope);
+      }
+    }
+    // Whoever adds to this list lets everybody in.
+    expect(open.sort()).toEqual(
+      ['/', '/docs', '/docs/{file}', '/health', '/healthz', '/openapi.json', '/readyz'].map(
+        (path) => `get ${path}`,
+      ),
+    );
+  });
+
   it('names each operation once and says how it fails', async () => {
     const { document } = await read();
     const operations = Object.values(document.paths).flatMap((path) => Object.values(path));
@@ -83,7 +113,9 @@ describe('openapi.json', () => {
     for (const operation of operations)
       expect(operation.responses, operation.operationId).toHaveProperty('500');
     const query = document.paths['/query']?.post?.responses;
-    expect(Object.keys(query ?? {})).toEqual('200 202 400 404 409 413 415 422 500 502 503 504'.split(' '));
+    expect(Object.keys(query ?? {})).toEqual(
+      '200 202 400 401 403 404 409 413 415 422 500 502 503 504'.split(' '),
+    );
     expect(Object.keys(query?.['422']?.content ?? {})).toEqual(['application/problem+json']);
   });
 

@@ -83,7 +83,7 @@ export function startSweeper(deps: SweeperDeps): Sweeper {
     return lost.length;
   }
 
-  async function admitAgain({ id, type, payload, maxRetries }: JobRecord): Promise<void> {
+  async function admitAgain({ id, type, tenant, collection, payload, maxRetries }: JobRecord): Promise<void> {
     await submitter.enqueue({
       list: stages.upload.list,
       lane: stages.upload.lane,
@@ -92,7 +92,7 @@ export function startSweeper(deps: SweeperDeps): Sweeper {
       envelope: 'bare',
       // It was admitted once; refusing it now would lose it.
       cap: Number.MAX_SAFE_INTEGER,
-      track: { type, payload, maxRetries },
+      track: { type, tenant, collection, payload, maxRetries },
     });
   }
 

@@ -217,7 +217,7 @@ export async function openIngestBench(): Promise<IngestBench> {
         deadlineAt: Date.now() + 3_600_000,
         envelope: 'bare',
         cap: 1000,
-        track: { type: 'document_upload', payload, maxRetries },
+        track: { type: 'document_upload', tenant: 'default', payload, maxRetries },
       });
       return id;
     },

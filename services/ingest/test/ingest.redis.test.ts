@@ -24,7 +24,7 @@ async function ingest(
     deadlineAt: Date.now() + 600_000,
     envelope: document,
     cap: 1000,
-    track: { type: 'ingest' },
+    track: { type: 'ingest', tenant: 'default' },
   });
   return ingestCompletion.parse(JSON.parse(text));
 }

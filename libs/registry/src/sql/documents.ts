@@ -120,13 +120,17 @@ function* conceal(document: Row, at: number): Steps<void> {
   yield* writeDocumentEvent({ type: 'document.deleted', document, version, jobId, urls }, at);
 }
 
-function conditionsOf(tenant: string, { collection, state, ids, q }: DocumentFilter) {
+function conditionsOf(tenant: string, { collection, collections, state, ids, q }: DocumentFilter) {
   const conditions = ['tenant = :tenant', state === undefined ? "state <> 'deleting'" : 'state = :state'];
   const values: Record<string, Value> = { tenant };
   if (state !== undefined) values.state = state;
   if (collection !== undefined) {
     conditions.push('collection = :collection');
     values.collection = collection;
+  }
+  if (collections !== undefined) {
+    conditions.push('collection IN :collections');
+    values.collections = collections;
   }
   if (ids !== undefined) {
     conditions.push('id IN :ids');

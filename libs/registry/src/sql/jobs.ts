@@ -25,16 +25,23 @@ export function jobsOf({ now, read, write, note, noteUnsynced }: SqlSession): Jo
       return row === undefined ? null : jobFrom(row);
     },
 
+    async tenantOfJob(jobId) {
+      const row = await read(() => first('SELECT tenant FROM jobs WHERE id = :jobId', { jobId }));
+      return row === undefined ? null : text(row, 'tenant');
+    },
+
     async listJobs(tenant, filter = {}) {
-      const { status, collection, documentId, after } = filter;
+      const { status, collection, collections, documentId, after } = filter;
       const conditions = ['tenant = :tenant'];
       if (status !== undefined) conditions.push('status = :status');
       if (collection !== undefined) conditions.push('collection = :collection');
+      if (collections !== undefined) conditions.push('collection IN :collections');
       if (documentId !== undefined) conditions.push('document_id = :documentId');
       if (after !== undefined) conditions.push('(created_at, id) < (:afterAt, :afterId)');
       const sql = `SELECT * FROM jobs WHERE ${conditions.join(' AND ')} ORDER BY created_at DESC, id DESC LIMIT :limit`;
       const place = { afterAt: after?.createdAt, afterId: after?.id };
-      const values = { tenant, status, collection, documentId, ...place, limit: filter.limit ?? defaultJobs };
+      const named = { status, collection, collections, documentId };
+      const values = { tenant, ...named, ...place, limit: filter.limit ?? defaultJobs };
       return (await read(() => all(sql, defined(values)))).map(jobFrom);
     },
 

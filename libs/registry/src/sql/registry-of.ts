@@ -1,5 +1,7 @@
 import type { Registry } from '../registry.ts';
 import { acceptanceOf } from './acceptance.ts';
+import { adminActsOf } from './admin-acts.ts';
+import { keysOf } from './api-keys.ts';
 import { collectionsOf } from './collections.ts';
 import { collectionDeletionOf } from './delete-collection.ts';
 import { documentsOf } from './documents.ts';
@@ -20,6 +22,8 @@ export function registryOf(session: SqlSession): Omit<Registry, 'close'> {
     ...staleOf(session),
     ...jobsOf(session),
     ...webhooksOf(session),
+    ...keysOf(session),
+    ...adminActsOf(session),
     changeCounter: session.changeCounter,
   };
 }

@@ -9,7 +9,8 @@ import { readDemoDocuments, sendDemoDocuments } from '../demo-documents.ts';
  * so that the first question of a fresh stack has something to be answered from. What is there already is
  * answered `unchanged` by the gateway, so no record is kept between runs.
  */
-const client = createClient({ url: process.argv[2] ?? 'http://gateway:8000' });
+const key = process.env.VORTEX_API_KEY;
+const client = createClient({ url: process.argv[2] ?? 'http://gateway:8000', ...(key && { key }) });
 const result = await sendDemoDocuments({
   client,
   documents: readDemoDocuments(),

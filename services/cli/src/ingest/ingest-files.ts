@@ -1,7 +1,7 @@
 import { createClient, type VortexClient } from '@vortex/client';
 import type { ChunkingStrategy, IfExists, UploadFields } from '@vortex/contracts';
 import { launcherName } from '../folders.ts';
-import { gatewayUrl } from '../instance-address.ts';
+import { gatewayOf } from '../instance-address.ts';
 import { messageOf } from '../problem.ts';
 import { table } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
@@ -39,7 +39,7 @@ export async function ingestFiles(
 ): Promise<boolean> {
   const files = findFiles(paths, { mayBeEmpty: options.watch });
   const before = takeSnapshot(files);
-  const client = createClient({ url: gatewayUrl(options) });
+  const client = createClient(gatewayOf(options));
   const stop = new AbortController();
   const onInterrupt = () => stop.abort();
   process.once('SIGINT', onInterrupt);

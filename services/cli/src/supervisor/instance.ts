@@ -21,6 +21,10 @@ export interface InstancePlan {
   host: string;
   port: number;
   gatewayUrl: string;
+  /** Null: HTTP. */
+  gatewayCertFile: string | null;
+  /** Null: administrators come by the same port. */
+  gatewayAdminUrl: string | null;
   /** With the operator's user and password, where the Redis is the instance's own. */
   redisUrl: string;
   cacheUrl: string | null;
@@ -274,6 +278,8 @@ export async function startInstance(
       host: plan.host,
       port: plan.port,
       gateway_url: plan.gatewayUrl,
+      gateway_cert_file: plan.gatewayCertFile,
+      gateway_admin_url: plan.gatewayAdminUrl,
       redis_url: plan.redisUrl,
       cache_url: plan.cacheUrl,
       llm: plan.llm,

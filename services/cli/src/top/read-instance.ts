@@ -1,8 +1,8 @@
-import { createClient, type VortexClient } from '@vortex/client';
+import { type ClientOptions, createClient, type VortexClient } from '@vortex/client';
 import { createInspector, type QueueInspector } from '@vortex/queue';
 import { type AskQueue, askConnected } from '../ask-queue.ts';
 import { dataFolder, instancePaths } from '../folders.ts';
-import { gatewayUrl, notRunning } from '../instance-address.ts';
+import { gatewayOf, notRunning } from '../instance-address.ts';
 import { readRemoteStatus, readStatus } from '../status.ts';
 import { readRunFile } from '../supervisor/run-file.ts';
 import type { InstanceOptions } from '../use-gateway.ts';
@@ -19,9 +19,7 @@ export interface InstanceReader {
 }
 
 export function createInstanceReader(options: InstanceOptions): InstanceReader {
-  return options.url === undefined
-    ? localReader(dataFolder(options.data))
-    : remoteReader(gatewayUrl(options));
+  return options.url === undefined ? localReader(dataFolder(options.data)) : remoteReader(gatewayOf(options));
 }
 
 /** All of it: every process by its own metrics, the queues from Redis. */
@@ -51,9 +49,10 @@ function localReader(data: string): InstanceReader {
   };
 }
 
-/** What a gateway tells anybody: its metrics, and the replicas. */
-function remoteReader(url: string): InstanceReader {
-  const client = createClient({ url });
+/** What a gateway tells: its metrics, and the replicas; both ask for a key with the scope admin, where one is asked for. */
+function remoteReader(gateway: ClientOptions): InstanceReader {
+  const { url, key } = gateway;
+  const client = createClient(gateway);
   return {
     async read() {
       const page = {
@@ -62,7 +61,7 @@ function remoteReader(url: string): InstanceReader {
       };
       const [status, metrics, replicas] = await Promise.all([
         readRemoteStatus(url),
-        readPages([page]),
+        readPages([page], key),
         listReplicas(client),
       ]);
       return { atMs: Date.now(), status: { ...status, replicas }, uptimeS: null, metrics };
@@ -81,11 +80,15 @@ async function listReplicas(client: VortexClient) {
 }
 
 /** A process that does not answer is left out: what it does is unknown, the view goes on. */
-async function readPages(pages: readonly { key: string; url: string }[]): Promise<Map<string, Samples>> {
+async function readPages(
+  pages: readonly { key: string; url: string }[],
+  apiKey?: string,
+): Promise<Map<string, Samples>> {
+  const headers = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
   const found = await Promise.all(
     pages.map(async ({ key, url }) => {
       try {
-        const reply = await fetch(url, { signal: AbortSignal.timeout(patienceMs) });
+        const reply = await fetch(url, { headers, signal: AbortSignal.timeout(patienceMs) });
         return reply.ok ? ([key, readMetrics(await reply.text(), isWantedMetric)] as const) : null;
       } catch {
         return null;

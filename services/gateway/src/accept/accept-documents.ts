@@ -1,7 +1,6 @@
 import {
   type DocumentJobPayload,
   defaultCollection,
-  defaultTenant,
   idsWaitMs,
   type JobStatus,
   newId,
@@ -10,10 +9,12 @@ import {
   type UploadFields,
 } from '@vortex/contracts';
 import { type ChunkSettings, chunkSettings, settingsHash } from '@vortex/documents';
-import type { Acceptance, IdempotencyKey, NewDocument } from '@vortex/registry';
+import type { Acceptance, IdempotencyKey, JobRecord, NewDocument } from '@vortex/registry';
+import { assertMayFill } from '../access/collection-access.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Exchange } from '../exchange.ts';
 import { idempotencyConflict } from '../idempotency.ts';
+import { assertWithinLimits } from '../input-limits.ts';
 import { assertWebhookAddress, secretOfAddress } from '../webhook-address.ts';
 
 /**
@@ -47,7 +48,7 @@ export interface AcceptedDocument {
 
 /**
  * One answer per document, in their order.
- * @throws HttpProblem 409 `idempotency_conflict`, 422 for the webhook's address; QueueFull, QueueUnavailable;
+ * @throws HttpProblem 409 `idempotency_conflict`, 422 for the webhook's address or too much metadata; QueueFull, QueueUnavailable;
  * CollectionDeleting; errors of disk and registry. Nothing is kept then.
  */
 export async function acceptDocuments(
@@ -57,15 +58,19 @@ export async function acceptDocuments(
   fields: UploadFields,
   idempotency: IdempotencyKey | null,
 ): Promise<AcceptedDocument[]> {
-  const { webhook_url: webhookUrl } = fields;
+  assertWithinLimits(parts.settings, fields);
+  const { webhook_url: webhookUrl, collection } = fields;
+  const { caller } = exchange;
+  const { tenant } = caller;
+  assertMayFill(caller, collection);
   if (webhookUrl !== undefined) assertWebhookAddress(parts.webhookRules, webhookUrl, '/webhook_url');
-  const { settings: chunking, notes } = await chunkingOf(parts, fields);
+  const { settings: chunking, notes } = await chunkingOf(parts, tenant, fields);
   const planned = documents.map((document) => plannedDocument(exchange, document, fields, chunking));
   const accepted = await parts.registry.acceptDocuments(planned, idempotency ?? undefined);
   if (accepted.outcome === 'conflict') throw idempotencyConflict();
-  const secret = webhookUrl === undefined ? undefined : await secretOfAddress(parts, webhookUrl);
+  const secret = webhookUrl === undefined ? undefined : await secretOfAddress(parts, tenant, webhookUrl);
   if (accepted.outcome === 'accepted') {
-    await queueAccepted(parts, documents, planned, accepted.documents, idempotency?.key);
+    await queueAccepted(parts, tenant, documents, planned, accepted.documents, idempotency?.key);
   } else await restoreOriginals(parts, documents);
   exchange.jobId = accepted.documents.find(({ jobId }) => jobId !== null)?.jobId ?? undefined;
   const { registry } = parts;
@@ -73,7 +78,7 @@ export async function acceptDocuments(
     accepted.documents.map(async (acceptance, place) => {
       const { outcome, jobId } = acceptance;
       const building =
-        outcome === 'unchanged' && jobId !== null ? await registry.getJob(defaultTenant, jobId) : null;
+        outcome === 'unchanged' && jobId !== null ? await registry.getJob(tenant, jobId) : null;
       return answerFor(acceptance, planned[place], building?.status, notes, secret);
     }),
   );
@@ -82,6 +87,7 @@ export async function acceptDocuments(
 /** Places the originals and puts the jobs into the queue; or takes everything back. */
 async function queueAccepted(
   parts: GatewayParts,
+  tenant: string,
   documents: readonly ArrivedDocument[],
   planned: readonly NewDocument[],
   acceptances: readonly Acceptance[],
@@ -91,17 +97,17 @@ async function queueAccepted(
   try {
     for (const [place, acceptance] of acceptances.entries()) {
       const document = documents[place];
-      const job = planned[place]?.job;
-      if (document === undefined || job === undefined || acceptance.outcome === 'exists') continue;
+      const plan = planned[place];
+      if (document === undefined || plan === undefined || acceptance.outcome === 'exists') continue;
       // Of an unchanged document too: where somebody has lost its original, this brings it back. One that is there
       // is left alone, for replacing 200 MB by themselves took 90 ms of the answer's time.
       if (!(await parts.originals.has(document.hash))) await document.place();
       if (acceptance.outcome !== 'accepted') continue;
-      await admitUpload(parts, acceptance.jobId, job);
+      await admitUpload(parts, acceptance.jobId, { ...plan.job, tenant, collection: plan.collection });
       queued.add(acceptance.jobId);
     }
   } catch (error) {
-    await undo(parts, acceptances, queued, key);
+    await undo(parts, tenant, acceptances, queued, key);
     throw error;
   }
 }
@@ -120,8 +126,9 @@ async function restoreOriginals(parts: GatewayParts, documents: readonly Arrived
 export async function admitUpload(
   parts: GatewayParts,
   id: string,
-  job: { type: string; payload: Record<string, unknown>; maxRetries: number },
+  job: Pick<JobRecord, 'type' | 'tenant' | 'collection' | 'payload' | 'maxRetries'>,
 ): Promise<void> {
+  const { type, tenant, collection, payload, maxRetries } = job;
   await parts.submitter.enqueue({
     list: stages.upload.list,
     lane: stages.upload.lane,
@@ -129,12 +136,13 @@ export async function admitUpload(
     deadlineAt: Date.now() + idsWaitMs,
     envelope: 'bare',
     cap: parts.settings.max_live_documents,
-    track: { type: job.type, payload: job.payload, maxRetries: job.maxRetries },
+    track: { type, tenant, collection, payload, maxRetries },
   });
 }
 
 async function undo(
   parts: GatewayParts,
+  tenant: string,
   acceptances: readonly Acceptance[],
   queued: ReadonlySet<string>,
   key: string | undefined,
@@ -144,7 +152,7 @@ async function undo(
   await Promise.allSettled([...queued].map((id) => submitter.cancel(id)));
   const jobs = acceptances.flatMap((one) => (one.outcome === 'accepted' ? [one.jobId] : []));
   try {
-    const left = await registry.undoAcceptance(defaultTenant, jobs, key);
+    const left = await registry.undoAcceptance(tenant, jobs, key);
     for (const hash of left.originals) {
       await originals.discard(hash, async () => (await registry.ownedContents('original', [hash])).has(hash));
     }
@@ -172,7 +180,16 @@ function plannedDocument(
     chunking_strategy: chunking.strategy,
   };
   return {
-    ...{ tenant: defaultTenant, collection, externalId, filename, title, mediaType, metadata, bytes },
+    ...{
+      tenant: exchange.caller.tenant,
+      collection,
+      externalId,
+      filename,
+      title,
+      mediaType,
+      metadata,
+      bytes,
+    },
     contentHash: hash,
     settingsHash: settingsHash({ mediaType, title, metadata, chunking }),
     ifExists: fields.if_exists ?? 'replace',
@@ -190,12 +207,10 @@ function plannedDocument(
 
 async function chunkingOf(
   parts: GatewayParts,
+  tenant: string,
   fields: UploadFields,
 ): Promise<{ settings: ChunkSettings; notes: string[] }> {
-  const collection = await parts.registry.getCollection(
-    defaultTenant,
-    fields.collection ?? defaultCollection,
-  );
+  const collection = await parts.registry.getCollection(tenant, fields.collection ?? defaultCollection);
   const asked: Partial<ChunkSettings> = {
     ...(fields.chunk_size !== undefined && { maxTokens: fields.chunk_size }),
     ...(fields.chunk_overlap !== undefined && { overlapTokens: fields.chunk_overlap }),

@@ -17,6 +17,7 @@ import {
   firstFields,
   parseObject,
   type RedriveOrder,
+  type TrackedAs,
 } from '@vortex/queue';
 import type { GatewayProblemCode } from '../problem.ts';
 
@@ -80,8 +81,12 @@ function planEnvelope(stage: StageName, row: StageRow, element: string, now: num
     deadline_at,
     track,
     class: jobClass,
+    tenant,
+    collection,
   } = parsed.data as {
     id: string;
+    tenant: string;
+    collection?: string;
     deadline_at?: number;
     track?: boolean;
     class?: 'interactive' | 'batch';
@@ -112,20 +117,21 @@ function planEnvelope(stage: StageName, row: StageRow, element: string, now: num
       exclude: undefined,
     }),
     track: tracked
-      ? trackOf(jobId, { type: stage === 'ingest' ? stage : 'query', maxRetries: row.maxAttempts - 1 }, now)
+      ? trackOf(
+          jobId,
+          { type: stage === 'ingest' ? stage : 'query', tenant, collection, maxRetries: row.maxAttempts - 1 },
+          now,
+        )
       : undefined,
   };
 }
 
 /** The live view of a job that begins anew: what it was asked stays, how it ended goes. */
-export function trackOf(
-  id: string,
-  { type, payload, maxRetries }: { type: string; payload?: Record<string, unknown>; maxRetries?: number },
-  now: number,
-): { first: string; fields: string } {
+export function trackOf(id: string, job: TrackedAs, now: number): { first: string; fields: string } {
+  const { type, payload, maxRetries } = job;
   const over = ['error', 'error_code', 'message', 'stage', 'eta_ms', 'result', 'started_at', 'completed_at'];
   return {
-    first: JSON.stringify(firstFields(id, type, { payload, maxRetries })),
+    first: JSON.stringify(firstFields(id, type, job, { payload, maxRetries })),
     fields: JSON.stringify({
       ...Object.fromEntries(over.map((name) => [name, null])),
       status: 'queued',

@@ -1,10 +1,11 @@
-import { batchPart, defaultTenant, type Redriven, stages } from '@vortex/contracts';
+import { batchPart, type Redriven, stages } from '@vortex/contracts';
 import { type FoundLetter, QueueFull, type RedriveOrder } from '@vortex/queue';
 import type { GatewayParts } from '../dependencies.ts';
 import { gatewayProblem } from '../problem.ts';
 import { planRedrive, trackOf } from './plan-redrive.ts';
 
-export type RedriveParts = Pick<GatewayParts, 'deadLetters' | 'registry' | 'settings'>;
+/** `deadLetters` are the tenant's own. */
+export type RedriveParts = Pick<GatewayParts, 'deadLetters' | 'registry' | 'settings'> & { tenant: string };
 
 /**
  * Takes one letter's job back: planned ─► (a bare id: its job opened again in the registry) ─► one script.
@@ -61,16 +62,16 @@ const notOpened = {
 } as const;
 
 async function openAgain(
-  { registry }: RedriveParts,
+  { registry, tenant }: RedriveParts,
   id: string,
   now: number,
 ): Promise<RedriveOrder['track']> {
-  const outcome = await registry.reopenJob(defaultTenant, id);
+  const outcome = await registry.reopenJob(tenant, id);
   // Open already: by another redrive that did not come to its end, or by a retry; the script says whether it is queued.
   if (outcome !== 'reopened' && outcome !== 'not_ended') {
     throw gatewayProblem('dead_letter_not_redrivable', { detail: notOpened[outcome] });
   }
-  const job = await registry.getJob(defaultTenant, id);
+  const job = await registry.getJob(tenant, id);
   return job === null ? undefined : trackOf(id, job, now);
 }
 

@@ -1,5 +1,10 @@
 import type { ExplainStore } from '@vortex/cache';
-import { type CacheOutcome, defaultTenant, type ExplainedRequest, type TimingsMs } from '@vortex/contracts';
+import {
+  type CacheOutcome,
+  defaultCollection,
+  type ExplainedRequest,
+  type TimingsMs,
+} from '@vortex/contracts';
 import type { Question } from '../ask.ts';
 import type { Exchange } from '../exchange.ts';
 import { ClientGone, problemOf } from '../problem.ts';
@@ -40,12 +45,13 @@ export function createRequestNotes(deps: {
   ): void {
     const { jobId: id } = exchange;
     if (id === undefined) return;
-    explain.note({ id, tenant: defaultTenant }, 'gateway', (): ExplainedRequest => {
-      const { query, deadline_ms } = question;
+    explain.note({ id, tenant: exchange.caller.tenant }, 'gateway', (): ExplainedRequest => {
+      const { query, collection = defaultCollection, deadline_ms } = question;
       return {
         request_id: exchange.requestId,
         trace_id: exchange.traceparent.split('-')[1] ?? '',
         mode: modeOf(question),
+        collection,
         asked_at: new Date(exchange.receivedAt).toISOString(),
         question: withQuestion ? query.slice(0, shownCharacters) : null,
         deadline_ms: deadline_ms ?? settings.query_timeout_ms,

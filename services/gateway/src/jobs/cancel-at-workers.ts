@@ -1,4 +1,4 @@
-import { defaultTenant, endedStatuses } from '@vortex/contracts';
+import { endedStatuses } from '@vortex/contracts';
 import type { JobFilter } from '@vortex/registry';
 import type { GatewayDependencies } from '../dependencies.ts';
 
@@ -22,9 +22,10 @@ export async function cancelAtWorkers(
 /** The same for the open jobs of what was just deleted. */
 export async function cancelJobsOf(
   parts: Pick<GatewayDependencies, 'registry' | 'submitter' | 'log'>,
+  tenant: string,
   deleted: Pick<JobFilter, 'collection' | 'documentId'>,
 ): Promise<void> {
-  const jobs = await parts.registry.listJobs(defaultTenant, { ...deleted, limit: 1000 });
+  const jobs = await parts.registry.listJobs(tenant, { ...deleted, limit: 1000 });
   const open = jobs.filter(({ status }) => !endedStatuses.has(status));
   await cancelAtWorkers(
     parts,

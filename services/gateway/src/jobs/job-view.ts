@@ -9,6 +9,8 @@ import {
 } from '@vortex/contracts';
 import { QueueUnavailable } from '@vortex/queue';
 import type { JobEventRecord, JobRecord } from '@vortex/registry';
+import type { Caller } from '../access/caller.ts';
+import { maySee } from '../access/collection-access.ts';
 import type { GatewayDependencies } from '../dependencies.ts';
 
 /**
@@ -20,19 +22,26 @@ export interface JobView {
   source: 'registry' | 'redis';
 }
 
-/** Null: nobody knows it (any more). @throws QueueUnavailable when it is not in the registry and Redis is away. */
+/**
+ * Null: nobody knows it (any more), or the caller may not: it is another tenant's, or of a collection that the key is not
+ * for. @throws QueueUnavailable when it is not in the registry and Redis is away.
+ */
 export async function viewJob(
   deps: Pick<GatewayDependencies, 'registry' | 'inspector'>,
+  caller: Pick<Caller, 'tenant' | 'collections'>,
   id: string,
 ): Promise<JobView | null> {
-  const record = await deps.registry.getJob(defaultTenant, id);
-  if (record !== null) return { job: jobOfRecord(record), source: 'registry' };
-  const job = await hashedJob(deps, id);
+  const record = await deps.registry.getJob(caller.tenant, id);
+  if (record !== null) {
+    return maySee(caller, record.collection) ? { job: jobOfRecord(record), source: 'registry' } : null;
+  }
+  const job = await hashedJob(deps, caller, id);
   return job === null ? null : { job, source: 'redis' };
 }
 
 async function hashedJob(
-  { inspector }: Pick<GatewayDependencies, 'inspector'>,
+  { registry, inspector }: Pick<GatewayDependencies, 'registry' | 'inspector'>,
+  caller: Pick<Caller, 'tenant' | 'collections'>,
   id: string,
 ): Promise<JobResponse | null> {
   let fields: Record<string, string> | null;
@@ -41,7 +50,13 @@ async function hashedJob(
   } catch (error) {
     throw new QueueUnavailable('the job could not be read: Redis is down or slow', error);
   }
-  return fields === null ? null : jobOfHash(id, fields);
+  if (fields === null) return null;
+  // One that was pushed by hand names nobody, and so may what is left of a document's job: that one is in the registry.
+  const tenant = fields.tenant ?? (await registry.tenantOfJob(id)) ?? defaultTenant;
+  if (tenant !== caller.tenant) return null;
+  const isSeen =
+    caller.collections === null || (fields.collection !== undefined && maySee(caller, fields.collection));
+  return isSeen ? jobOfHash(id, fields) : null;
 }
 
 export function hasEnded(job: Pick<JobResponse, 'status'>): boolean {

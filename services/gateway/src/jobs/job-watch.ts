@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { defaultTenant, type JobEvent } from '@vortex/contracts';
+import type { JobEvent } from '@vortex/contracts';
 import type { Logger } from '@vortex/observability';
 import type { QueueInspector } from '@vortex/queue';
 import type { Registry } from '@vortex/registry';
@@ -20,9 +20,15 @@ export interface JobWatch {
    * Tells every event behind `after`, in order, none twice. `after: 'now'` begins with the latest one.
    * Returns what ends the watch.
    */
-  follow(id: string, after: number | 'now', watcher: JobWatcher): () => void;
+  follow(job: WatchedJob, after: number | 'now', watcher: JobWatcher): () => void;
   /** Ends every watch. */
   close(): Promise<void>;
+}
+
+/** That the tenant may see it is for whoever follows it to have found out. */
+export interface WatchedJob {
+  tenant: string;
+  id: string;
 }
 
 export interface JobWatcher {
@@ -38,8 +44,7 @@ export interface JobWatchOptions {
   tickMs?: number;
 }
 
-interface Watch {
-  id: string;
+interface Watch extends WatchedJob {
   after: number | 'now';
   watcher: JobWatcher;
 }
@@ -112,7 +117,7 @@ export function createJobWatch({ registry, inspector, log, tickMs = 100 }: JobWa
   async function lookAtAll(): Promise<void> {
     const ids = [...watches.keys()];
     // Read first: what changes while we look is looked for again.
-    const newest = await registry.newestEvents(defaultTenant, ids);
+    const newest = await newestOf(ids);
     for (const id of ids.filter((one) => watches.has(one))) {
       const number = newest.get(id);
       const isFresh = fresh.delete(id);
@@ -126,8 +131,23 @@ export function createJobWatch({ registry, inspector, log, tickMs = 100 }: JobWa
     }
   }
 
+  /** One question for each tenant of the jobs. */
+  async function newestOf(ids: readonly string[]): Promise<Map<string, number>> {
+    const byTenant = Map.groupBy(ids, tenantOf);
+    const found = await Promise.all(
+      [...byTenant].map(([tenant, theirs]) => registry.newestEvents(tenant, theirs)),
+    );
+    return new Map(found.flatMap((newest) => [...newest]));
+  }
+
+  /** An id is of one tenant: all who watch it are. */
+  function tenantOf(id: string): string {
+    for (const { tenant } of watches.get(id) ?? []) return tenant;
+    return '';
+  }
+
   async function look(id: string): Promise<void> {
-    const record = await registry.getJob(defaultTenant, id);
+    const record = await registry.getJob(tenantOf(id), id);
     if (record === null) endAll(id);
     else await tellEvents(id, hasEnded(record));
   }
@@ -138,7 +158,7 @@ export function createJobWatch({ registry, inspector, log, tickMs = 100 }: JobWa
     let after = Math.min(...places);
     let over = ended;
     for (let full = true; full; ) {
-      const page = await registry.jobEvents(defaultTenant, id, after, pageSize);
+      const page = await registry.jobEvents(tenantOf(id), id, after, pageSize);
       full = page.length === pageSize;
       for (const [at, record] of page.entries()) {
         after = record.sequence;
@@ -185,8 +205,8 @@ export function createJobWatch({ registry, inspector, log, tickMs = 100 }: JobWa
   }
 
   return {
-    follow(id, after, watcher) {
-      const watch: Watch = { id, after, watcher };
+    follow({ tenant, id }, after, watcher) {
+      const watch: Watch = { tenant, id, after, watcher };
       const ofJob = watches.get(id) ?? new Set<Watch>();
       watches.set(id, ofJob.add(watch));
       fresh.add(id);

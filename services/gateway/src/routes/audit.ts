@@ -1,4 +1,5 @@
-import { type AuditReport, newId, stages } from '@vortex/contracts';
+import { type AuditReport, stages } from '@vortex/contracts';
+import { assertOperator } from '../access/operators.ts';
 import { assertCollection, awaitResult, type PreparedJob } from '../ask.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
@@ -18,18 +19,22 @@ export function auditEndpoint(parts: GatewayParts): Endpoint {
   return {
     method: 'post',
     path: '/api/audit',
+    access: 'admin',
     tag: 'operations',
     summary: 'Compare stored rows and files with the registry',
     description:
       'Answers when the audit is done, which takes seconds to minutes. With `repair: true` rows and files that belong ' +
-      'to nothing are removed; nothing that a document needs is touched.',
+      'to nothing are removed; nothing that a document needs is touched. Without `collection` it looks at what all tenants ' +
+      'share, too, and takes an admin of the tenant `default`.',
     request: jsonBody(schemas.auditRequest, { repair: false }),
     responses: { 200: jsonContent(schemas.auditReport, 'What there is, and what is wrong with it.') },
     problems: [400, 404, 413, 415, 422, 502, 503, 504],
     async handle(context, exchange) {
       const request = await readJson(context, schemas.auditRequest, parts.settings.max_body_bytes);
-      await assertCollection(parts, request.collection);
-      const id = newId('aud');
+      const { caller } = exchange;
+      if (request.collection === undefined) assertOperator(caller, 'An audit without a collection');
+      await assertCollection(parts, caller, request.collection);
+      const id = parts.questionIds.make(caller.tenant, 'aud');
       exchange.jobId = id;
       const deadlineAt = exchange.receivedAt + timeoutMs;
       const { list, lane } = stages.audit;

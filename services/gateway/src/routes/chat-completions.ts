@@ -28,6 +28,7 @@ export function chatCompletionsEndpoint(parts: GatewayParts): Endpoint {
   return {
     method: 'post',
     path: '/v1/chat/completions',
+    access: 'query',
     tag: 'openai',
     summary: 'Ask a collection through OpenAI’s chat API',
     description:

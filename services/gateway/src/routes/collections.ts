@@ -3,7 +3,6 @@ import {
   type CollectionResponse,
   type CreateCollectionRequest,
   collectionName,
-  defaultTenant,
   type UpdateCollectionRequest,
 } from '@vortex/contracts';
 import { fingerprintOf } from '@vortex/embedding';
@@ -13,6 +12,9 @@ import {
   type CollectionSummary,
   type NewCollection,
 } from '@vortex/registry';
+import type { Caller } from '../access/caller.ts';
+import { queryOrIngest } from '../access/caller.ts';
+import { assertMayFill, maySee } from '../access/collection-access.ts';
 import { createWhenFree } from '../create-when-free.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
@@ -30,18 +32,22 @@ export function collectionEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/collections',
+      access: queryOrIngest,
       tag: 'documents',
       summary: 'List collections',
       responses: { 200: jsonContent(schemas.collectionList, 'All collections.') },
       problems: [503],
       async handle(_context, exchange) {
-        const summaries = await parts.registry.listCollections(defaultTenant);
-        return jsonAnswer(exchange, { collections: summaries.map(collectionFrom) });
+        const { caller } = exchange;
+        const summaries = await parts.registry.listCollections(caller.tenant);
+        const seen = summaries.filter(({ name }) => maySee(caller, name));
+        return jsonAnswer(exchange, { collections: seen.map(collectionFrom) });
       },
     },
     {
       method: 'post',
       path: '/api/collections',
+      access: 'ingest',
       tag: 'documents',
       summary: 'Make a collection',
       description:
@@ -56,16 +62,19 @@ export function collectionEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/collections/{name}',
+      access: queryOrIngest,
       tag: 'documents',
       summary: 'One collection',
       request: named,
       responses: { 200: jsonContent(schemas.collection, 'The collection.') },
       problems: [404, 503],
-      handle: async (context, exchange) => jsonAnswer(exchange, await summaryOf(parts, nameIn(context))),
+      handle: async (context, exchange) =>
+        jsonAnswer(exchange, await summaryOf(parts, exchange.caller, nameIn(context, exchange.caller))),
     },
     {
       method: 'patch',
       path: '/api/collections/{name}',
+      access: 'ingest',
       tag: 'documents',
       summary: 'Change a collection’s settings',
       description:
@@ -78,6 +87,7 @@ export function collectionEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'delete',
       path: '/api/collections/{name}',
+      access: 'ingest',
       tag: 'documents',
       summary: 'Delete a collection with all its documents',
       description: 'Nothing of it is found once this is answered; its name is free when its rows are gone.',
@@ -95,6 +105,8 @@ async function createCollection(
   exchange: Exchange,
 ): Promise<Response> {
   const request = await readJson(context, schemas.createCollectionRequest, parts.settings.max_body_bytes);
+  const { caller } = exchange;
+  assertMayFill(caller, request.name);
   assertEncoders(parts, request);
   const { model } = parts;
   const {
@@ -104,7 +116,7 @@ async function createCollection(
     chunking_strategy: strategy,
   } = request;
   const wanted: NewCollection = {
-    tenant: defaultTenant,
+    tenant: caller.tenant,
     name: request.name,
     ...(floor != null && { relevanceFloor: floor }),
     ...(size != null && { chunkSize: size }),
@@ -150,11 +162,12 @@ async function updateCollection(
   context: GatewayContext,
   exchange: Exchange,
 ): Promise<Response> {
-  const name = nameIn(context);
+  const { caller } = exchange;
+  const name = nameIn(context, caller);
   const request = await readJson(context, schemas.updateCollectionRequest, parts.settings.max_body_bytes);
-  const updated = await parts.registry.updateCollection(defaultTenant, name, changesOf(request));
+  const updated = await parts.registry.updateCollection(caller.tenant, name, changesOf(request));
   if (updated === null) throw noSuchCollection(name);
-  return jsonAnswer(exchange, await summaryOf(parts, name));
+  return jsonAnswer(exchange, await summaryOf(parts, caller, name));
 }
 
 function changesOf(request: UpdateCollectionRequest): CollectionChanges {
@@ -177,23 +190,25 @@ async function deleteCollection(
   context: GatewayContext,
   exchange: Exchange,
 ): Promise<Response> {
-  const name = nameIn(context);
-  const deleted = await parts.registry.deleteCollection(defaultTenant, name);
+  const { caller } = exchange;
+  const name = nameIn(context, caller);
+  const deleted = await parts.registry.deleteCollection(caller.tenant, name);
   if (deleted === null) throw noSuchCollection(name);
-  await cancelJobsOf(parts, { collection: name });
+  await cancelJobsOf(parts, caller.tenant, { collection: name });
   const message = 'No search finds anything of it any more; its rows are being removed.';
   return jsonAnswer(exchange, { name, deleted: true, documents: deleted.documents, message });
 }
 
-async function summaryOf(parts: GatewayParts, name: string): Promise<CollectionResponse> {
-  const summary = await parts.registry.summarizeCollection(defaultTenant, name);
+async function summaryOf(parts: GatewayParts, caller: Caller, name: string): Promise<CollectionResponse> {
+  const summary = await parts.registry.summarizeCollection(caller.tenant, name);
   if (summary === null) throw noSuchCollection(name);
   return collectionFrom(summary);
 }
 
-function nameIn(context: GatewayContext): string {
+function nameIn(context: GatewayContext, caller: Caller): string {
   const name = context.req.param('name') ?? '';
   if (!collectionName.safeParse(name).success) throw noSuchCollection(name.slice(0, 64));
+  if (!maySee(caller, name)) throw noSuchCollection(name);
   return name;
 }
 

@@ -14,6 +14,7 @@ import {
   type LetterPlace,
   pageOfLetters,
 } from '../dead-letters/choose-letters.ts';
+import { ownLetters } from '../dead-letters/own-letters.ts';
 import { letterGone, redriveLetter } from '../dead-letters/redrive-letter.ts';
 import { redriveMany } from '../dead-letters/redrive-many.ts';
 import { letterOf, summaryOf } from '../dead-letters/show-letter.ts';
@@ -52,6 +53,7 @@ export function deadLetterEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/dead-letters',
+      access: 'admin',
       tag,
       summary: 'List jobs that could not go on, newest first',
       description:
@@ -61,21 +63,24 @@ export function deadLetterEndpoints(parts: GatewayParts): Endpoint[] {
         200: jsonContent(schemas.deadLetterPage, 'A page of dead letters, without their raw bytes.'),
       },
       problems: [422, 503],
-      handle: (context, exchange) => listLetters(parts, context, exchange),
+      handle: (context, exchange) => listLetters(ownParts(parts, exchange), context, exchange),
     },
     {
       method: 'get',
       path: '/api/dead-letters/{id}',
+      access: 'admin',
       tag,
       summary: 'Show a dead letter with its raw bytes',
       request: itsId,
       responses: { 200: jsonContent(schemas.deadLetter, 'The letter, and whether it can be redriven.') },
       problems: [404, 503],
-      handle: async (context, exchange) => jsonAnswer(exchange, letterOf(await known(parts, context))),
+      handle: async (context, exchange) =>
+        jsonAnswer(exchange, letterOf(await known(ownParts(parts, exchange), context))),
     },
     {
       method: 'post',
       path: '/api/dead-letters/{id}/redrive',
+      access: 'admin',
       tag,
       summary: 'Put the job of a dead letter on its queue again',
       description:
@@ -85,7 +90,8 @@ export function deadLetterEndpoints(parts: GatewayParts): Endpoint[] {
       responses: { 200: jsonContent(schemas.redriven, 'The job is queued again.') },
       problems: [404, 409, 422, 503],
       async handle(context, exchange) {
-        const redriven = await redriveLetter(parts, await known(parts, context));
+        const own = ownParts(parts, exchange);
+        const redriven = await redriveLetter(own, await known(own, context));
         exchange.jobId = redriven.job_id;
         return jsonAnswer(exchange, redriven);
       },
@@ -93,6 +99,7 @@ export function deadLetterEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'post',
       path: '/api/dead-letters/redrive',
+      access: 'admin',
       tag,
       summary: 'Put the jobs of many dead letters on their queues again',
       description:
@@ -101,36 +108,46 @@ export function deadLetterEndpoints(parts: GatewayParts): Endpoint[] {
       request: jsonBody(schemas.redriveRequest, { queue: 'job:encoder_in', limit: 10, dry_run: true }),
       responses: { 200: jsonContent(schemas.deadLettersRedriven, 'What became of each.') },
       problems: [400, 413, 415, 422, 503],
-      handle: (context, exchange) => redriveLetters(parts, context, exchange),
+      handle: (context, exchange) => redriveLetters(ownParts(parts, exchange), context, exchange),
     },
     {
       method: 'delete',
       path: '/api/dead-letters/{id}',
+      access: 'admin',
       tag,
       summary: 'Throw a dead letter away',
       request: itsId,
       responses: { 204: { description: 'Gone.' } },
       problems: [404, 503],
       async handle(context, exchange) {
-        if (!(await parts.deadLetters.drop(await known(parts, context)))) throw letterGone();
+        const own = ownParts(parts, exchange);
+        if (!(await own.deadLetters.drop(await known(own, context)))) throw letterGone();
         return noContent(exchange, {});
       },
     },
     {
       method: 'delete',
       path: '/api/dead-letters',
+      access: 'admin',
       tag,
       summary: 'Throw the dead letters of a queue away',
       request: { query: dropQuery },
       responses: { 200: jsonContent(schemas.deadLettersDropped, 'How many there were.') },
       problems: [422, 503],
-      handle: (context, exchange) => dropLetters(parts, context, exchange),
+      handle: (context, exchange) => dropLetters(ownParts(parts, exchange), context, exchange),
     },
   ];
 }
 
+type OwnParts = GatewayParts & { tenant: string };
+
+/** With the caller's dead letters in place of everybody's. */
+function ownParts(parts: GatewayParts, { caller: { tenant } }: Exchange): OwnParts {
+  return { ...parts, tenant, deadLetters: ownLetters(parts.deadLetters, parts.registry, tenant) };
+}
+
 async function listLetters(
-  { deadLetters }: GatewayParts,
+  { deadLetters }: OwnParts,
   context: GatewayContext,
   exchange: Exchange,
 ): Promise<Response> {
@@ -141,7 +158,7 @@ async function listLetters(
 }
 
 async function redriveLetters(
-  parts: GatewayParts,
+  parts: OwnParts,
   context: GatewayContext,
   exchange: Exchange,
 ): Promise<Response> {
@@ -163,7 +180,7 @@ async function redriveLetters(
 }
 
 async function dropLetters(
-  { deadLetters }: GatewayParts,
+  { deadLetters }: OwnParts,
   context: GatewayContext,
   exchange: Exchange,
 ): Promise<Response> {
@@ -184,7 +201,7 @@ async function dropLetters(
   return jsonAnswer(exchange, { dropped } satisfies DeadLettersDropped);
 }
 
-async function known({ deadLetters }: GatewayParts, context: GatewayContext): Promise<FoundLetter> {
+async function known({ deadLetters }: OwnParts, context: GatewayContext): Promise<FoundLetter> {
   const found = await deadLetters.find(context.req.param('id') ?? '');
   if (found !== null) return found;
   throw gatewayProblem('not_found', {

@@ -31,6 +31,7 @@ export function documentContentEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/documents/{id}/content',
+      access: 'query',
       tag: 'documents',
       summary: 'The original bytes of a document',
       description: 'Takes `Range` and `If-None-Match`.',
@@ -49,6 +50,7 @@ export function documentContentEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/documents/{id}/text',
+      access: 'query',
       tag: 'documents',
       summary: 'The extracted text of a document',
       description:
@@ -66,6 +68,7 @@ export function documentContentEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/documents/{id}/chunks',
+      access: 'query',
       tag: 'documents',
       summary: 'The chunks of a document, in its order',
       request: { ...documentId, query: chunksQuery },
@@ -77,7 +80,7 @@ export function documentContentEndpoints(parts: GatewayParts): Endpoint[] {
 }
 
 async function original(parts: GatewayParts, context: GatewayContext, exchange: Exchange): Promise<Response> {
-  const document = await findDocument(parts, context);
+  const document = await findDocument(parts, context, exchange.caller);
   const { contentHash, mediaType, filename, externalId } = document;
   if (contentHash === null) throw nothingYet();
   return fileAnswer(parts, context, exchange, {
@@ -93,7 +96,7 @@ async function extractedText(
   context: GatewayContext,
   exchange: Exchange,
 ): Promise<Response> {
-  const { textHash } = await findDocument(parts, context);
+  const { textHash } = await findDocument(parts, context, exchange.caller);
   if (textHash === null) throw nothingYet();
   return fileAnswer(parts, context, exchange, {
     file: parts.texts.pathOf(textHash),
@@ -106,13 +109,13 @@ async function extractedText(
 async function chunks(parts: GatewayParts, context: GatewayContext, exchange: Exchange): Promise<Response> {
   const { after, limit } = readQuery(context, chunksQuery);
   const from = after === undefined ? 0 : Number(after) + 1;
-  const document = await findDocument(parts, context);
+  const document = await findDocument(parts, context, exchange.caller);
   let { version, chunks: count } = document;
   if (version === 0) throw nothingYet();
   let page = from < count ? await askForChunks(parts, exchange, document, from, limit) : [];
   if (page.length === 0 && from < count) {
     // Replaced between the two questions: the new version's chunks are meant then.
-    const now = await findDocument(parts, context);
+    const now = await findDocument(parts, context, exchange.caller);
     ({ version, chunks: count } = now);
     if (from < count && version !== document.version)
       page = await askForChunks(parts, exchange, now, from, limit);

@@ -3,14 +3,16 @@ import {
   collectionName,
   type DeleteDocumentsRequest,
   type DocumentResponse,
-  defaultTenant,
   documentState,
   matchesFilter,
 } from '@vortex/contracts';
 import type { DocumentFilter, DocumentRecord, ListPlace } from '@vortex/registry';
+import { type Caller, queryOrIngest } from '../access/caller.ts';
+import { maySee } from '../access/collection-access.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
+import { assertWithinLimits } from '../input-limits.ts';
 import { cancelJobsOf } from '../jobs/cancel-at-workers.ts';
 import { readJson } from '../middleware/json-body.ts';
 import { readQuery } from '../middleware/query-parameters.ts';
@@ -32,6 +34,7 @@ export function documentEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/documents',
+      access: queryOrIngest,
       tag: 'documents',
       summary: 'List documents, newest first',
       description: '`q` is a part of title, file name or external id, whatever its case.',
@@ -43,18 +46,20 @@ export function documentEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/documents/{id}',
+      access: queryOrIngest,
       tag: 'documents',
       summary: 'One document',
       request: documentId,
       responses: { 200: jsonContent(schemas.document, 'The document.') },
       problems: [404, 503],
       async handle(context, exchange) {
-        return jsonAnswer(exchange, documentFrom(await findDocument(parts, context)));
+        return jsonAnswer(exchange, documentFrom(await findDocument(parts, context, exchange.caller)));
       },
     },
     {
       method: 'delete',
       path: '/api/documents/{id}',
+      access: 'ingest',
       tag: 'documents',
       summary: 'Delete a document',
       description:
@@ -63,8 +68,9 @@ export function documentEndpoints(parts: GatewayParts): Endpoint[] {
       responses: { 200: jsonContent(schemas.documentDeleted, 'It is invisible from now on.') },
       problems: [404, 503],
       async handle(context, exchange) {
-        const id = context.req.param('id') ?? '';
-        if (!(await deleteDocument(parts, id))) throw noSuchDocument();
+        const { caller } = exchange;
+        const { documentId: id } = await findDocument(parts, context, caller);
+        if (!(await deleteDocument(parts, caller, id))) throw noSuchDocument();
         const message = 'No search finds the document any more; what was stored of it is being removed.';
         return jsonAnswer(exchange, { id, deleted: true, message });
       },
@@ -72,6 +78,7 @@ export function documentEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'post',
       path: '/api/documents/delete',
+      access: 'ingest',
       tag: 'documents',
       summary: 'Delete the documents that fit all given conditions',
       description: 'At least one condition must be given. `dry_run` only says what would be deleted.',
@@ -89,8 +96,10 @@ async function listDocuments(
   exchange: Exchange,
 ): Promise<Response> {
   const { collection, state, q, ...asked } = readQuery(context, documentQuery);
-  const found = await parts.registry.listDocuments(defaultTenant, {
+  const { tenant, collections } = exchange.caller;
+  const found = await parts.registry.listDocuments(tenant, {
     ...placeOf(asked),
+    ...(collections !== null && { collections }),
     ...(collection !== undefined && { collection }),
     ...(state !== undefined && { state }),
     ...(q !== undefined && { q }),
@@ -100,9 +109,9 @@ async function listDocuments(
 }
 
 /** @returns false: there is no such document. */
-async function deleteDocument(parts: GatewayParts, id: string): Promise<boolean> {
-  if (!(await parts.registry.deleteDocument(defaultTenant, id))) return false;
-  await cancelJobsOf(parts, { documentId: id });
+async function deleteDocument(parts: GatewayParts, { tenant }: Caller, id: string): Promise<boolean> {
+  if (!(await parts.registry.deleteDocument(tenant, id))) return false;
+  await cancelJobsOf(parts, tenant, { documentId: id });
   return true;
 }
 
@@ -115,21 +124,28 @@ async function deleteDocuments(
   exchange: Exchange,
 ): Promise<Response> {
   const request = await readJson(context, schemas.deleteDocumentsRequest, parts.settings.max_body_bytes);
+  assertWithinLimits(parts.settings, request);
   const dryRun = request.dry_run === true;
-  const found = await matching(parts, request);
+  const { caller } = exchange;
+  const found = await matching(parts, caller, request);
   const deleted: string[] = [];
   for (const id of found) {
     // One that somebody else deletes meanwhile is not counted twice.
-    if (dryRun || (await deleteDocument(parts, id))) deleted.push(id);
+    if (dryRun || (await deleteDocument(parts, caller, id))) deleted.push(id);
   }
   return jsonAnswer(exchange, { deleted: deleted.length, ids: deleted.slice(0, maxListed), dry_run: dryRun });
 }
 
 /** All ids first, then the deletes: a list that shrinks while it is paged through skips some. */
-async function matching(parts: GatewayParts, request: DeleteDocumentsRequest): Promise<string[]> {
+async function matching(
+  parts: GatewayParts,
+  { tenant, collections }: Caller,
+  request: DeleteDocumentsRequest,
+): Promise<string[]> {
   const { ids, collection, state, q, filter } = request;
   const conditions: DocumentFilter = {
     limit: pageSize,
+    ...(collections !== null && { collections }),
     ...(ids !== undefined && { ids: [...new Set(ids)] }),
     ...(collection !== undefined && { collection }),
     ...(state !== undefined && { state }),
@@ -138,7 +154,7 @@ async function matching(parts: GatewayParts, request: DeleteDocumentsRequest): P
   const found: string[] = [];
   let after: ListPlace | undefined;
   for (;;) {
-    const page = await parts.registry.listDocuments(defaultTenant, {
+    const page = await parts.registry.listDocuments(tenant, {
       ...conditions,
       ...(after !== undefined && { after }),
     });
@@ -152,9 +168,13 @@ async function matching(parts: GatewayParts, request: DeleteDocumentsRequest): P
   }
 }
 
-export async function findDocument(parts: GatewayParts, context: GatewayContext): Promise<DocumentRecord> {
-  const record = await parts.registry.getDocument(defaultTenant, context.req.param('id') ?? '');
-  if (record === null) throw noSuchDocument();
+export async function findDocument(
+  parts: GatewayParts,
+  context: GatewayContext,
+  caller: Caller,
+): Promise<DocumentRecord> {
+  const record = await parts.registry.getDocument(caller.tenant, context.req.param('id') ?? '');
+  if (record === null || !maySee(caller, record.collection)) throw noSuchDocument();
   return record;
 }
 

@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { defaultTenant, jobId, type QueryExplanation } from '@vortex/contracts';
+import { jobId, type QueryExplanation } from '@vortex/contracts';
+import type { Caller } from '../access/caller.ts';
+import { maySee } from '../access/collection-access.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { jsonAnswer } from '../exchange.ts';
@@ -16,6 +18,7 @@ export function explainEndpoint(parts: GatewayParts): Endpoint {
   return {
     method: 'get',
     path: '/api/queries/{id}/explain',
+    access: 'query',
     tag: 'queries',
     summary: 'How the answer to a past query came about',
     description:
@@ -31,8 +34,9 @@ export function explainEndpoint(parts: GatewayParts): Endpoint {
     async handle(context, exchange) {
       const id = context.req.param('id') ?? '';
       if (!parts.explain.isOn()) throw notFound(whyNone(parts));
-      const story = jobId.safeParse(id).success ? await storyOf(parts, id) : null;
-      if (story === null)
+      const { caller } = exchange;
+      const story = jobId.safeParse(id).success ? await storyOf(parts, caller, id) : null;
+      if (story === null || !mayHear(caller, story))
         throw notFound(
           'No story is kept of a query of this id: it is unknown, too old, or the cache had no room.',
         );
@@ -41,10 +45,19 @@ export function explainEndpoint(parts: GatewayParts): Endpoint {
   };
 }
 
-async function storyOf({ explain }: GatewayParts, id: string): Promise<QueryExplanation | null> {
+/** A key that is for some collections hears of questions that were asked of these. */
+function mayHear(caller: Caller, { request }: QueryExplanation): boolean {
+  return caller.collections === null || (request?.collection != null && maySee(caller, request.collection));
+}
+
+async function storyOf(
+  { explain }: GatewayParts,
+  caller: Caller,
+  id: string,
+): Promise<QueryExplanation | null> {
   let story: QueryExplanation | null = null;
   for (let look = 1; look <= looks; look += 1) {
-    const kept = await explain.read({ id, tenant: defaultTenant });
+    const kept = await explain.read({ id, tenant: caller.tenant });
     if (kept === 'unavailable') {
       throw gatewayProblem('explain_unavailable', {
         detail: 'The cache Redis, which keeps the stories of queries, does not answer.',

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from '@hono/zod-openapi';
-import { defaultDeadlineMs, defaultTenant, newId, stages } from '@vortex/contracts';
+import { defaultCollection, defaultDeadlineMs, newId, stages } from '@vortex/contracts';
+import { assertMayFill } from '../access/collection-access.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
@@ -18,6 +19,7 @@ export function ingestEndpoint(parts: GatewayParts): Endpoint {
   return {
     method: 'post',
     path: '/ingest',
+    access: 'ingest',
     tag: 'documents',
     summary: 'Hand in the text of a document',
     description:
@@ -39,12 +41,16 @@ export function ingestEndpoint(parts: GatewayParts): Endpoint {
     async handle(context, exchange) {
       const key = idempotencyKeyOf(context);
       const { payload, bytes } = await readDocument(context, parts.settings.max_ingest_bytes);
+      const { caller } = exchange;
+      const { tenant } = caller;
+      const { collection = defaultCollection } = payload;
+      assertMayFill(caller, collection);
       const made = newId('job');
-      const claim = key === null ? null : await claimIngest(parts, key, bytes, made);
+      const claim = key === null ? null : await claimIngest(parts, tenant, key, bytes, made);
       const id = claim?.jobId ?? made;
       exchange.jobId = id;
       // A gateway that was killed between key and queue has queued nothing: what nobody knows is queued now.
-      if (claim?.repeated === true && (await viewJob(parts, id)) !== null) {
+      if (claim?.repeated === true && (await viewJob(parts, caller, id)) !== null) {
         return answerAccepted(exchange, payload.document_id, id);
       }
       const deadlineAt = exchange.receivedAt + defaultDeadlineMs.low;
@@ -58,11 +64,11 @@ export function ingestEndpoint(parts: GatewayParts): Endpoint {
           // As it came: the schema knows no header field, and what it changes of a title the worker's does again.
           body: bytes,
           cap: parts.settings.max_live_documents,
-          track: { type: 'ingest', payload, maxRetries: stages.ingest.maxAttempts - 1 },
+          track: { type: 'ingest', tenant, collection, payload, maxRetries: stages.ingest.maxAttempts - 1 },
         });
       } catch (error) {
         if (key !== null && claim?.repeated === false) {
-          await parts.registry.releaseIdempotencyKey(defaultTenant, key);
+          await parts.registry.releaseIdempotencyKey(tenant, key);
         }
         throw error;
       }
@@ -81,13 +87,14 @@ async function readDocument(context: GatewayContext, maxBytes: number) {
 /** What was accepted under the key before is answered again; a new key is noted with the job it is to name. */
 async function claimIngest(
   parts: GatewayParts,
+  tenant: string,
   key: string,
   body: Buffer,
   jobId: string,
 ): Promise<{ jobId: string; repeated: boolean }> {
   const claim = await parts.registry.claimIdempotencyKey({
     ...idempotencyOf(key, ['ingest', createHash('sha256').update(body).digest('hex')]),
-    tenant: defaultTenant,
+    tenant,
     response: { job_id: jobId },
   });
   if (claim.outcome === 'conflict') throw idempotencyConflict();

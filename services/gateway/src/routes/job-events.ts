@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { defaultTenant } from '@vortex/contracts';
+import { queryOrIngest } from '../access/caller.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { eventStream } from '../event-stream.ts';
@@ -19,6 +19,7 @@ export function jobEventsEndpoint(parts: GatewayParts): Endpoint {
   return {
     method: 'get',
     path: '/api/jobs/{id}/events',
+    access: queryOrIngest,
     tag: 'jobs',
     summary: 'Follow a job as server-sent events',
     description:
@@ -42,16 +43,18 @@ export function jobEventsEndpoint(parts: GatewayParts): Endpoint {
       const id = context.req.param('id') ?? '';
       exchange.jobId = id;
       const after = lastEventOf(context);
-      const view = await viewJob(parts, id);
+      const { caller } = exchange;
+      const { tenant } = caller;
+      const view = await viewJob(parts, caller, id);
       if (view === null) throw noSuchJob();
       // An EventSource that is told 204 does not come back.
-      if (after !== null && (await isTold(parts, view, after))) return noContent(exchange, {});
+      if (after !== null && (await isTold(parts, tenant, view, after))) return noContent(exchange, {});
       const gone = exchange.clientGone;
       return eventStream(
         exchange,
         (send) =>
           new Promise((resolve) => {
-            const leave = parts.watch.follow(id, after ?? 'now', {
+            const leave = parts.watch.follow({ tenant, id }, after ?? 'now', {
               onEvent(event, last) {
                 send(JSON.stringify(event), last ? 'end' : 'progress', String(event.sequence));
                 if (last) resolve();
@@ -82,10 +85,15 @@ function lastEventOf(context: GatewayContext): number | null {
   return last === undefined ? null : Number(last);
 }
 
-async function isTold(parts: GatewayParts, { job, source }: JobView, after: number): Promise<boolean> {
+async function isTold(
+  parts: GatewayParts,
+  tenant: string,
+  { job, source }: JobView,
+  after: number,
+): Promise<boolean> {
   if (!hasEnded(job)) return false;
   if (source === 'redis') return eventOfHash(job).sequence <= after;
   // The number of a state that was told while the job stood in Redis alone: a time.
   if (after >= leastTime) return Date.parse(job.completed_at ?? '') <= after;
-  return (await parts.registry.jobEvents(defaultTenant, job.id, after, 1)).length === 0;
+  return (await parts.registry.jobEvents(tenant, job.id, after, 1)).length === 0;
 }

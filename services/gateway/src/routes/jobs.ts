@@ -1,13 +1,14 @@
 import { z } from '@hono/zod-openapi';
 import {
   collectionName,
-  defaultTenant,
   type JobPage,
   type JobResponse,
   jobStatus,
   jobStatusResponse,
 } from '@vortex/contracts';
 import { admitUpload } from '../accept/accept-documents.ts';
+import { type Caller, mayUse, queryOrIngest } from '../access/caller.ts';
+import { missingScope } from '../access/missing-scope.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
@@ -45,6 +46,7 @@ export function jobEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/jobs',
+      access: queryOrIngest,
       tag: 'jobs',
       summary: 'List documents’ jobs, newest first',
       description: 'Ended jobs are kept for 30 days. Asynchronous questions are not listed.',
@@ -56,6 +58,7 @@ export function jobEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/jobs/{id}',
+      access: queryOrIngest,
       tag: 'jobs',
       summary: 'How a document or an asynchronous question is getting on',
       description: 'With `wait` the answer comes when the job has ended, at the latest after that time.',
@@ -67,6 +70,7 @@ export function jobEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/jobs/{id}/status',
+      access: queryOrIngest,
       tag: 'jobs',
       summary: 'The same in short',
       request: { ...its, query: waitQuery },
@@ -78,6 +82,7 @@ export function jobEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'post',
       path: '/api/jobs/{id}/cancel',
+      access: queryOrIngest,
       tag: 'jobs',
       summary: 'Cancel a job',
       description: 'The job says `cancelled` once its work has stopped and what it stored is gone.',
@@ -89,6 +94,7 @@ export function jobEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'delete',
       path: '/api/jobs/{id}',
+      access: queryOrIngest,
       tag: 'jobs',
       summary: 'The same as POST /api/jobs/{id}/cancel',
       description:
@@ -101,6 +107,7 @@ export function jobEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'post',
       path: '/api/jobs/{id}/retry',
+      access: queryOrIngest,
       tag: 'jobs',
       summary: 'Run a failed or cancelled document’s job again',
       request: its,
@@ -113,8 +120,10 @@ export function jobEndpoints(parts: GatewayParts): Endpoint[] {
 
 async function listJobs(parts: GatewayParts, context: GatewayContext, exchange: Exchange): Promise<Response> {
   const { state, collection, document, ...asked } = readQuery(context, listQuery);
-  const found = await parts.registry.listJobs(defaultTenant, {
+  const { tenant, collections } = exchange.caller;
+  const found = await parts.registry.listJobs(tenant, {
     ...placeOf(asked),
+    ...(collections !== null && { collections }),
     ...(state !== undefined && { status: state }),
     ...(collection !== undefined && { collection }),
     ...(document !== undefined && { documentId: document }),
@@ -130,12 +139,13 @@ async function jobWhenAsked(
 ): Promise<JobResponse> {
   const { wait } = readQuery(context, waitQuery);
   const id = context.req.param('id') ?? '';
-  const view = await viewJob(parts, id);
+  const { caller } = exchange;
+  const view = await viewJob(parts, caller, id);
   if (view === null) throw noSuchJob();
   if (wait === undefined || wait === 0 || hasEnded(view.job)) return view.job;
-  await awaitEnd(parts.watch, id, { withinMs: wait, signal: exchange.clientGone });
+  await awaitEnd(parts.watch, { tenant: caller.tenant, id }, { withinMs: wait, signal: exchange.clientGone });
   // What is read last is at least as new as the end that was told.
-  return (await viewJob(parts, id))?.job ?? view.job;
+  return (await viewJob(parts, caller, id))?.job ?? view.job;
 }
 
 async function cancelJob(
@@ -144,21 +154,36 @@ async function cancelJob(
   exchange: Exchange,
 ): Promise<Response> {
   const { registry, submitter } = parts;
+  const { caller } = exchange;
   const id = context.req.param('id') ?? '';
   exchange.jobId = id;
-  const outcome = await registry.cancelJob(defaultTenant, id);
-  if (outcome === 'over') throw jobEnded();
-  if (outcome === 'cancelling') await cancelAtWorkers(parts, [id]);
+  const view = await viewJob(parts, caller, id);
+  if (view === null) await cancelQuestion(parts, caller, id);
   else {
+    assertMayChange(caller, view.job);
+    const outcome = view.source === 'registry' ? await registry.cancelJob(caller.tenant, id) : 'unknown';
+    if (outcome === 'over' || hasEnded(view.job)) throw jobEnded();
+    if (outcome === 'cancelling') await cancelAtWorkers(parts, [id]);
     // In Redis alone, so there the cancellation has to arrive.
-    const view = await viewJob(parts, id);
-    if (view !== null && hasEnded(view.job)) throw jobEnded();
-    // A question that its client waits for is shown nowhere, but it is in the chain.
-    if (view === null && !(await submitter.areLive('interactive', [id]))[0]) throw noSuchJob();
-    await submitter.cancel(id);
+    else await submitter.cancel(id);
   }
   const message = 'The job is being cancelled; it says so itself once its work has stopped.';
   return accepted(parts, exchange, id, message);
+}
+
+/** One that its client waits for: it is shown nowhere, but it is in the chain, and its id says whose it is. */
+async function cancelQuestion(parts: GatewayParts, caller: Caller, id: string): Promise<void> {
+  const [isLive] = await parts.submitter.areLive('interactive', [id]);
+  const isTheirs = parts.questionIds.isOf(caller.tenant, id) && caller.collections === null;
+  if (isLive !== true || !isTheirs) throw noSuchJob();
+  if (!mayUse(caller, 'query')) throw missingScope('query');
+  await parts.submitter.cancel(id);
+}
+
+/** Who may only ask does not end what others bring in, and the other way round. @throws HttpProblem 403 */
+function assertMayChange(caller: Caller, { type }: JobResponse): void {
+  const scope = type === 'query' ? 'query' : 'ingest';
+  if (!mayUse(caller, scope)) throw missingScope(scope);
 }
 
 const notRetryable = {
@@ -170,17 +195,20 @@ const notRetryable = {
 
 async function retryJob(parts: GatewayParts, context: GatewayContext, exchange: Exchange): Promise<Response> {
   const { registry, submitter, log } = parts;
+  const { caller } = exchange;
   const id = context.req.param('id') ?? '';
   exchange.jobId = id;
-  const outcome = await registry.reopenJob(defaultTenant, id);
+  const view = await viewJob(parts, caller, id);
+  if (view === null) throw noSuchJob();
+  assertMayChange(caller, view.job);
+  const outcome = await registry.reopenJob(caller.tenant, id);
   if (outcome === 'unknown') {
-    if ((await viewJob(parts, id)) === null) throw noSuchJob();
     throw gatewayProblem('job_not_retryable', {
       detail: 'Only jobs of documents are run again, once a worker had them. Send the request itself again.',
     });
   }
   if (outcome !== 'reopened') throw gatewayProblem('job_not_retryable', { detail: notRetryable[outcome] });
-  const job = await registry.getJob(defaultTenant, id);
+  const job = await registry.getJob(caller.tenant, id);
   if (job !== null) {
     // Or a worker that starts within ten minutes of the cancellation would still drop it.
     const queued = submitter.uncancel(id).then(() => admitUpload(parts, id, job));
@@ -200,7 +228,7 @@ async function accepted(
   id: string,
   message: string,
 ): Promise<Response> {
-  const status = (await viewJob(parts, id))?.job.status ?? 'processing';
+  const status = (await viewJob(parts, exchange.caller, id))?.job.status ?? 'processing';
   const statusUrl = `/api/jobs/${id}`;
   const answer = { job_id: id, status, message, status_url: statusUrl };
   return jsonAnswer(exchange, answer, 202, { Location: statusUrl });

@@ -95,6 +95,7 @@ export function pageEndpoints(parts: Pick<GatewayParts, 'log'>): Endpoint[] {
     {
       method: 'get',
       path: '/',
+      access: 'open',
       tag: 'pages',
       summary: 'Landing page',
       responses: { 200: textContent('text/html', 'A page with links.') },
@@ -107,6 +108,7 @@ export function pageEndpoints(parts: Pick<GatewayParts, 'log'>): Endpoint[] {
     {
       method: 'get',
       path: '/docs',
+      access: 'open',
       tag: 'pages',
       summary: 'The API to read and to try',
       responses: { 200: textContent('text/html', 'Swagger UI.') },
@@ -116,6 +118,7 @@ export function pageEndpoints(parts: Pick<GatewayParts, 'log'>): Endpoint[] {
     {
       method: 'get',
       path: '/docs/{file}',
+      access: 'open',
       tag: 'pages',
       summary: 'Files of the API page',
       request: pathFile(['initializer.js', ...packageFiles.keys()]),

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { replicaView } from '@vortex/contracts';
+import { assertOperator } from '../access/operators.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { jsonAnswer, textAnswer } from '../exchange.ts';
@@ -40,6 +41,7 @@ export function probeEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/healthz',
+      access: 'open',
       tag: 'operations',
       summary: 'The process lives',
       quiet: true,
@@ -49,6 +51,7 @@ export function probeEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/readyz',
+      access: 'open',
       tag: 'operations',
       summary: 'Questions are taken',
       quiet: true,
@@ -69,6 +72,7 @@ export function probeEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/health',
+      access: 'open',
       tag: 'operations',
       summary: 'Overview for people',
       quiet: true,
@@ -86,18 +90,21 @@ export function probeEndpoints(parts: GatewayParts): Endpoint[] {
           uptime_s: Math.round((performance.now() - startedAt) / 1000),
           redis: { reachable: redisReachable },
           reasons,
-          replicas,
+          // Addresses of the inside are not for everybody who passes by.
+          replicas: exchange.caller.scopes.size > 0 ? replicas : [],
         });
       },
     },
     {
       method: 'get',
       path: '/metrics',
+      access: 'admin',
       tag: 'operations',
       summary: 'Metrics for Prometheus',
       quiet: true,
       responses: { 200: textContent('text/plain', 'Prometheus text format.') },
       async handle(context, exchange) {
+        assertOperator(exchange.caller, 'Reading the metrics');
         const { contentType, body } = await parts.metrics.render(context.req.header('accept'));
         return textAnswer(exchange, body, contentType);
       },

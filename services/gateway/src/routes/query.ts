@@ -18,6 +18,7 @@ export function queryEndpoint(parts: GatewayParts): Endpoint {
   return {
     method: 'post',
     path: '/query',
+    access: 'query',
     tag: 'queries',
     summary: 'Ask a question and get an answer with citations',
     description:
@@ -92,7 +93,7 @@ async function queueForLater(
     parts.door.assertCapacity();
     const question = { ...request, stream: false, track: true };
     const { job } = await prepare(parts, exchange, question);
-    const watched = await watchQuestion(parts, job.id, request.webhook_url);
+    const watched = await watchQuestion(parts, exchange.caller.tenant, job.id, request.webhook_url);
     try {
       await parts.submitter.enqueue(job);
     } catch (error) {

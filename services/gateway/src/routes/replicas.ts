@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { QueueUnavailable, type ReplicaState } from '@vortex/queue';
+import { assertOperator } from '../access/operators.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { jsonAnswer } from '../exchange.ts';
@@ -14,6 +15,7 @@ export function replicaEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'get',
       path: '/api/replicas',
+      access: 'admin',
       tag: 'operations',
       summary: 'Generator replicas and their breakers',
       responses: {
@@ -38,6 +40,7 @@ export function replicaEndpoints(parts: GatewayParts): Endpoint[] {
     return {
       method: 'post',
       path: `/api/replicas/{name}/${verb}`,
+      access: 'admin',
       tag: 'operations',
       summary,
       description:
@@ -46,6 +49,7 @@ export function replicaEndpoints(parts: GatewayParts): Endpoint[] {
       responses: { 200: jsonContent(schemas.replicaOrdered, 'The replica as it is now.') },
       problems: [404, 503],
       async handle(context, exchange) {
+        assertOperator(exchange.caller, 'Draining and resuming replicas');
         const name = context.req.param('name') ?? '';
         const named = (await asked(parts.inspector.replicas())).filter((one) => one.worker_name === name);
         // One that was restarted on another port is there twice for ten minutes.

@@ -12,6 +12,7 @@ export function searchEndpoint(parts: GatewayParts): Endpoint {
   return {
     method: 'post',
     path: '/search',
+    access: 'query',
     tag: 'queries',
     summary: 'Find the chunks a question is answered from, without an answer',
     request: jsonBody(schemas.searchRequest, { query: 'Redis lists', top_k: 3 }),

@@ -49,6 +49,7 @@ export function uploadEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'post',
       path: '/api/documents/upload',
+      access: 'ingest',
       tag: 'documents',
       summary: 'Upload files',
       description:
@@ -67,6 +68,7 @@ export function uploadEndpoints(parts: GatewayParts): Endpoint[] {
     {
       method: 'post',
       path: '/api/documents',
+      access: 'ingest',
       tag: 'documents',
       summary: 'Hand in a text, Markdown or HTML as a document',
       description:

@@ -1,6 +1,5 @@
 import { z } from '@hono/zod-openapi';
 import {
-  defaultTenant,
   type WebhookDelivery,
   type WebhookDeliveryPage,
   type WebhookQueued,
@@ -8,6 +7,7 @@ import {
   webhookEventType,
 } from '@vortex/contracts';
 import { type DeliveryRecord, newWebhookSecret, type WebhookRecord } from '@vortex/registry';
+import type { Caller } from '../access/caller.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { type GatewayContext, jsonAnswer, noContent } from '../exchange.ts';
@@ -38,6 +38,7 @@ function create(parts: GatewayParts): Endpoint {
   return {
     method: 'post',
     path: '/api/webhooks',
+    access: 'admin',
     tag,
     summary: 'Be told of events',
     description:
@@ -54,7 +55,7 @@ function create(parts: GatewayParts): Endpoint {
       const request = await readJson(context, schemas.createWebhookRequest, parts.settings.max_body_bytes);
       assertWebhookAddress(parts.webhookRules, request.url, '/url');
       const made = await parts.registry.createWebhook({
-        tenant: defaultTenant,
+        tenant: exchange.caller.tenant,
         url: request.url,
         events: [...new Set(request.events ?? webhookEventType.options)],
         secret: request.secret ?? newWebhookSecret(),
@@ -70,12 +71,13 @@ function list(parts: GatewayParts): Endpoint {
   return {
     method: 'get',
     path: '/api/webhooks',
+    access: 'admin',
     tag,
     summary: 'List webhooks',
     responses: { 200: jsonContent(schemas.webhookList, 'All webhooks, without their secrets.') },
     problems: [503],
     async handle(_context, exchange) {
-      const webhooks = (await parts.registry.listWebhooks(defaultTenant)).map(responseOf);
+      const webhooks = (await parts.registry.listWebhooks(exchange.caller.tenant)).map(responseOf);
       return jsonAnswer(exchange, { webhooks });
     },
   };
@@ -85,13 +87,14 @@ function show(parts: GatewayParts): Endpoint {
   return {
     method: 'get',
     path: '/api/webhooks/{id}',
+    access: 'admin',
     tag,
     summary: 'Show a webhook',
     request: pathId(itsId),
     responses: { 200: jsonContent(schemas.webhook, 'The webhook, without its secret.') },
     problems: [404, 503],
     async handle(context, exchange) {
-      return jsonAnswer(exchange, responseOf(await known(parts, context)));
+      return jsonAnswer(exchange, responseOf(await known(parts, context, exchange.caller)));
     },
   };
 }
@@ -100,14 +103,15 @@ function remove(parts: GatewayParts): Endpoint {
   return {
     method: 'delete',
     path: '/api/webhooks/{id}',
+    access: 'admin',
     tag,
     summary: 'Stop being told',
     request: pathId(itsId),
     responses: { 204: { description: 'Gone, with what was still to be sent to it.' } },
     problems: [404, 503],
     async handle(context, exchange) {
-      const { id } = await known(parts, context);
-      if (!(await parts.registry.deleteWebhook(defaultTenant, id))) throw unknownWebhook();
+      const { id } = await known(parts, context, exchange.caller);
+      if (!(await parts.registry.deleteWebhook(exchange.caller.tenant, id))) throw unknownWebhook();
       return noContent(exchange, {});
     },
   };
@@ -119,15 +123,16 @@ function deliveries(parts: GatewayParts): Endpoint {
   return {
     method: 'get',
     path: '/api/webhooks/{id}/deliveries',
+    access: 'admin',
     tag,
     summary: 'What was sent to a webhook, and what came of it',
     request: { ...pathId(itsId), query: pageQuery },
     responses: { 200: jsonContent(schemas.webhookDeliveryPage, 'Newest first; kept for 30 days.') },
     problems: [404, 422, 503],
     async handle(context, exchange) {
-      const { id } = await known(parts, context);
+      const { id } = await known(parts, context, exchange.caller);
       const asked = readQuery(context, pageQuery);
-      const found = await parts.registry.listDeliveries(defaultTenant, id, placeOf(asked));
+      const found = await parts.registry.listDeliveries(exchange.caller.tenant, id, placeOf(asked));
       const { entries, next } = pageOf(found, asked, (delivery) => delivery.id);
       return jsonAnswer(exchange, {
         deliveries: entries.map(deliveryOf),
@@ -141,15 +146,16 @@ function test(parts: GatewayParts): Endpoint {
   return {
     method: 'post',
     path: '/api/webhooks/{id}/test',
+    access: 'admin',
     tag,
     summary: 'Send a `webhook.test` event to a webhook',
     request: pathId(itsId),
     responses: { 202: jsonContent(schemas.webhookQueued, 'Will be sent; its deliveries tell how it went.') },
     problems: [404, 503],
     async handle(context, exchange) {
-      const { id } = await known(parts, context);
+      const { id } = await known(parts, context, exchange.caller);
       const recorded = await parts.registry.recordEvent({
-        tenant: defaultTenant,
+        tenant: exchange.caller.tenant,
         type: 'webhook.test',
         data: { webhook_id: id, message: 'A test, asked for by POST /api/webhooks/{id}/test.' },
         webhookId: id,
@@ -164,15 +170,16 @@ function replay(parts: GatewayParts): Endpoint {
   return {
     method: 'post',
     path: '/api/webhooks/{id}/deliveries/{delivery_id}/replay',
+    access: 'admin',
     tag,
     summary: 'Send a delivery once more, whatever became of it',
     request: { params: z.object({ id: z.string(), delivery_id: z.string() }) },
     responses: { 202: jsonContent(schemas.webhookQueued, 'Will be sent again, with the same `webhook-id`.') },
     problems: [404, 503],
     async handle(context, exchange) {
-      const { id } = await known(parts, context);
+      const { id } = await known(parts, context, exchange.caller);
       const deliveryId = context.req.param('delivery_id') ?? '';
-      if (!(await parts.registry.replayDelivery(defaultTenant, id, deliveryId))) {
+      if (!(await parts.registry.replayDelivery(exchange.caller.tenant, id, deliveryId))) {
         throw gatewayProblem('not_found', {
           detail: 'This webhook has no such delivery, or it is more than 30 days old.',
         });
@@ -183,8 +190,12 @@ function replay(parts: GatewayParts): Endpoint {
   };
 }
 
-async function known(parts: GatewayParts, context: GatewayContext): Promise<WebhookRecord> {
-  const webhook = await parts.registry.getWebhook(defaultTenant, context.req.param('id') ?? '');
+async function known(
+  parts: GatewayParts,
+  context: GatewayContext,
+  { tenant }: Caller,
+): Promise<WebhookRecord> {
+  const webhook = await parts.registry.getWebhook(tenant, context.req.param('id') ?? '');
   if (webhook === null) throw unknownWebhook();
   return webhook;
 }

@@ -1,0 +1,23 @@
+-- Keys of callers. The secret itself is nowhere: what stands here are keyed hashes, and what they are keyed with (the
+-- pepper) is kept outside of this database. Rows stay when a key is revoked: that there was one keeps the door shut.
+CREATE TABLE api_keys (
+  id             TEXT   COLLATE "C" NOT NULL PRIMARY KEY,
+  tenant         TEXT   NOT NULL,
+  name           TEXT,
+  -- JSON lists; null: all collections of the tenant.
+  scopes         TEXT   NOT NULL,
+  collections    TEXT,
+  -- A JSON object; null: none.
+  limits         TEXT,
+  secret_hash    TEXT   NOT NULL,
+  -- Of the secret before the last rotation, and until when it holds.
+  previous_hash  TEXT,
+  previous_until BIGINT,
+  created_at     BIGINT NOT NULL,
+  expires_at     BIGINT,
+  rotated_at     BIGINT,
+  revoked_at     BIGINT,
+  last_used_at   BIGINT
+);
+
+CREATE INDEX api_keys_of_tenant ON api_keys (tenant, created_at, id);

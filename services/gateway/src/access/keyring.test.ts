@@ -1,0 +1,137 @@
+import { silentLogger } from '@vortex/observability';
+import type { StoredKey } from '@vortex/registry';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { openKeyring } from './keyring.ts';
+
+const key: StoredKey = {
+  ...{ id: 'k1', tenant: 'default', name: null, scopes: ['query'], collections: null, limits: null },
+  ...{ secretHash: 'aa', previousHash: null, previousUntil: null, createdAt: 1, expiresAt: null },
+  ...{ rotatedAt: null, revokedAt: null, lastUsedAt: null },
+};
+
+class ScriptedRegistry {
+  counter = 1;
+  keys = new Map<string, StoredKey>();
+  isAway = false;
+  reads: string[] = [];
+  used: [string, number][][] = [];
+  async changeCounter() {
+    this.assertThere();
+    return this.counter;
+  }
+  async hasKeys() {
+    return this.keys.size > 0;
+  }
+  async findKey(keyId: string) {
+    this.assertThere();
+    this.reads.push(keyId);
+    return this.keys.get(keyId) ?? null;
+  }
+  async noteKeysUsed(used: ReadonlyMap<string, number>) {
+    this.assertThere();
+    this.used.push([...used]);
+  }
+  put(next: StoredKey) {
+    this.keys.set(next.id, next);
+    this.counter += 1;
+  }
+  private assertThere() {
+    if (this.isAway) throw new Error('away');
+  }
+}
+
+const open = async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date', 'performance'] });
+  const registry = new ScriptedRegistry();
+  let clock = 0;
+  const keyring = await openKeyring({ registry, log: silentLogger, now: () => clock, watchMs: 250 });
+  return {
+    registry,
+    keyring,
+    later: async (ms: number) => {
+      clock += ms;
+      await vi.advanceTimersByTimeAsync(ms);
+    },
+  };
+};
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('the keyring', () => {
+  it('reads a key once, and an unknown id once, as long as nothing changes', async () => {
+    const { registry, keyring, later } = await open();
+    registry.put(key);
+    await later(250);
+    for (const id of ['k1', 'nobody']) await keyring.find(id);
+    expect(keyring.find('k1')).toEqual(key);
+    expect(keyring.find('nobody')).toBeNull();
+    await later(3000);
+    expect(keyring.find('k1')).toEqual(key);
+    expect(registry.reads).toEqual(['k1', 'nobody']);
+  });
+
+  it('hears of a change within one look, and knows then that there is a key', async () => {
+    const { registry, keyring, later } = await open();
+    expect(keyring.hasKeys()).toBe(false);
+    registry.put(key);
+    await later(250);
+    expect(keyring.hasKeys()).toBe(true);
+    await keyring.find('k1');
+    registry.put({ ...key, revokedAt: 5 });
+    expect(keyring.find('k1')).toMatchObject({ revokedAt: null });
+    await later(250);
+    expect(await keyring.find('k1')).toMatchObject({ revokedAt: 5 });
+  });
+
+  it('hears of its own change at once', async () => {
+    const { registry, keyring } = await open();
+    await keyring.find('k1');
+    registry.put(key);
+    await keyring.refresh();
+    expect(await keyring.find('k1')).toEqual(key);
+    expect(keyring.hasKeys()).toBe(true);
+  });
+
+  it('shares a read that is under way', async () => {
+    const { registry, keyring } = await open();
+    registry.put(key);
+    await Promise.all([keyring.find('k1'), keyring.find('k1'), keyring.find('k1')]);
+    expect(registry.reads).toEqual(['k1']);
+  });
+
+  it('trusts what it knows for four seconds without the registry, and nobody after that', async () => {
+    const { registry, keyring, later } = await open();
+    registry.put(key);
+    await later(250);
+    await keyring.find('k1');
+    registry.isAway = true;
+    await later(3500);
+    expect(keyring.find('k1')).toEqual(key);
+    await later(500);
+    await expect(keyring.find('k1')).rejects.toThrow('away');
+    registry.isAway = false;
+    await later(250);
+    expect(await keyring.find('k1')).toEqual(key);
+  });
+
+  it('writes down the last use later, once a minute, and again when it failed', async () => {
+    const { registry, keyring, later } = await open();
+    keyring.noteUsed('k1');
+    keyring.noteUsed('k1');
+    expect(registry.used).toEqual([]);
+    registry.isAway = true;
+    await later(250);
+    registry.isAway = false;
+    await later(250);
+    expect(registry.used).toEqual([[['k1', 0]]]);
+    await later(30_000);
+    keyring.noteUsed('k1');
+    await later(30_000);
+    expect(registry.used).toHaveLength(1);
+    keyring.noteUsed('k1');
+    await keyring.close();
+    expect(registry.used).toEqual([[['k1', 0]], [['k1', 60_500]]]);
+  });
+});
