@@ -86,7 +86,7 @@ export function openApiDocument(app: OpenAPIHono<GatewayEnv>, version: string): 
       'A key as `POST /api/keys` gave it. Asked for as soon as the instance has a key; what each operation asks for is ' +
       'its scope: `query`, `ingest` or `admin`.',
   });
-  return app.getOpenAPI31Document({
+  const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
       title: 'Vortex',
@@ -97,4 +97,24 @@ export function openApiDocument(app: OpenAPIHono<GatewayEnv>, version: string): 
     servers: [{ url: '/' }],
     tags,
   });
+  return in31(document) as object;
+}
+
+/**
+ * Two things the generator says in the way of 3.0: a tuple is `prefixItems` since 3.1, and the schema of an event
+ * stream would be that of one event, which a string is not.
+ */
+function in31(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(in31);
+  if (typeof node !== 'object' || node === null) return node;
+  const entries = Object.entries(node).flatMap(([name, value]): [string, unknown][] => {
+    if (name === 'text/event-stream') return [[name, {}]];
+    if (name !== 'items' || !Array.isArray(value)) return [[name, in31(value)]];
+    return [
+      ['prefixItems', in31(value)],
+      ['minItems', value.length],
+      ['maxItems', value.length],
+    ];
+  });
+  return Object.fromEntries(entries);
 }
