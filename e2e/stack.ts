@@ -3,7 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '@vortex/testkit';
+import { askRedis } from '../services/cli/src/redis/ask-redis.ts';
 import { readStatus, type ServiceStatus, type Status } from '../services/cli/src/status.ts';
+import { readRunFile } from '../services/cli/src/supervisor/run-file.ts';
 
 /**
  * A private Vortex as a user gets it: the launcher's own `up --detach`, on a data folder and ports of its
@@ -72,11 +74,22 @@ export async function startStack(
     thaw: async (service) => void (await signal(service, 'SIGCONT')),
     vortex,
     async stop() {
+      const refused = await refusedByRedis(data).catch(() => []);
       const stopped = await vortex('down');
       remove();
       if (stopped.code !== 0) throw new Error(`the stack did not stop:\n${stopped.errors}`);
+      // Each service has its own user: whatever a test made it do, it needed no more than that user may.
+      if (refused.length > 0) throw new Error(`Redis refused its users this:\n${refused.join('\n')}`);
     },
   };
+}
+
+/** Of both servers; empty when they are gone, or are not the stack's own. */
+async function refusedByRedis(data: string): Promise<string[]> {
+  const run = readRunFile(join(data, 'run', 'vortex.json'));
+  const urls = [run?.redis_url, run?.cache_url].filter((url) => typeof url === 'string');
+  const logs = await Promise.all(urls.map((url) => askRedis(url, [['ACL', 'LOG', '128']])));
+  return logs.flat(2).map((entry) => JSON.stringify(entry));
 }
 
 function run(

@@ -15,6 +15,10 @@ const loaded = Object.fromEntries(
   }),
 ) as Record<CacheScript, { text: string; sha: string }>;
 
+export function cacheScriptText(name: CacheScript): string {
+  return loaded[name].text;
+}
+
 /** By its hash, and by its text where Redis does not know it (a restart, `SCRIPT FLUSH`). */
 export async function runCacheScript(
   redis: Redis,

@@ -2,6 +2,7 @@ import type { Metrics } from '@vortex/observability';
 import { Redis } from 'ioredis';
 import type { Cache } from './cache.ts';
 import { runCacheScript } from './cache-scripts.ts';
+import { type TlsFiles, tlsOptions } from './tls.ts';
 
 /** The part of a logger this room uses. */
 export interface CacheLog {
@@ -18,6 +19,7 @@ export interface RedisCacheOptions {
   metrics: Pick<Metrics, 'add' | 'set' | 'beforeScrape'>;
   log: CacheLog;
   probeMs?: number;
+  tls?: TlsFiles;
 }
 
 /** One late reply may be our own event loop's doing. */
@@ -35,8 +37,10 @@ const mostUnanswered = 1000;
  * A reply that is an error (full, read-only, loading) is an answer: it costs an entry, not the cache.
  */
 export function createRedisCache(options: RedisCacheOptions): Cache {
-  const { url, timeoutMs, maxEntryBytes, metrics, log, probeMs = 500 } = options;
+  const { url, timeoutMs, maxEntryBytes, metrics, log, probeMs = 500, tls: tlsFiles = {} } = options;
+  const tls = tlsOptions(url, tlsFiles);
   const client = new Redis(url, {
+    ...(tls && { tls }),
     protocol: 2,
     replyMapping: 'legacy',
     keepAlive: 10_000,

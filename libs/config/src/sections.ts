@@ -36,6 +36,23 @@ const optionalText = z
   .transform((text) => (text === '' ? null : text))
   .nullable();
 
+/** For `rediss://`; the Redis of the queue and that of the cache may be different servers. */
+const tlsFields = () => ({
+  tls_ca_file: field(
+    optionalText.default(null),
+    'For `rediss://`: certificates (PEM) of who signed the server’s, when the system does not know them.',
+  ),
+  tls_cert_file: field(
+    optionalText.default(null),
+    'Certificate (PEM) of ours, for a server that asks for one.',
+  ),
+  tls_key_file: field(optionalText.default(null), 'Private key (PEM) of that certificate.'),
+  tls_servername: field(
+    optionalText.default(null),
+    'Name on the server’s certificate, when the address is not it.',
+  ),
+});
+
 export const sections = {
   redis: z.strictObject({
     url: field(
@@ -46,12 +63,14 @@ export const sections = {
       'Redis or Valkey ≥ 7.0 that carries the queues. Also understood: `REDIS_ADDR`, or `REDIS_HOST` and `REDIS_PORT`.',
       { env: ['REDIS_URL'], secret: true },
     ),
+    ...tlsFields(),
   }),
   cache: z.strictObject({
     url: field(optionalText.default(null), 'A second Redis for caches only; none when empty.', {
       env: ['CACHE_REDIS_URL'],
       secret: true,
     }),
+    ...tlsFields(),
     timeout_ms: field(
       count.max(1000).default(50),
       'The longest a look-up may hold a query up; a cache that is late twice in a row is left alone until it answers.',

@@ -11,7 +11,7 @@
 -- A tracked job's hash begins anew: whoever admits an ended job again wants to see this run of it. An untracked
 -- one that has its completion is not run again: quick jobs end before an admit whose reply was lost is sent anew
 -- (39 of 1,263 under a proxy that swallows replies).
--- KEYS: live, list, shared, job (its hash when fields are given; else its completion), active, recent, pool, then per candidate: inflight, load, replica
+-- KEYS: live, list, shared, job (its hash when fields are given; else its completion), active, recent, pool, then per candidate: leases, load, replica
 -- ARGV: id, deadline, cap, opening (the envelope's brace; empty for a bare id), element (the rest), fields, then per candidate: slots, url, fragment
 -- Returns: OK | DUP | FULL
 -- Invariants: a job is in `live` if and only if its element is in a list; at most `slots` leases per replica.

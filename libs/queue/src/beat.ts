@@ -76,9 +76,10 @@ function beatKeys(url: string | undefined): KeysOf<'beat'> {
 
 export function startBeat(options: BeatOptions): Beat {
   const { leaseMs = defaultLeaseMs, beatMs = defaultBeatMs, stuckMs = defaultStuckMs, log } = options;
+  // The thread gets a structured clone, and an observer has functions.
+  const { observer: _observer, ...address } = options.redis;
   const data: BeatThreadData = {
-    // Only the address: the thread gets a structured clone, and options may carry functions.
-    redis: { url: options.redis.url },
+    redis: address,
     keys: beatKeys(options.replica?.url),
     members: options.members,
     replica: options.replica,

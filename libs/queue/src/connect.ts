@@ -1,10 +1,11 @@
 import type { Socket } from 'node:net';
 import { type RedisOptions as ClientOptions, Redis } from 'ioredis';
 import { observeClient, type RedisObserver } from './observe-redis.ts';
+import { type TlsFiles, tlsOptions } from './tls.ts';
 import { atTurnEnd } from './turn-end.ts';
 
 /** `url`: redis:// or rediss://, with user, password and database number where needed. */
-export interface RedisOptions {
+export interface RedisOptions extends TlsFiles {
   url: string;
   observer?: RedisObserver;
   /** How long an HTTP request waits for an answer of Redis: 800 ms, unless a test wants to hear it however late. */
@@ -88,8 +89,10 @@ const roleOptions: Record<Role, ClientOptions> = {
 
 /** A client for a role. It connects by itself, and outlives a Redis that is not there yet. */
 export function connect(redis: RedisOptions, role: Role, log?: QueueLog): Redis {
+  const tls = tlsOptions(redis.url, redis);
   const client = new Redis(redis.url, {
     ...roleOptions[role],
+    ...(tls && { tls }),
     ...(role === 'fail-fast' && redis.answerMs !== undefined && { commandTimeout: redis.answerMs }),
     protocol: 2,
     replyMapping: 'legacy',

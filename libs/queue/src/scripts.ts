@@ -10,7 +10,7 @@ import { observerOf } from './observe-redis.ts';
 export const scriptTable = {
   admit: {
     keys: ['live', 'list', 'shared', 'job', 'active', 'recent', 'pool'],
-    eachKey: { per: 'candidate', names: ['inflight', 'load', 'replica'] },
+    eachKey: { per: 'candidate', names: ['leases', 'load', 'replica'] },
     args: ['id', 'deadline', 'cap', 'opening', 'element', 'fields'],
     eachArg: { per: 'candidate', names: ['slots', 'url', 'fragment'] },
   },

@@ -25,6 +25,8 @@ interface PrivateRedisOptions {
   serverPath?: string;
   /** Further arguments, e.g. `['--appendonly', 'yes']`. */
   args?: string[];
+  /** Who asks whether it is up, where the arguments bring users of their own and `default` is none. */
+  login?: { user: string; password: string };
 }
 
 export async function startPrivateRedis(options: PrivateRedisOptions = {}): Promise<PrivateRedis> {
@@ -46,7 +48,7 @@ export async function startPrivateRedis(options: PrivateRedisOptions = {}): Prom
     ];
     const started = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] });
     child = started;
-    await answers(url, started);
+    await answers(url, started, options.login);
   }
 
   async function end(signal: NodeJS.Signals): Promise<void> {
@@ -86,8 +88,9 @@ function findServer(): string {
   );
 }
 
-async function answers(url: string, child: ChildProcess): Promise<void> {
-  const client = new Redis(url, { retryStrategy: () => 20, maxRetriesPerRequest: null });
+async function answers(url: string, child: ChildProcess, login: PrivateRedisOptions['login']): Promise<void> {
+  const signIn = login && { username: login.user, password: login.password };
+  const client = new Redis(url, { retryStrategy: () => 20, maxRetriesPerRequest: null, ...signIn });
   client.on('error', () => undefined);
   const exited = once(child, 'exit').then(() => {
     throw new Error(`the Redis for ${url} ended before it answered`);

@@ -176,6 +176,11 @@ export function buildProgram(): Command {
       await evaluate(options, createTerminal());
     });
 
+  command('sbom', 'the bill of materials of what runs, as CycloneDX JSON').action(async () => {
+    const { makeSbom } = await import('./supply-chain/sbom.ts');
+    console.log(JSON.stringify(makeSbom(), null, 2));
+  });
+
   command('model', 'put the embedding model into a folder: for an image, or a machine without network')
     .requiredOption('--to <folder>', 'the models folder')
     .addOption(new Option('--model <model>', 'encoder').choices(['all-minilm-l6-v2', 'bge-small-en-v1.5']))

@@ -43,11 +43,16 @@ Redis, Qdrant and a language model of your own:
 
 - a Redis or Valkey: \`REDIS_URL=redis://host:6379\` (it must have \`maxmemory-policy noeviction\`)
 - a second one for caches: \`CACHE_REDIS_URL=redis://host:6380\`
+- with users: \`REDIS_URL=redis://vortex:password@host:6379\`, and the line \`vortex\` of \`deploy/redis/users.acl\` with
+  \`>password\` behind \`on\` (of \`cache-users.acl\` for the cache). Switch \`default\` off, but leave it its rights: Redis replays its
+  append-only file as that user
+- with TLS: \`rediss://\`, and \`redis.tls_…\` below. Commands of the launcher read the system's authorities and \`NODE_EXTRA_CA_CERTS\`
 - a Qdrant: \`QDRANT_URL=http://host:6333\`, \`QDRANT_API_KEY\`
 - an Ollama: \`./vortex up --llm ollama\`, \`OLLAMA_URL\`, \`OLLAMA_MODEL\`
 - an OpenAI-compatible server: \`./vortex up --llm openai\`, \`OPENAI_BASE_URL\`, \`OPENAI_API_KEY\`, \`OPENAI_MODEL\`
 
-Without \`REDIS_URL\`, \`up\` starts a private Redis. When there is no \`redis-server\` or \`valkey-server\` and it
+Without \`REDIS_URL\`, \`up\` starts a private Redis, in which each service is a user of its own; the operator's address is in
+\`./vortex status --json\` (\`redis_url\`). When there is no \`redis-server\` or \`valkey-server\` and it
 runs as root, it installs one by the system's package manager. On Debian and Ubuntu that package would start
 a server on port 6379, now and at every boot: \`up\` forbids the start while it installs
 (\`/usr/sbin/policy-rc.d\`, taken away again) and disables the unit. It never uses sudo.`;

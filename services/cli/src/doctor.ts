@@ -225,7 +225,8 @@ function checkServices(add: Add, status: Status, data: string): void {
 async function checkQueue(add: Add, status: Status): Promise<void> {
   const { redis_url: url } = status;
   if (url === null) return;
-  const redis = `redis-cli -u ${url}`;
+  // Its user and password are for a shell, not for a screen.
+  const redis = `redis-cli -u "$(${launcherName()} status --json${dataOption(status.data ?? '')} | node -p 'JSON.parse(fs.readFileSync(0)).redis_url')"`;
   try {
     const [policy, memory] = await askRedis(url, [
       ['CONFIG', 'GET', 'maxmemory-policy'],

@@ -16,6 +16,10 @@ export interface InstancePaths {
   runFile: string;
   lockFile: string;
   portsFile: string;
+  /** Of the instance's own Redis and cache: passwords, and what their users may do. */
+  redisPasswordsFile: string;
+  redisUsersFile: string;
+  cacheUsersFile: string;
   demoFile: string;
   prometheusFile: string;
   /** Written by the gateway, for the owner of the folder alone. */
@@ -34,6 +38,9 @@ export function instancePaths(data: string): InstancePaths {
     runFile: join(run, 'vortex.json'),
     lockFile: join(run, 'lock.sqlite'),
     portsFile: join(run, 'ports.json'),
+    redisPasswordsFile: join(run, 'redis-passwords.json'),
+    redisUsersFile: join(run, 'redis-users.acl'),
+    cacheUsersFile: join(run, 'cache-users.acl'),
     demoFile: join(run, 'vortex-docs.json'),
     prometheusFile: join(data, 'prometheus.yml'),
     localKeyFile: join(data, 'local-key'),

@@ -1,5 +1,6 @@
 import { serviceNames } from '@vortex/config';
 import { describe, expect, it } from 'vitest';
+import { makePasswords } from './redis/passwords.ts';
 import { type PlanOptions, planInstance, portNames } from './service-plan.ts';
 import { stopOrder } from './supervisor/stop-orphans.ts';
 
@@ -21,6 +22,9 @@ function planOf(change: Partial<PlanOptions> = {}) {
     lockFile: '/data/run/lock.sqlite',
     portsFile: '/data/run/ports.json',
     redisDir: '/data/redis',
+    redisPasswords: makePasswords((user) => `${user}-password`),
+    redisUsersFile: '/data/run/redis-users.acl',
+    cacheUsersFile: '/data/run/cache-users.acl',
     host: '127.0.0.1',
     port: 8000,
     replicas,
@@ -130,6 +134,24 @@ describe('planInstance', () => {
       VORTEX__REDIS__URL: 'redis://r:6379',
       VORTEX__CACHE__URL: 'redis://c:6379',
     });
+  });
+
+  it('gives each service its own user of a private Redis, and the operator’s to who runs it', () => {
+    const { plan, all } = planOf();
+    const users = { gateway: 'gateway', encoder: 'encoder', retriever: 'retriever', ingest: 'ingest' };
+    for (const [service, user] of Object.entries({ ...users, 'llm-generator': 'generator' })) {
+      for (const { env } of all(service))
+        expect(env.VORTEX__REDIS__URL).toBe(`redis://${user}:${user}-password@127.0.0.1:20000`);
+    }
+    expect(all('gateway')[0]?.env.VORTEX__CACHE__URL).toBe(
+      'redis://gateway:gateway-password@127.0.0.1:20001',
+    );
+    expect(all('mock-llm')[0]?.env).not.toHaveProperty('VORTEX__REDIS__URL');
+    expect(plan.redisUrl).toBe('redis://operator:operator-password@127.0.0.1:20000');
+    expect(all('redis')[0]?.args.join(' ')).toContain('--aclfile /data/run/redis-users.acl');
+    expect(all('cache')[0]?.args.join(' ')).toContain('--aclfile /data/run/cache-users.acl');
+    for (const { args, url } of [...all('redis'), ...all('cache')])
+      expect(`${args.join(' ')} ${url}`).not.toContain('password');
   });
 
   it('keeps jobs and cache under different rules', () => {

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { repositoryRoot } from './folders.ts';
+import { withLogin } from './redis/passwords.ts';
+import { healthUser, type RedisPasswords, type RedisUser } from './redis/users-file.ts';
 import type { InstancePlan, PlannedProcess } from './supervisor/instance.ts';
 
 export type LlmChoice = 'mock' | 'ollama' | 'openai';
@@ -11,6 +13,10 @@ export interface PlanOptions {
   lockFile: string;
   portsFile: string;
   redisDir: string;
+  /** Of the users of a private Redis, whose rights stand in these files. */
+  redisPasswords: RedisPasswords;
+  redisUsersFile: string;
+  cacheUsersFile: string;
   host: string;
   port: number;
   replicas: number;
@@ -70,8 +76,11 @@ export function planInstance(options: PlanOptions): InstancePlan {
     return port;
   };
   const urlOf = (name: string) => `http://${loopback}:${portOf(name)}`;
-  const redisUrl = options.externalRedisUrl ?? `redis://${loopback}:${portOf('redis')}`;
-  const cacheUrl = options.externalCacheUrl ?? `redis://${loopback}:${portOf('cache')}`;
+  /** A private Redis knows who asks; one that is given has one address for all. */
+  const privateUrl = (server: 'redis' | 'cache', user: RedisUser) =>
+    withLogin(`redis://${loopback}:${portOf(server)}`, user, options.redisPasswords[user]);
+  const redisUrlOf = (user: RedisUser) => options.externalRedisUrl ?? privateUrl('redis', user);
+  const cacheUrlOf = (user: RedisUser) => options.externalCacheUrl ?? privateUrl('cache', user);
   const numbers = upTo(options.replicas);
 
   const shared: Record<string, string> = {
@@ -80,8 +89,15 @@ export function planInstance(options: PlanOptions): InstancePlan {
     // Each arena of glibc's allocator keeps what was freed; the native parts run in several threads.
     MALLOC_ARENA_MAX: '2',
     VORTEX__DATA__DIR: options.data,
-    VORTEX__REDIS__URL: redisUrl,
-    VORTEX__CACHE__URL: cacheUrl,
+  };
+
+  const redisOf = (name: string): Record<string, string> => {
+    const user = redisUserOf[name];
+    if (user === undefined) return {};
+    return {
+      VORTEX__REDIS__URL: redisUrlOf(user),
+      ...(user !== 'ingest' && { VORTEX__CACHE__URL: cacheUrlOf(user) }),
+    };
   };
 
   const service = (
@@ -105,6 +121,7 @@ export function planInstance(options: PlanOptions): InstancePlan {
       cwd: repositoryRoot,
       env: {
         ...shared,
+        ...redisOf(name),
         VORTEX__HTTP__HOST: host,
         VORTEX__HTTP__PORT: String(more.port),
         VORTEX__WORKER__NAME: more.workerName,
@@ -123,15 +140,28 @@ export function planInstance(options: PlanOptions): InstancePlan {
 
   const redis = (name: 'redis' | 'cache', args: string[]): PlannedProcess => {
     const url = `redis://${loopback}:${portOf(name)}`;
+    const users = name === 'redis' ? options.redisUsersFile : options.cacheUsersFile;
     return {
       service: name,
       workerName: null,
       command: options.redisBinary ?? 'redis-server',
-      args: ['--bind', loopback, '--port', String(portOf(name)), '--daemonize', 'no', '--save', '', ...args],
+      args: [
+        '--bind',
+        loopback,
+        '--port',
+        String(portOf(name)),
+        '--daemonize',
+        'no',
+        '--save',
+        '',
+        '--aclfile',
+        users,
+        ...args,
+      ],
       cwd: repositoryRoot,
       env: { ...baseOf(options.environment) },
       url,
-      probe: { kind: 'redis', url },
+      probe: { kind: 'redis', url: withLogin(url, healthUser.name, healthUser.password) },
       logFile: join(options.logs, `${name}.log`),
       stopBudgetMs: 10_000,
       niceness: 0,
@@ -218,8 +248,9 @@ export function planInstance(options: PlanOptions): InstancePlan {
     gatewayAdminUrl:
       options.admin === null ? null : gatewayUrlOf({ ...options.admin, certFile: options.certFile }),
     gatewayCertFile: options.certFile,
-    redisUrl,
-    cacheUrl,
+    redisUrl: redisUrlOf('operator'),
+    cacheUrl: cacheUrlOf('operator'),
+    exporterUrl: redisUrlOf('exporter'),
     llm: options.llm,
     readyWithinMs,
     groups: [
@@ -235,6 +266,15 @@ export function planInstance(options: PlanOptions): InstancePlan {
     ].filter((group) => group.length > 0),
   };
 }
+
+/** Who a service is in a private Redis. The model server's stand-in has no business there. */
+const redisUserOf: Readonly<Record<string, RedisUser>> = {
+  gateway: 'gateway',
+  encoder: 'encoder',
+  retriever: 'retriever',
+  'llm-generator': 'generator',
+  ingest: 'ingest',
+};
 
 /** Settings a service gets from the launcher; whoever sets them by hand is told which option does it. */
 export const settingsOfTheLauncher: Readonly<Record<string, string>> = {

@@ -1,5 +1,6 @@
 import { dataFolder, launcherName } from './folders.ts';
 import { gatewayUrl, notRunning } from './instance-address.ts';
+import { withoutLogin } from './redis/passwords.ts';
 import { breakerText } from './replicas-command.ts';
 import { readRemoteStatus, readStatus, type Status } from './status.ts';
 import { table } from './table.ts';
@@ -40,7 +41,7 @@ export function describe(status: Status): string {
   const resident = [status.supervisor, ...status.services].map((entry) => entry?.rss_bytes ?? null);
   const total = resident.reduce<number>((sum, bytes) => sum + (bytes ?? 0), 0);
   const parts = [
-    `${state}    ${status.gateway_url ?? ''}    ${status.redis_url ?? ''}${total > 0 ? `    ${megabytes(total)} MB resident` : ''}`,
+    `${state}    ${status.gateway_url ?? ''}    ${status.redis_url === null ? '' : withoutLogin(status.redis_url)}${total > 0 ? `    ${megabytes(total)} MB resident` : ''}`,
     ...fullRedis(status),
     table(
       ['service', 'worker', 'pid', 'url', 'ready', 'restarts', 'MB'],

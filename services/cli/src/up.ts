@@ -20,6 +20,8 @@ import { choosePorts, listenProblem, portOwner, reusePortProblem } from './ports
 import { prepareModel } from './prepare-model.ts';
 import { CommandProblem } from './problem.ts';
 import { ensureRedis } from './redis/install-redis.ts';
+import { passwordsOf } from './redis/passwords.ts';
+import { usersFile } from './redis/users-file.ts';
 import { type LlmChoice, planInstance, portNames } from './service-plan.ts';
 import { type CheckedSettings, checkSettings } from './settings.ts';
 import { runInForeground, startDetached, waitUntilReady } from './start-instance.ts';
@@ -208,6 +210,7 @@ async function prepare(
   ];
   const ports = await choosePorts(names, readPorts(paths.portsFile));
 
+  const redisPasswords = passwordsOf(paths.redisPasswordsFile);
   const plan = planInstance({
     data: paths.data,
     logs: paths.logs,
@@ -215,6 +218,9 @@ async function prepare(
     lockFile: paths.lockFile,
     portsFile: paths.portsFile,
     redisDir: paths.redis,
+    redisPasswords,
+    redisUsersFile: paths.redisUsersFile,
+    cacheUsersFile: paths.cacheUsersFile,
     host: options.host,
     port: options.port,
     replicas: options.replicas,
@@ -235,11 +241,17 @@ async function prepare(
     // Last: what is being started is not yet missing.
     plan.groups.push(planObservers(plan, { programs: watch, folder, logs, configFile, ports, environment }));
   }
-  plan.files = watchFiles(plan, {
-    prometheusFile: paths.prometheusFile,
-    ruleFolder: join(paths.observe, 'rules'),
-    speed: options.observeSpeed,
-  });
+  const secret = (path: string, content: string) => ({ path, content, isSecret: true });
+  plan.files = [
+    secret(paths.redisPasswordsFile, `${JSON.stringify(redisPasswords, null, 2)}\n`),
+    secret(paths.redisUsersFile, usersFile('queue', redisPasswords)),
+    secret(paths.cacheUsersFile, usersFile('cache', redisPasswords)),
+    ...watchFiles(plan, {
+      prometheusFile: paths.prometheusFile,
+      ruleFolder: join(paths.observe, 'rules'),
+      speed: options.observeSpeed,
+    }),
+  ];
   return plan;
 }
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -233,6 +233,22 @@ describe('one data folder', () => {
     await expect(startInstance(plan)).rejects.toThrow(FolderInUse);
   });
 
+  it('holds files with passwords for their owner alone, whatever they were before', async () => {
+    const plan = await planOf(['gateway']);
+    const secret = join(folder, 'run', 'redis-users.acl');
+    const plain = join(folder, 'prometheus.yml');
+    mkdirSync(join(folder, 'run'), { recursive: true });
+    writeFileSync(secret, 'from before', { mode: 0o644 });
+    plan.files = [
+      { path: secret, content: 'user x', isSecret: true },
+      { path: plain, content: 'scrape' },
+    ];
+    await started(plan);
+    expect([readFileSync(secret, 'utf8'), statSync(secret).mode & 0o777]).toEqual(['user x', 0o600]);
+    expect(readFileSync(plain, 'utf8')).toBe('scrape');
+    expect(statSync(join(folder, 'run', 'vortex.json')).mode & 0o777).toBe(0o600);
+  });
+
   it('is cleaned of what a killed supervisor left before it is used again', async () => {
     const plan = await planOf(['gateway', 'encoder']);
     const supervisor = spawn(
@@ -343,6 +359,7 @@ async function planOf(services: string[]): Promise<InstancePlan> {
     gatewayAdminUrl: null,
     redisUrl: 'redis://127.0.0.1:0',
     cacheUrl: null,
+    exporterUrl: 'redis://127.0.0.1:0',
     llm: 'mock',
     groups: [group],
     readyWithinMs: 30_000,

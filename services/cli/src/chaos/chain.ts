@@ -4,10 +4,11 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSubmitter, type ReplicaCandidate, type Submitter } from '@vortex/queue';
-import { type PrivateRedis, startPrivateRedis } from '@vortex/testkit/private-redis';
+import type { PrivateRedis } from '@vortex/testkit/private-redis';
 import { Redis } from 'ioredis';
 import { type FaultProxy, openFaultProxy } from './fault-proxy.ts';
 import { type Kill, type LedgerEntry, readLedger, trueNowMs } from './ledger.ts';
+import { type RedisWithUsers, startRedisWithUsers } from './redis-with-users.ts';
 import { within } from './within.ts';
 import { type CompletionWitness, watchCompletions } from './witness.ts';
 
@@ -50,6 +51,7 @@ export interface ChainWorker {
 
 export interface Chain {
   readonly redis: PrivateRedis;
+  readonly users: RedisWithUsers;
   /** Straight to Redis, past the proxies: sets the faults and checks the outcome. */
   readonly direct: Redis;
   readonly workerWire: FaultProxy;
@@ -81,14 +83,16 @@ export interface WorkerMake {
   secondClockShiftMs?: number;
 }
 
+const userOf = { encode: 'encoder', retrieve: 'retriever', generate: 'generator' } as const;
 export const workersPerStage = 2;
 const slotsPerWorker = 4;
 
 export async function openChain(options: { redisBinary?: string }): Promise<Chain> {
-  const redis = await startPrivateRedis({
+  const users = await startRedisWithUsers({
     ...(options.redisBinary !== undefined && { serverPath: options.redisBinary }),
     args: ['--appendonly', 'yes', '--appendfsync', 'everysec'],
   });
+  const { redis } = users;
   const folder = mkdtempSync(join(tmpdir(), 'vortex-chaos-'));
   const [workerWire, gatewayWire] = await Promise.all([
     openFaultProxy(redis.port),
@@ -98,7 +102,10 @@ export async function openChain(options: { redisBinary?: string }): Promise<Chai
   direct.on('error', () => undefined);
   const witness = await watchCompletions(redis.url);
 
-  const submitter = createSubmitter({ redis: { url: gatewayWire.url }, name: `chaos-${process.pid}` });
+  const submitter = createSubmitter({
+    redis: { url: users.as('gateway', gatewayWire.url) },
+    name: `chaos-${process.pid}`,
+  });
   await submitter.start();
 
   let page = 0;
@@ -129,7 +136,7 @@ export async function openChain(options: { redisBinary?: string }): Promise<Chai
       const workerOptions: ChainStageOptions = {
         stage,
         workerName: name,
-        redisUrl: workerWire.url,
+        redisUrl: users.as(userOf[stage], workerWire.url),
         ledger,
         slots: slotsPerWorker,
         replicaUrl: stage === 'generate' ? replicaUrl(name) : null,
@@ -200,6 +207,7 @@ export async function openChain(options: { redisBinary?: string }): Promise<Chai
 
   return {
     redis,
+    users,
     direct,
     workerWire,
     gatewayWire,
@@ -238,7 +246,7 @@ export async function openChain(options: { redisBinary?: string }): Promise<Chai
       witness.close();
       direct.disconnect();
       await Promise.all([workerWire.close(), gatewayWire.close()]);
-      await redis.stop();
+      await users.stop();
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -8,7 +8,7 @@ import { pause, within } from './within.ts';
 export async function failOverAndBack(
   chain: Chain,
 ): Promise<{ checks: Check[]; own: Record<string, number> }> {
-  const second = await startPrivateRedis();
+  const second = await startPrivateRedis({ args: chain.users.args });
   const other = new Redis(second.url, { maxRetriesPerRequest: null });
   other.on('error', () => undefined);
   try {

@@ -188,7 +188,10 @@ async function bootWithoutRedis(
   await chain.redis.kill();
   await chain.goAway();
   chain.comeBack();
-  const fresh = createSubmitter({ redis: { url: chain.gatewayWire.url }, name: `chaos-boot-${process.pid}` });
+  const fresh = createSubmitter({
+    redis: { url: chain.users.as('gateway', chain.gatewayWire.url) },
+    name: `chaos-boot-${process.pid}`,
+  });
   try {
     await fresh.start();
     await pause(6_000);

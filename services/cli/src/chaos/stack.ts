@@ -1,8 +1,9 @@
-import { type PrivateRedis, startPrivateRedis } from '@vortex/testkit/private-redis';
+import type { PrivateRedis } from '@vortex/testkit/private-redis';
 import { Redis } from 'ioredis';
 import { type PrivateStack, startPrivateStack } from '../bench/private-stack.ts';
 import { readStatus, type ServiceStatus, type Status } from '../status.ts';
 import { type FaultProxy, openFaultProxy } from './fault-proxy.ts';
+import { startRedisWithUsers } from './redis-with-users.ts';
 import { within } from './within.ts';
 
 /** A whole instance as `up` starts it, with its Redis outside and behind a fault proxy. */
@@ -23,24 +24,26 @@ export async function openChaosStack(options: {
   redisBinary?: string;
   modelsDir: string;
 }): Promise<ChaosStack> {
-  const redis = await startPrivateRedis({
+  const users = await startRedisWithUsers({
     ...(options.redisBinary !== undefined && { serverPath: options.redisBinary }),
     args: ['--appendonly', 'yes', '--appendfsync', 'everysec'],
   });
+  const { redis } = users;
   const wire = await openFaultProxy(redis.port);
   const direct = new Redis(redis.url, { maxRetriesPerRequest: null });
   direct.on('error', () => undefined);
   const stopAround = async () => {
     direct.disconnect();
     await wire.close();
-    await redis.stop();
+    await users.stop();
   };
   let stack: PrivateStack;
   try {
     stack = await startPrivateStack({
       modelsDir: options.modelsDir,
       withDocs: true,
-      redisUrl: wire.url,
+      // An external Redis has one address for all services, hence one user.
+      redisUrl: users.as('vortex', wire.url),
       settings: ['mock_llm.latency_ms=50'],
     });
   } catch (error) {

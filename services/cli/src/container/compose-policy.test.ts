@@ -67,7 +67,7 @@ describe('docker-compose.yml: containers have no more rights than they need', ()
       volumes.every((mount) => {
         const [source = '', , mode] = mount.split(':');
         if (source.includes('docker.sock')) return false;
-        if (source.startsWith('.') || (source === 'generated_secrets' && name !== 'make_secrets'))
+        if (source.startsWith('.') || (source.endsWith('_secrets') && name !== 'make_secrets'))
           return mode === 'ro';
         return source in file.volumes;
       });
@@ -108,6 +108,40 @@ describe('docker-compose.yml: secrets', () => {
     expect(given.filter((key) => !key.startsWith('grafana.GF_SECURITY_ADMIN_PASSWORD__FILE'))).toEqual([]);
     expect(text).not.toMatch(/:\/\/[^/\s]*:[^/\s@]+@/);
     expect(text).not.toMatch(/requirepass|--pass(?!", "health")/);
+  });
+
+  it('are each service’s own: no service of ours reads another’s, or a server’s', () => {
+    const secretsOf = ({ volumes }: ComposeService) =>
+      volumes.map((mount) => mount.split(':')[0] ?? '').filter((source) => source.endsWith('_secrets'));
+    for (const [name, service] of ours.filter(([other]) => other !== 'make_secrets')) {
+      const own = name.replace(/^llm_(generator)_\d$/, '$1');
+      expect([name, secretsOf(service).filter((source) => source !== `${own}_secrets`)]).toEqual([name, []]);
+    }
+    expect(
+      services.filter(([, service]) => secretsOf(service).includes('operator_secrets')).map(([name]) => name),
+    ).toEqual(['make_secrets']);
+  });
+
+  it('of Redis are its users’: every server starts with the file of them, and each service signs in as its own', () => {
+    for (const name of ['redis', 'cache', 'valkey'])
+      expect((serviceOf(file, name).command ?? []).join(' ')).toContain(`--aclfile /run/vortex/${name}.acl`);
+    const asked = services.filter(([, { environment }]) => 'REDIS_URL_FILE' in environment);
+    expect(asked.map(([name]) => name).sort()).toEqual(
+      [
+        'encoder',
+        'gateway',
+        'ingest',
+        'llm_generator_1',
+        'llm_generator_2',
+        'llm_generator_3',
+        'retriever',
+      ].sort(),
+    );
+    for (const [, { environment, volumes }] of asked) {
+      expect(environment.REDIS_URL_FILE).toBe('/run/vortex/redis_url');
+      expect(volumes.some((mount) => /^\w+_secrets:\/run\/vortex:ro$/.test(mount))).toBe(true);
+    }
+    expect(serviceOf(file, 'ingest').environment).not.toHaveProperty('CACHE_REDIS_URL_FILE');
   });
 
   it('of the user come from a file of theirs, by default an empty one', () => {

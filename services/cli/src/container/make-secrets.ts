@@ -1,72 +1,106 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { makePasswords, randomPassword, withLogin } from '../redis/passwords.ts';
+import { type RedisPasswords, type RedisServer, type RedisUser, usersFile } from '../redis/users-file.ts';
 
 /**
- * The one-shot `secrets` service of docker-compose.yml. A fresh `docker compose up` needs no key from anybody,
+ * The one-shot `make_secrets` service of docker-compose.yml. A fresh `docker compose up` needs no key from anybody,
  * and still no password stands in a file of the repository, in an environment or in an image: they are made
- * here, once, into a volume that the services mount read-only. What is there is never changed; to renew, stop the stack and
- * remove the volume (PostgreSQL and Grafana keep the password they were set up with).
+ * here, once, into volumes that their readers mount read-only. What is there is never changed; to renew, stop the stack
+ * and remove the volumes (PostgreSQL and Grafana keep the password they were set up with).
  *
- * Readable by all: the servers run as other users, and only they have the volume.
+ * - `servers` is what Redis, Qdrant, PostgreSQL, Grafana and the exporter read, and none of our services. Readable by
+ *   all: they run as other users. Of the passwords of Redis it holds hashes.
+ * - Each folder below `services` is one service's, and holds what this one signs in with. A service that was taken over can
+ *   tell no other's password.
  */
-export function makeSecrets(folder: string): string[] {
-  const redis = randomPassword();
-  const cache = randomPassword();
-  const valkey = randomPassword();
-  const postgres = randomPassword();
+export function makeSecrets(folders: { servers: string; services: string }): string[] {
+  const servers = (name: string) => join(folders.servers, name);
+  const of = (service: string, name: string) => join(folders.services, service, name);
+  // PostgreSQL keeps the one it was set up with.
+  const postgres = read(servers('postgres_password')) ?? randomPassword();
   const qdrant = randomPassword();
   // Servers and their clients must agree, so each group is written as a whole or not at all.
   const groups: Record<string, string>[] = [
+    redisFiles(servers, of),
     {
-      'redis.conf': redisConf(redis),
-      redis_url: `redis://:${redis}@redis:6379`,
-      'cache.conf': redisConf(cache),
-      cache_url: `redis://:${cache}@cache:6379`,
-      'valkey.conf': redisConf(valkey),
-      valkey_url: `redis://:${valkey}@valkey:6379`,
-      'exporter.json': JSON.stringify({
-        'redis://redis:6379': redis,
-        'redis://cache:6379': cache,
-        'redis://valkey:6379': valkey,
-      }),
+      [servers('qdrant.yaml')]: `service:\n  api_key: ${qdrant}\n`,
+      [of('retriever', 'qdrant_api_key')]: qdrant,
     },
-    { 'qdrant.yaml': `service:\n  api_key: ${qdrant}\n`, qdrant_api_key: qdrant },
     {
-      postgres_password: postgres,
-      database_url: `postgres://vortex:${postgres}@postgres:5432/vortex`,
+      [servers('postgres_password')]: postgres,
+      ...Object.fromEntries(
+        ['gateway', 'retriever', 'ingest'].map((service) => [
+          of(service, 'database_url'),
+          `postgres://vortex:${postgres}@postgres:5432/vortex`,
+        ]),
+      ),
     },
-    { grafana_password: randomPassword() },
+    { [servers('grafana_password')]: randomPassword() },
   ];
-  mkdirSync(folder, { recursive: true });
   const written: string[] = [];
   for (const group of groups) {
     const files = Object.keys(group);
-    if (files.every((name) => existsSync(join(folder, name)))) continue;
-    for (const [name, content] of Object.entries(group)) {
-      const part = join(folder, `.${name}.part`);
-      writeFileSync(part, content.endsWith('\n') ? content : `${content}\n`, { mode: 0o444 });
-      renameSync(part, join(folder, name));
-      written.push(name);
+    if (files.every((path) => existsSync(path))) continue;
+    for (const [path, content] of Object.entries(group)) {
+      mkdirSync(dirname(path), { recursive: true });
+      const part = `${path}.part`;
+      writeFileSync(part, content.endsWith('\n') ? content : `${content}\n`, {
+        mode: dirname(path) === folders.servers ? 0o444 : 0o400,
+      });
+      renameSync(part, path);
+      written.push(path);
     }
   }
   return written;
 }
 
-/** `health` may only be asked whether the server answers: the health check needs no password then. */
-function redisConf(password: string): string {
-  return [`requirepass ${password}`, 'user health on nopass -@all +ping', ''].join('\n');
+/** Which servers a service speaks to. The operator's folder no container mounts but this one. */
+const clients = {
+  gateway: ['redis', 'valkey', 'cache'],
+  encoder: ['redis', 'valkey', 'cache'],
+  retriever: ['redis', 'valkey', 'cache'],
+  generator: ['redis', 'valkey', 'cache'],
+  ingest: ['redis', 'valkey'],
+  operator: ['redis', 'valkey', 'cache'],
+} as const satisfies Partial<Record<RedisUser, readonly string[]>>;
+
+function redisFiles(
+  servers: (name: string) => string,
+  of: (service: string, name: string) => string,
+): Record<string, string> {
+  const kinds: Record<string, RedisServer> = { redis: 'queue', valkey: 'queue', cache: 'cache' };
+  const passwords: Record<string, RedisPasswords> = {};
+  for (const server of Object.keys(kinds)) passwords[server] = makePasswords();
+  const urlOf = (server: string, user: RedisUser) =>
+    withLogin(`redis://${server}:6379`, user, passwords[server]?.[user] ?? '');
+  const exporter = Object.keys(kinds).map((server) => [
+    `redis://exporter@${server}:6379`,
+    passwords[server]?.exporter ?? '',
+  ]);
+  return {
+    ...Object.fromEntries(
+      Object.entries(kinds).map(([server, kind]) => [
+        servers(`${server}.acl`),
+        usersFile(kind, passwords[server]),
+      ]),
+    ),
+    // The exporter looks a server up by its address with the user's name in it.
+    [servers('exporter.json')]: JSON.stringify(Object.fromEntries(exporter)),
+    ...Object.fromEntries(
+      Object.entries(clients).flatMap(([user, known]) =>
+        known.map((server) => [of(user, `${server}_url`), urlOf(server, user as RedisUser)]),
+      ),
+    ),
+  };
 }
 
-/** 192 bits; letters and digits alone, for it stands in URLs and configuration files. */
-function randomPassword(): string {
-  return randomBytes(24).toString('hex');
+function read(path: string): string | null {
+  return existsSync(path) ? readFileSync(path, 'utf8').trim() : null;
 }
 
 if (import.meta.main) {
-  const folder = process.argv[2] ?? '/run/vortex';
-  const written = makeSecrets(folder);
-  console.log(
-    written.length === 0 ? `${folder}: nothing to make` : `${folder}: made ${written.length} files`,
-  );
+  const [servers = '/run/vortex', services = '/run/vortex_services'] = process.argv.slice(2);
+  const written = makeSecrets({ servers, services });
+  console.log(written.length === 0 ? 'there is nothing to make' : `made ${written.length} files`);
 }

@@ -67,7 +67,7 @@ describe('planContainers', () => {
       VORTEX__HTTP__HOST: addresses.gateway,
     });
     expect(gateway?.mounts).toContainEqual(['bind', '/volumes/data', '/data', 'rw']);
-    expect(gateway?.mounts).toContainEqual(['bind', '/volumes/generated_secrets', '/run/vortex', 'ro']);
+    expect(gateway?.mounts).toContainEqual(['bind', '/volumes/gateway_secrets', '/run/vortex', 'ro']);
     expect(new Set(Object.values(addresses)).size).toBe(Object.keys(addresses).length);
     expect(hostsText(file, addresses)).toContain(`${addresses.mock_llm} mock_llm mock-llm\n`);
   });
@@ -75,7 +75,11 @@ describe('planContainers', () => {
   it('lets a server of this machine stand in for Redis, with the files of the volume', () => {
     const redis = planOf('redis');
     expect(redis?.fromImage).toBe(false);
-    expect(redis?.command.slice(0, 2)).toEqual(['redis-server', '/volumes/generated_secrets/redis.conf']);
+    expect(redis?.command.slice(0, 3)).toEqual([
+      'redis-server',
+      '--aclfile',
+      '/volumes/generated_secrets/redis.acl',
+    ]);
     expect(redis?.command.slice(-4)).toEqual(['--bind', addresses.redis, '--dir', '/volumes/redis']);
     expect(redis?.healthCommand?.slice(0, 3)).toEqual(['redis-cli', '-h', addresses.redis]);
   });

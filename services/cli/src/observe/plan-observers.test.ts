@@ -5,7 +5,10 @@ import { observerPortNames, planObservers } from './plan-observers.ts';
 
 const all = { prometheus: '/p', promtool: '/t', alertmanager: '/a', redisExporter: '/r' };
 const alone = { ...all, alertmanager: null, redisExporter: null };
-const instance = { redisUrl: 'redis://worker:s%40cret@10.0.0.5:6380', groups: [] } as unknown as InstancePlan;
+const instance = {
+  exporterUrl: 'redis://worker:s%40cret@10.0.0.5:6380',
+  groups: [],
+} as unknown as InstancePlan;
 
 function plan(programs: WatchPrograms & { prometheus: string }) {
   const ports = { prometheus: 20_001, alertmanager: 20_002, 'redis-exporter': 20_003 };

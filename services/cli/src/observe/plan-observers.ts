@@ -55,7 +55,7 @@ export function planObservers(plan: InstancePlan, options: ObserverOptions): Pla
   const { prometheus, alertmanager, redisExporter } = options.programs;
   const observers: PlannedProcess[] = [];
   if (redisExporter !== null) {
-    const { username, password } = new URL(plan.redisUrl);
+    const { username, password } = new URL(plan.exporterUrl);
     observers.push(
       observer('redis-exporter', redisExporter, {
         args: (address) => [
@@ -66,6 +66,8 @@ export function planObservers(plan: InstancePlan, options: ObserverOptions): Pla
           // A Redis that hangs must be told as down within the scrape's own time.
           '-connection-timeout=2s',
           '-include-system-metrics',
+          // CONFIG is not for it (libs/queue/src/access.ts).
+          '-config-command=-',
         ],
         readyPath: '/health',
         env: { REDIS_USER: decodeURIComponent(username), REDIS_PASSWORD: decodeURIComponent(password) },

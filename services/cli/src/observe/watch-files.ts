@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { repositoryRoot } from '../folders.ts';
 import { prometheusCopy, type ScrapeAddress } from '../prometheus-copy.ts';
+import { withoutLogin } from '../redis/passwords.ts';
 import type { InstancePlan, PlannedFile } from '../supervisor/instance.ts';
 import { atSpeed } from './rule-speed.ts';
 
@@ -44,14 +45,7 @@ function addressesOf(plan: InstancePlan): ScrapeAddress[] {
     .flatMap(({ service, probe }) => (probe.kind === 'http' ? [{ service, url: probe.url }] : []));
   return [
     ...processes,
-    { service: 'redis', url: withoutCredentials(plan.redisUrl) },
-    ...(plan.cacheUrl === null ? [] : [{ service: 'cache', url: withoutCredentials(plan.cacheUrl) }]),
+    { service: 'redis', url: withoutLogin(plan.redisUrl) },
+    ...(plan.cacheUrl === null ? [] : [{ service: 'cache', url: withoutLogin(plan.cacheUrl) }]),
   ];
-}
-
-function withoutCredentials(url: string): string {
-  const plain = new URL(url);
-  plain.username = '';
-  plain.password = '';
-  return plain.toString();
 }

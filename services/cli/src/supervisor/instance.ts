@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { lastLines } from '../log-tail.ts';
 import { controlSocketPath, failedBecause, openControlSocket } from './control-socket.ts';
@@ -25,8 +25,11 @@ export interface InstancePlan {
   gatewayCertFile: string | null;
   /** Null: administrators come by the same port. */
   gatewayAdminUrl: string | null;
+  /** With the operator's user and password, where the Redis is the instance's own. */
   redisUrl: string;
   cacheUrl: string | null;
+  /** Of the queue, for the metrics exporter. */
+  exporterUrl: string;
   llm: string;
   /** A group starts when the one before it is ready. */
   groups: PlannedProcess[][];
@@ -38,6 +41,8 @@ export interface InstancePlan {
 export interface PlannedFile {
   path: string;
   content: string;
+  /** For the owner alone. */
+  isSecret?: boolean;
 }
 
 export type PlannedProcess = ProcessPlan & {
@@ -99,9 +104,11 @@ export async function startInstance(
   const before = readRunFile(plan.runFile);
   if (before !== null) await stopOrphans(before.processes);
   writeFileSync(plan.portsFile, `${JSON.stringify(plan.ports, null, 2)}\n`);
-  for (const { path, content } of plan.files ?? []) {
+  for (const { path, content, isSecret = false } of plan.files ?? []) {
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, content);
+    // A mode is for a new file only.
+    if (isSecret) rmSync(path, { force: true });
+    writeFileSync(path, content, { mode: isSecret ? 0o600 : 0o666 });
   }
 
   const self: ProcessIdentity = identityOf(process.pid) ?? { pid: process.pid, started: 'unknown' };

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ProcessIdentity } from './process-identity.ts';
 import type { ReadinessProbe } from './readiness.ts';
@@ -59,8 +59,9 @@ export function readRunFile(path: string): RunFile | null {
 export function writeRunFile(path: string, content: RunFile): void {
   mkdirSync(dirname(path), { recursive: true });
   const draft = `${path}.new`;
-  writeFileSync(draft, `${JSON.stringify(content, null, 2)}\n`);
-  chmodSync(draft, 0o600);
+  // A mode is for a new file only, and one that was left half-written may be open to all.
+  rmSync(draft, { force: true });
+  writeFileSync(draft, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
   renameSync(draft, path);
 }
 

@@ -20,6 +20,10 @@ const checks = [
     name: 'room rules',
     words: [process.execPath, '--conditions=vortex-source', 'libs/testkit/src/check-rooms.ts'],
   },
+  {
+    name: 'supply chain',
+    words: [process.execPath, '--conditions=vortex-source', 'services/cli/src/supply-chain/check.ts'],
+  },
 ];
 const projects = ['pure', 'redis', 'store', 'e2e'] as const;
 /** `valkey`: what speaks to Redis, a second time on a `valkey-server`. */
