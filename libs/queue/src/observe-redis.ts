@@ -15,6 +15,8 @@ const groups = {
   admit: 'admit',
   'admit-many': 'admit',
   redrive: 'admit',
+  'judge-request': 'admit',
+  'charge-tokens': 'settle',
   claim: 'claim',
   handoff: 'settle',
   finish: 'settle',

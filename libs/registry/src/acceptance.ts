@@ -11,11 +11,13 @@ export interface AcceptanceRegistry {
    * one was answered (`repeated`), for another request nothing happens (`conflict`). Keys are kept for a day.
    * A job id that exists already: an open job is answered as it is (`accepted`: the acceptance was redelivered);
    * an ended one is opened anew for a new version (the same body pushed by hand again).
-   * @throws CollectionDeleting
+   * `bounds`: all or none are accepted, so that the tenant never has more. Two requests with bounds wait for each other.
+   * @throws CollectionDeleting, QuotaExceeded
    */
   acceptDocuments(
     documents: readonly NewDocument[],
     idempotency?: IdempotencyKey,
+    bounds?: StoredBounds,
   ): Promise<{ outcome: 'accepted' | 'repeated'; documents: Acceptance[] } | { outcome: 'conflict' }>;
 
   /**
@@ -30,6 +32,13 @@ export interface AcceptanceRegistry {
     idempotencyKey?: string,
   ): Promise<{ originals: string[]; texts: string[] }>;
 
+  /** As `bounds` of acceptDocuments, for what is accepted later. @throws QuotaExceeded */
+  assertMayStore(
+    tenant: string,
+    more: { documents: number; bytes: number },
+    bounds: StoredBounds,
+  ): Promise<void>;
+
   /** For routes that accept by other means: `new` once, then what was stored with the key, or a conflict. */
   claimIdempotencyKey(
     key: IdempotencyKey & { tenant: string; response: Record<string, unknown> },
@@ -37,6 +46,12 @@ export interface AcceptanceRegistry {
     { outcome: 'new' } | { outcome: 'repeated'; response: Record<string, unknown> } | { outcome: 'conflict' }
   >;
   releaseIdempotencyKey(tenant: string, key: string): Promise<void>;
+}
+
+/** Of a tenant; absent: as much as it likes. */
+export interface StoredBounds {
+  documents?: number | undefined;
+  bytes?: number | undefined;
 }
 
 export interface IdempotencyKey {

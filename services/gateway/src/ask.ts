@@ -99,6 +99,9 @@ export async function prepare(
   if (question.mode !== undefined) envelope.mode = question.mode;
   if (question.filter !== undefined) envelope.filter = question.filter;
   if (question.neighbours !== undefined) envelope.neighbours = question.neighbours;
+  const { keyId, limits } = caller;
+  const isCharged = (limits?.tokens_per_minute ?? limits?.tokens_per_day) !== undefined;
+  if (isCharged && keyId !== null) envelope.charge = keyId;
   if (question.want === 'hits') envelope.want = 'hits';
   if (question.stream === true) envelope.stream = true;
   if (question.cache !== undefined) envelope.cache = question.cache;

@@ -45,6 +45,11 @@ export class Exchange {
   /** True for a stream: its answer goes on after the route returned, and it calls `onEnd` itself. */
   endsLater = false;
   onEnd: (status: number) => void = () => {};
+  /** Its key's limits have been asked (limits/limit-requests.ts), and what they say of it goes with its answer. */
+  isJudged = false;
+  limitHeaders: Record<string, string> | undefined;
+  /** Gives back what the key holds as long as this request is under way; called once, at its end. */
+  release: (() => void) | undefined;
 
   constructor(context: GatewayContext, route: string) {
     const asked = context.req.header('x-request-id');
@@ -130,6 +135,7 @@ export function baseHeaders(exchange: Exchange): Record<string, string> {
     'X-Content-Type-Options': 'nosniff',
     'Referrer-Policy': 'no-referrer',
     'Cache-Control': 'no-store',
+    ...exchange.limitHeaders,
   };
 }
 

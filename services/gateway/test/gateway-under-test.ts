@@ -27,6 +27,7 @@ import { createReplicaSnapshot } from '../src/replica-snapshot.ts';
 import { type GatewayServer, startServer } from '../src/server.ts';
 import { MemoryExplain } from './memory-explain.ts';
 import { ScriptedDeadLetters } from './scripted-dead-letters.ts';
+import { ScriptedLimits } from './scripted-limits.ts';
 
 // One piece: the gateway and what stands for each of its dependencies.
 
@@ -39,6 +40,7 @@ export interface GatewayUnderTest {
   explain: MemoryExplain;
   queue: ScriptedQueue;
   deadLetters: ScriptedDeadLetters;
+  limits: ScriptedLimits;
   registry: Registry;
   pepper: Buffer;
   keyring: Pick<Keyring, 'refresh'>;
@@ -66,6 +68,7 @@ export async function gatewayUnderTest(
   const incomingDir = incomingFolder(join(folder, 'originals'));
   const queue = new ScriptedQueue();
   const explain = new MemoryExplain();
+  const limits = new ScriptedLimits();
   const deadLetters = new ScriptedDeadLetters();
   const replicas = createReplicaSnapshot({ inspector: queue, log: silentLogger });
   await replicas.refresh();
@@ -100,6 +103,7 @@ export async function gatewayUnderTest(
     explain,
     explainQuestion: true,
     gatekeeper: createGatekeeper({ mode: authMode, keyring, pepper }),
+    limits,
     keyring,
     pepper,
     submitter: queue,
@@ -125,6 +129,7 @@ export async function gatewayUnderTest(
     explain,
     queue,
     deadLetters,
+    limits,
     registry,
     pepper,
     keyring,

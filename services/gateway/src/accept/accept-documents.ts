@@ -14,6 +14,7 @@ import { assertMayFill } from '../access/collection-access.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Exchange } from '../exchange.ts';
 import { idempotencyConflict } from '../idempotency.ts';
+import { storedBounds } from '../limits/key-bounds.ts';
 import { assertWebhookAddress, secretOfAddress } from '../webhook-address.ts';
 
 /**
@@ -64,7 +65,11 @@ export async function acceptDocuments(
   if (webhookUrl !== undefined) assertWebhookAddress(parts.webhookRules, webhookUrl, '/webhook_url');
   const { settings: chunking, notes } = await chunkingOf(parts, tenant, fields);
   const planned = documents.map((document) => plannedDocument(exchange, document, fields, chunking));
-  const accepted = await parts.registry.acceptDocuments(planned, idempotency ?? undefined);
+  const accepted = await parts.registry.acceptDocuments(
+    planned,
+    idempotency ?? undefined,
+    storedBounds(caller),
+  );
   if (accepted.outcome === 'conflict') throw idempotencyConflict();
   const secret = webhookUrl === undefined ? undefined : await secretOfAddress(parts, tenant, webhookUrl);
   if (accepted.outcome === 'accepted') {

@@ -8,6 +8,7 @@ import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
 import { idempotencyConflict, idempotencyKeyOf, idempotencyOf } from '../idempotency.ts';
 import { jobHeaderOf } from '../job-header.ts';
 import { viewJob } from '../jobs/job-view.ts';
+import { storedBounds } from '../limits/key-bounds.ts';
 import { readJsonBytes } from '../middleware/json-body.ts';
 import { idempotencyHeader, jsonBody, jsonContent, schemas } from '../openapi-schemas.ts';
 
@@ -45,6 +46,9 @@ export function ingestEndpoint(parts: GatewayParts): Endpoint {
       const { tenant } = caller;
       const { collection = defaultCollection } = payload;
       assertMayFill(caller, collection);
+      const bounds = storedBounds(caller);
+      if (bounds !== undefined)
+        await parts.registry.assertMayStore(tenant, { documents: 1, bytes: bytes.length }, bounds);
       const made = newId('job');
       const claim = key === null ? null : await claimIngest(parts, tenant, key, bytes, made);
       const id = claim?.jobId ?? made;
