@@ -6,6 +6,9 @@ import { defineConfig } from 'vitest/config';
 // node_modules.
 const source = { conditions: ['vortex-source'] };
 const shared = { resolve: source, ssr: { resolve: source } };
+// What a test waits for is a fact; how long a busy machine takes to bring it about is no finding. A wait that is in vain
+// (`until`: 30 s) is to be told before the test it stands in is given up.
+const patience = { testTimeout: 60_000, hookTimeout: 60_000, expect: { poll: { timeout: 30_000 } } };
 const special = ['**/*.redis.test.ts', '**/*.store.test.ts', '**/*.e2e.test.ts'];
 
 export default defineConfig({
@@ -19,6 +22,7 @@ export default defineConfig({
           name: 'pure',
           include: ['libs/**/*.test.ts', 'services/**/*.test.ts', 'loadtest/**/*.test.ts'],
           exclude: ['**/node_modules/**', ...special],
+          ...patience,
         },
       },
       {
@@ -27,8 +31,7 @@ export default defineConfig({
           name: 'redis',
           include: ['libs/**/*.redis.test.ts', 'services/**/*.redis.test.ts'],
           globalSetup: ['libs/testkit/src/redis-global-setup.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          ...patience,
         },
       },
       {
@@ -36,7 +39,7 @@ export default defineConfig({
         test: {
           name: 'store',
           include: ['libs/**/*.store.test.ts', 'services/**/*.store.test.ts'],
-          testTimeout: 60_000,
+          ...patience,
         },
       },
       {

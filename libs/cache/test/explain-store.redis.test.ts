@@ -25,7 +25,7 @@ const defaults = { share: 1, keep_ms: 60_000, max_queries: 100, max_bytes: 1e6, 
 async function open(change: Partial<ExplainSettings> = {}) {
   const log = { info: () => {}, warn: () => {}, debug: () => {} };
   const metrics = createMetrics('test');
-  const cache = createRedisCache({ url: redis.url, timeoutMs: 1000, maxEntryBytes: 1000, metrics, log });
+  const cache = createRedisCache({ url: redis.url, timeoutMs: 30_000, maxEntryBytes: 1000, metrics, log });
   onTestFinished(() => cache.close());
   await until('the cache is there', () => cache.isAvailable());
   const store = createExplainStore({

@@ -188,6 +188,10 @@ export const sections = {
   }),
   data: z.strictObject({
     dir: field(z.string().min(1).default('./data'), 'Folder of registry, vectors, texts, models and logs.'),
+    snapshot_marker: field(
+      optionalText.default(null),
+      'File that your backup touches when a copy of the data is complete; its age is watched (SnapshotOld). Unset: not watched.',
+    ),
   }),
   embedding: z.strictObject({
     model: field(

@@ -94,9 +94,9 @@ export const deadLettersRedriven = z.object({
   matched: z.int().min(0),
   redriven: z.int().min(0),
   refused: z.int().min(0),
-  /** Chosen and not reached: the time of one request was over, or `stopped_by` says what was in the way. */
+  /** Matched and not reached; `stopped_by` says what was in the way. */
   remaining: z.int().min(0),
-  stopped_by: z.enum(['time', 'queue_full', 'queue_unavailable', 'registry_unavailable']).nullable(),
+  stopped_by: z.enum(['limit', 'time', 'queue_full', 'queue_unavailable', 'registry_unavailable']).nullable(),
   results: z.array(redriveResult),
 });
 export type DeadLettersRedriven = z.infer<typeof deadLettersRedriven>;

@@ -21,6 +21,13 @@ export const replicaView = z.object({
 });
 export type ReplicaView = z.infer<typeof replicaView>;
 
+/** The answer to an order: the replica as it is now. */
+export const replicaOrdered = replicaView.extend({
+  /** What the order means for everybody's questions; null when nothing. */
+  warning: z.string().nullable().default(null),
+});
+export type ReplicaOrdered = z.infer<typeof replicaOrdered>;
+
 export const replicaList = z.object({
   replicas: z.array(replicaView),
   /** Retries of generation that may be made at once; each first try adds a tenth. */

@@ -1,4 +1,4 @@
-import { seededRandom } from '@vortex/testkit/seeded-random';
+import { seededRandom } from '@vortex/routing';
 import { describe, expect, it } from 'vitest';
 import { chunkText } from './chunker.ts';
 import type { CountTokens } from './token-counter.ts';

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { connect, type QueueLog, type RedisOptions } from './connect.ts';
+import { isRefusal } from './errors.ts';
 
 /**
  * A connection for blocking commands, disposable on purpose: "worker alive, consumes nothing" after a
@@ -54,6 +55,8 @@ export function createBlockingClient(redis: RedisOptions, log?: QueueLog): Block
         lastReturn = performance.now();
         return result;
       } catch (error) {
+        // Refused is answered: the connection is as good as before.
+        if (isRefusal(error)) throw error;
         throwAway();
         if (!closed)
           log?.debug({ error: String(error) }, 'blocking connection thrown away; a new one follows');

@@ -7,6 +7,8 @@ import { atTurnEnd } from './turn-end.ts';
 export interface RedisOptions {
   url: string;
   observer?: RedisObserver;
+  /** How long an HTTP request waits for an answer of Redis: 800 ms, unless a test wants to hear it however late. */
+  answerMs?: number;
 }
 
 /** The part of a logger this room uses; `@vortex/observability`'s fits. */
@@ -88,6 +90,7 @@ const roleOptions: Record<Role, ClientOptions> = {
 export function connect(redis: RedisOptions, role: Role, log?: QueueLog): Redis {
   const client = new Redis(redis.url, {
     ...roleOptions[role],
+    ...(role === 'fail-fast' && redis.answerMs !== undefined && { commandTimeout: redis.answerMs }),
     protocol: 2,
     replyMapping: 'legacy',
     keepAlive: 10_000,

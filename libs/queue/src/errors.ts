@@ -28,3 +28,8 @@ export function isRefusal(error: unknown): error is Error {
     !/^(LOADING|READONLY|MASTERDOWN|BUSY|TRYAGAIN|CLUSTERDOWN|NOREPLICAS|UNBLOCKED)/.test(error.message)
   );
 }
+
+/** A full Redis refuses this command, because it might need room. */
+export function isOutOfMemory(error: unknown): boolean {
+  return isRefusal(error) && error.message.startsWith('OOM');
+}

@@ -40,6 +40,7 @@ export { type Failure, failureFields, failureText } from './failure-text.ts';
 export {
   type BreakerView,
   createInspector,
+  type MemoryState,
   type QueueInspector,
   type QueueState,
   type ReplicaState,

@@ -7,8 +7,9 @@ export interface QueueState {
   name: string;
   waiting: number;
   in_flight: number;
-  retry: number;
-  dead: number;
+  /** Null here and for `dead`: the set is another list's, and counted there. */
+  retry: number | null;
+  dead: number | null;
   /** How long the head has waited; null when nothing waits or it does not say. */
   oldest_age_ms: number | null;
 }
@@ -39,6 +40,14 @@ export interface BreakerView {
   first_token_ms: number | null;
 }
 
+export interface MemoryState {
+  used_bytes: number;
+  /** Null: no limit. */
+  max_bytes: number | null;
+  /** Nothing new is admitted; what was goes on. */
+  full: boolean;
+}
+
 /** An entry of `llm:pool`, as lua/report.lua writes it; what is not needed here is left out. */
 interface PoolEntry {
   state?: BreakerState;
@@ -67,6 +76,7 @@ export interface QueueInspector {
   openJobs(): Promise<number>;
   /** The newest dead letters of a list, JSON texts, newest first. */
   deadLetters(list: string, limit: number): Promise<string[]>;
+  memory(): Promise<MemoryState>;
   ping(): Promise<boolean>;
   close(): void;
 }
@@ -106,8 +116,8 @@ export function createInspector(redis: RedisOptions, log?: QueueLog): QueueInspe
             name,
             waiting: Number(waiting),
             in_flight: Number(in_flight),
-            retry: Number(retry),
-            dead: Number(dead),
+            retry: isOwn(name, keys.retry(name)) ? Number(retry) : null,
+            dead: isOwn(name, keys.dead(name)) ? Number(dead) : null,
             oldest_age_ms: enqueuedAt > 0 ? Math.max(0, Math.round(Date.now() - enqueuedAt)) : null,
           };
         }),
@@ -149,6 +159,15 @@ export function createInspector(redis: RedisOptions, log?: QueueLog): QueueInspe
     retryBudget: async () => Number((await client.hget(keys.pool, 'budget')) ?? fullRetryBudget),
     openJobs: () => client.scard(keys.active),
     deadLetters: async (list, limit) => (await client.lrange(keys.dead(list), -limit, '-1')).reverse(),
+    async memory() {
+      const info = await client.info('memory');
+      const field = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+      const max = field('maxmemory');
+      const used = field('used_memory');
+      // As Redis itself decides: what waits to be sent to replicas and to the append-only file is not held against it.
+      const full = max > 0 && used - field('mem_not_counted_for_evict') > max;
+      return { used_bytes: used, max_bytes: max === 0 ? null : max, full };
+    },
     async ping() {
       try {
         return (await client.ping()) === 'PONG';
@@ -158,6 +177,10 @@ export function createInspector(redis: RedisOptions, log?: QueueLog): QueueInspe
     },
     close: () => client.disconnect(),
   };
+}
+
+function isOwn(list: string, key: string): boolean {
+  return key.startsWith(`${list}:`);
 }
 
 /** `budget_cap` of lua/includes/pool.lua, which alone decides; breaker.redis.test.ts holds the two together. */

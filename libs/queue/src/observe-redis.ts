@@ -14,6 +14,7 @@ type Group = LabelsOf<'rag_redis_command_duration_seconds'>['group'];
 const groups = {
   admit: 'admit',
   'admit-many': 'admit',
+  'admit-owed': 'admit',
   redrive: 'admit',
   'judge-request': 'admit',
   'charge-tokens': 'settle',

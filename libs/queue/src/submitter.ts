@@ -36,8 +36,11 @@ export interface SubmittedJob {
   body?: Buffer;
   /** Replicas to choose the least loaded from; absent or none free: any replica takes it when it has a slot. */
   candidates?: ReplicaCandidate[];
-  /** As many jobs of the lane may be in the chain at once. */
-  cap: number;
+  /**
+   * As many jobs of the lane may be in the chain at once. `owed`: a part of work that was admitted before, untracked
+   * and without candidates, is let in beyond any cap and also by a full Redis.
+   */
+  cap: number | 'owed';
   /** Show it in the live view: the hash `job:<id>` until an hour after its end, `jobs:active`, `jobs:recent`. */
   track?: TrackedAs;
 }
@@ -118,6 +121,8 @@ interface Caller {
 }
 
 const inboxBatch = 128;
+/** As long as an end waits for the frames before it. */
+const framesMs = 250;
 const checkChunk = 200;
 const cancelKeepMs = 10 * 60_000;
 
@@ -136,6 +141,8 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
   // ── admitting ───────────────────────────────────────────────────────────────────────────────
 
   async function admit(job: SubmittedJob, replyTo: string | undefined): Promise<void> {
+    const { cap } = job;
+    if (cap === 'owed') return admitOwed(job, replyTo);
     const candidates = shuffled(job.candidates ?? []);
     const bare = job.envelope === 'bare';
     const element = elementOf(job, replyTo);
@@ -157,7 +164,7 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
         [
           job.id,
           job.deadlineAt,
-          job.cap,
+          cap,
           bare ? '' : '{',
           bare ? element : element.slice(1),
           job.track === undefined ? '' : queuedFields(job.id, job.track),
@@ -173,6 +180,19 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
       throw new QueueUnavailable('the queue did not take the job: Redis is down, slow or full', error);
     }
     if (answer === 'FULL') throw queueFull();
+  }
+
+  async function admitOwed(job: SubmittedJob, replyTo: string | undefined): Promise<void> {
+    try {
+      await runScript(
+        commands,
+        'admit-owed',
+        [keys.live(job.lane), job.list, keys.completion(job.id)],
+        [job.id, job.deadlineAt, elementOf(job, replyTo)],
+      );
+    } catch (error) {
+      throw new QueueUnavailable('the queue did not take the job: Redis is down or slow', error);
+    }
   }
 
   // ── ends ────────────────────────────────────────────────────────────────────────────────────
@@ -198,7 +218,7 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
   const lateCallers = new Map<string, Wait>();
 
   async function framesArrived(): Promise<void> {
-    await Promise.race([subscriber.ping().catch(() => undefined), delay(250)]);
+    await Promise.race([subscriber.ping().catch(() => undefined), delay(redis.answerMs ?? framesMs)]);
   }
 
   async function readInbox(): Promise<void> {
@@ -253,7 +273,8 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
 
   async function resubmit(wait: Wait): Promise<void> {
     try {
-      await admit({ ...wait.job, cap: Number.MAX_SAFE_INTEGER }, name);
+      const cap = wait.job.cap === 'owed' ? 'owed' : Number.MAX_SAFE_INTEGER;
+      await admit({ ...wait.job, cap }, name);
       log?.warn({ job_id: wait.job.id }, 'redis no longer knew the job; it was submitted again');
     } catch (error) {
       log?.debug(

@@ -1,4 +1,4 @@
-import { openTestRedis, type TestRedis, until } from '@vortex/testkit';
+import { openTestRedis, startPrivateRedis, type TestRedis, until } from '@vortex/testkit';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Consumer, connect, createConsumer, type Delivery, keys } from '../src/index.ts';
@@ -23,12 +23,19 @@ const list = 'job:encoder_in';
 const shared = 'job:llm_in';
 const own = 'job:llm_in:llm_1';
 
-function startConsumer(options: { lists?: string[]; slots: number; fresh?: () => boolean; wid?: string }) {
+function startConsumer(options: {
+  lists?: string[];
+  slots: number;
+  fresh?: () => boolean;
+  wid?: string;
+  at?: { redis: { url: string }; commands: Redis };
+}) {
   const got: Delivery[] = [];
   const events: string[] = [];
   const consumer = createConsumer({
     redis,
     commands,
+    ...options.at,
     wid: options.wid ?? 'w',
     lists: options.lists ?? [list],
     slots: options.slots,
@@ -49,8 +56,12 @@ const finishOrder = (id: string) => ({
   trackFields: undefined,
   replicaUrl: undefined,
 });
-const blockedClients = async () =>
-  Number(/blocked_clients:(\d+)/.exec(await redis.client.info('clients'))?.[1]);
+/** Connections of this file that wait for work; other files have theirs on other databases of the same Redis. */
+async function blocked(): Promise<string[]> {
+  const database = ` db=${new URL(redis.url).pathname.slice(1)} `;
+  const connections = String(await redis.client.client('LIST')).split('\n');
+  return connections.filter((line) => line.includes(database) && / flags=\w*b/.test(line));
+}
 
 test('claims no more than its slots, and the next when a slot is freed', async () => {
   const { consumer, got } = startConsumer({ slots: 2 });
@@ -125,7 +136,7 @@ test('a fenced settle is an event and an answer, not an error', async () => {
 
 test('one slot, two lists: both are served, and a job too many goes back to its list', async () => {
   const { consumer, got } = startConsumer({ lists: [own, shared], slots: 1 });
-  await until('both lists are blocked on', async () => (await blockedClients()) >= 2);
+  await until('both lists are blocked on', async () => (await blocked()).length === 2);
   await redis.client.multi().rpush(shared, 'from shared').rpush(own, 'from own').exec();
   await until('one is delivered', () => got.length === 1);
   await until(
@@ -160,9 +171,10 @@ test('a slot that is kept for a handler that still runs is not filled', async ()
 test('the blocking connection is killed: a new one takes over and consumes', async () => {
   const { got } = startConsumer({ slots: 2 });
   for (const round of [1, 2, 3]) {
-    await until('it blocks', async () => (await blockedClients()) > 0);
-    const clients = String(await redis.client.client('LIST'));
-    const blocking = clients.split('\n').filter((line) => line.includes('name=vortex-blocking'));
+    const blocking = await until('it blocks', async () => {
+      const lines = await blocked();
+      return lines.length > 0 ? lines : null;
+    });
     for (const line of blocking) {
       const id = /id=(\d+)/.exec(line)?.[1];
       if (id !== undefined) await redis.client.client('KILL', 'ID', id);
@@ -181,4 +193,24 @@ test('what is left at the end of a drain goes back to the head of its list in it
   consumer.stopClaiming();
   expect(await consumer.giveBackRest()).toBe(3);
   expect(await redis.client.lrange(list, 0, -1)).toEqual(['a', 'b', 'c', 'd']);
+});
+
+test('an idle worker takes a backlog out of a Redis that is full, which refuses it BLMOVE', async () => {
+  const full = await startPrivateRedis();
+  const client = connect(full, 'worker');
+  try {
+    await client.rpush(list, 'a', 'b', 'c');
+    await client.config('SET', 'maxmemory', '1');
+    const { consumer, got } = startConsumer({ slots: 2, at: { redis: full, commands: client } });
+    await until('both slots are taken', () => got.length === 2);
+    const [first] = got;
+    if (first === undefined) throw new Error('no delivery');
+    expect(await consumer.finish(first, finishOrder('a'))).toBe('OK');
+    await until('the third is claimed', () => got.length === 3);
+    expect(await client.llen(list)).toBe(0);
+  } finally {
+    for (const consumer of consumers.splice(0)) consumer.close();
+    client.disconnect();
+    await full.stop();
+  }
 });

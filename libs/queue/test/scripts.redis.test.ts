@@ -479,7 +479,7 @@ test('expire-one: not early, once, and never over a completion', async () => {
   expect(await redis.client.zrange('job:live', 0, '-1')).toEqual(['young']);
 });
 
-test('a full Redis refuses to admit, and still drains', async () => {
+test('a full Redis refuses to admit but what is owed, and still drains', async () => {
   const full = await startPrivateRedis({ args: ['--maxmemory', '3mb'] });
   const { Redis } = await import('ioredis');
   const client = new Redis(full.url);
@@ -499,6 +499,11 @@ test('a full Redis refuses to admit, and still drains', async () => {
       ['b', 1, 10, '{', '"id":"b"}', ''],
     );
     await expect(refused).rejects.toThrow('OOM');
+    const part = ['b', Date.now() + 9000, '{"id":"b"}'] as const;
+    const owed = () => runScript(client, 'admit-owed', ['job:live', list, keys.completion('b')], [...part]);
+    expect(word(await owed())).toBe('OK');
+    expect(word(await owed())).toBe('DUP');
+    expect(await client.lrange(list, 0, -1)).toEqual(['{"id":"b"}']);
     const handed = await runScript(client, 'handoff', [proc, next], ['{"id":"a"}', 'new']);
     expect(word(handed)).toBe('OK');
     expect(await client.lrange(next, 0, -1)).toEqual(['new']);

@@ -1,2 +1,3 @@
 export * from './least-loaded.ts';
 export * from './policy.ts';
+export { seededRandom } from './seeded-random.ts';

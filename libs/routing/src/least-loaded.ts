@@ -1,4 +1,5 @@
 import type { Candidate, Plan, ReplicaView, RoutingRequest, RoutingState } from './policy.ts';
+import { seededRandom } from './seeded-random.ts';
 
 /**
  * The default: the replica with the fewest leases that has a free slot. On equal replicas no policy of
@@ -9,7 +10,7 @@ import type { Candidate, Plan, ReplicaView, RoutingRequest, RoutingState } from 
  * system to the first replica. As one lease costs 1, the jitter never outweighs a difference in load.
  */
 export function leastLoaded(state: RoutingState, _request: RoutingRequest, seed: number): Plan {
-  const random = sequenceFrom(seed);
+  const random = seededRandom(seed);
   const candidates: Candidate[] = [];
   for (const replica of state.replicas) {
     if (!takesWork(replica)) continue;
@@ -21,18 +22,4 @@ export function leastLoaded(state: RoutingState, _request: RoutingRequest, seed:
 
 function takesWork(replica: ReplicaView): boolean {
   return replica.state === 'up' && replica.slots > 0;
-}
-
-/**
- * Mulberry32: 32 bits of state, good enough to break ties evenly, and the same on every machine. The test kit has the
- * same, which a room that runs in production may not import.
- */
-function sequenceFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

@@ -106,7 +106,7 @@ export function createJobEndings(options: {
       id: job.id,
       element,
       delayMs,
-      trackFields: job.track ? nextTryFields(job, next) : undefined,
+      trackFields: job.track ? nextTryFields(stage, job, next) : undefined,
       replicaUrl,
       ...(isPaidFor && { whenBroke: () => brokeOrder(run, blame) }),
     });

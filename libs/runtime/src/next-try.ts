@@ -1,4 +1,4 @@
-import type { FailedTry, JobHeader, TimingsMs } from '@vortex/contracts';
+import { type FailedTry, type JobHeader, type StageName, stages, type TimingsMs } from '@vortex/contracts';
 import { addTry, changeHeader } from '@vortex/queue';
 import type { JobError } from './job-source.ts';
 import type { LaneIdentity, Run } from './run.ts';
@@ -41,7 +41,7 @@ export function nextTryElement(
 }
 
 /** What the live view says of a tracked job until then, JSON text. */
-export function nextTryFields(job: JobHeader, { reason, blame }: NextTry): string {
+export function nextTryFields(stage: StageName, job: JobHeader, { reason, blame }: NextTry): string {
   return JSON.stringify({
     status: 'retrying',
     message: reason.slice(0, 500),
@@ -49,6 +49,8 @@ export function nextTryFields(job: JobHeader, { reason, blame }: NextTry): strin
     ...(blame !== undefined && {
       progress: '0',
       retry_count: String(attemptAfter(job, blame) - 1),
+      // Each stage counts anew; and whoever pushed the job on its list has said nothing of it.
+      max_retries: String(stages[stage].maxAttempts - 1),
       error: blame.message.slice(0, 2000),
       error_code: blame.code,
     }),

@@ -1,14 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  batchGeneratorList,
-  batchPart,
-  generatorList,
-  type StageName,
-  stageNames,
-  stages,
-} from '@vortex/contracts';
+import { batchGeneratorList, type StageName, stageNames, stages } from '@vortex/contracts';
 import { countCare, type Logger, type Metrics, noTracing, type Tracing } from '@vortex/observability';
 import {
   type Consumer,
@@ -21,13 +14,12 @@ import {
   defaultLeaseMs,
   keys,
   type RedisOptions,
-  reportReplica,
   runScript,
   startBeat,
   startCaretaker,
-  texts,
   workerMember,
 } from '@vortex/queue';
+import { createGeneratorReplica } from './generator-replica.ts';
 import { createIsolation } from './isolation.ts';
 import type { JobSource } from './job-source.ts';
 import { beginCounting, createJobTally } from './job-tally.ts';
@@ -88,18 +80,19 @@ const stepMs = 1000;
  * acquired and run in reverse. One piece: what is started above is stopped below, in sight of each other.
  */
 export async function runStages(options: RunStagesOptions): Promise<RunningStages> {
-  const { log, metrics, replica, leaseMs = defaultLeaseMs, beatMs = defaultBeatMs } = options;
+  const { log, metrics, workerName, leaseMs = defaultLeaseMs, beatMs = defaultBeatMs } = options;
   const wid = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
   const redis: RedisOptions = { ...options.redis, observer: createRedisObserver(metrics) };
   const commands = connect(redis, 'worker', log);
   const tally = createJobTally(metrics);
   const lanes = new Map<StageName, { lane: StageLane; consumer: Consumer; lists: string[] }>();
-  const health = replica?.health;
-  const ownList = replica === undefined ? undefined : generatorList(options.workerName);
+  const replica =
+    options.replica &&
+    createGeneratorReplica({ ...options.replica, workerName, commands, leaseMs, log, metrics });
 
   const listsOf = (stage: StageName): string[] =>
-    stage === 'generate' && ownList !== undefined
-      ? [ownList, stages.generate.list, batchGeneratorList]
+    stage === 'generate' && replica !== undefined
+      ? [replica.ownList, stages.generate.list, batchGeneratorList]
       : [stages[stage].list];
   const served = stageNames.filter((stage) => options.lanes[stage] !== undefined);
   const members = served.flatMap((stage) =>
@@ -109,10 +102,9 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
   const beat = startBeat({
     redis,
     members: members.map(({ member }) => member),
-    ...(replica &&
-      ownList && {
-        replica: { url: replica.url, slots: replica.slots, workerName: options.workerName, list: ownList },
-      }),
+    ...(replica && {
+      replica: { url: replica.url, slots: replica.slots, workerName, list: replica.ownList },
+    }),
     leaseMs,
     beatMs,
     ...(options.stuckMs !== undefined && { stuckMs: options.stuckMs }),
@@ -147,39 +139,6 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
 
   // ── lanes ───────────────────────────────────────────────────────────────────────────────────
 
-  function startLease(id: string, assignedUrl: string | undefined): void {
-    if (replica === undefined) return;
-    const other = assignedUrl === undefined || assignedUrl === replica.url ? undefined : assignedUrl;
-    runScript(
-      commands,
-      'start-lease',
-      [
-        keys.leases(replica.url),
-        keys.load(replica.url),
-        other === undefined ? keys.none : keys.leases(other),
-        other === undefined ? keys.none : keys.load(other),
-        keys.completion(id),
-      ],
-      [id, leaseMs],
-    ).catch((error) => log.debug({ job_id: id, err: error }, 'could not take a lease; the next beat does'));
-  }
-
-  /** What its breaker allows; and of that, batch jobs get only a part. */
-  function generatorAllowance(
-    consumer: Consumer,
-    { slots, health: known }: { slots: number; health?: ReplicaHealth },
-  ) {
-    const allowed = known?.allowance() ?? { slots, mayTake: () => true };
-    const batchSlots = batchPart(allowed.slots);
-    return {
-      slots: allowed.slots,
-      mayTake: (list: string) =>
-        list === batchGeneratorList
-          ? allowed.mayTake(stages.generate.list) && consumer.inFlight() < batchSlots
-          : allowed.mayTake(list),
-    };
-  }
-
   function addLane<Stage extends StageName>(stage: Stage): void {
     const entry = options.lanes[stage];
     if (entry === undefined) return;
@@ -192,7 +151,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
       slots: entry.slots,
       blockSeconds: Math.min(2, leaseMs / 4000),
       isLeaseFresh: () => beat.isFresh(),
-      ...(stage === 'generate' && replica && { allowance: () => generatorAllowance(consumer, replica) }),
+      ...(stage === 'generate' && replica && { allowance: () => replica.allowance(consumer) }),
       deliver: (delivery) => lane.deliver(delivery),
       onEvent: (event, _list, number) => tally(stages[stage].list, event, number),
       log,
@@ -202,7 +161,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
       handler: entry.handler,
       consumer,
       isolation,
-      workerName: options.workerName,
+      workerName,
       ...(options.explain && { explain: options.explain }),
       isCancelled: (id) => cancelFeed.has(id),
       publishFrame: (name, text) => {
@@ -218,7 +177,11 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
         ).catch(() => undefined);
       },
       ...(stage === 'generate' &&
-        replica && { startLease, replicaUrl: replica.url, ...(health && { health }) }),
+        replica && {
+          startLease: replica.startLease,
+          replicaUrl: replica.url,
+          ...(replica.health && { health: replica.health }),
+        }),
       tally,
       log,
       metrics,
@@ -229,23 +192,9 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     beginCounting(metrics, stages[stage].list);
   }
   for (const stage of served) addLane(stage);
-  if (replica && health && ownList) {
-    health.attach({
-      url: replica.url,
-      sharedList: stages.generate.list,
-      send: (notes) => reportReplica(commands, { url: replica.url, list: ownList, notes }),
-      onVerdict(verdict, before) {
-        // Admit may have moved it in between, to half open: then a probe has failed or is under way.
-        const from = verdict.from ?? before?.state ?? 'closed';
-        if (from !== verdict.state || (before !== null && before.state !== verdict.state)) {
-          metrics.add('rag_breaker_transitions_total', { to: verdict.state });
-          log.warn({ replica: replica.url, from, to: verdict.state }, 'the breaker moved');
-        }
-        if (before?.slots !== verdict.slots || before.shared !== verdict.shared)
-          for (const { consumer } of lanes.values()) consumer.reconsider();
-      },
-    });
-  }
+  replica?.attachHealth(() => {
+    for (const { consumer } of lanes.values()) consumer.reconsider();
+  });
 
   // ── timers ──────────────────────────────────────────────────────────────────────────────────
 
@@ -267,25 +216,15 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
   async function eachBeat(): Promise<void> {
     await Promise.all([
       cancelFeed.refresh(),
-      renewLeases(),
+      replica?.renewLeases(() => lanes.get('generate')?.lane.runningIds() ?? []),
       ...[...lanes.values()].map(({ consumer }) => consumer.reconcile()),
     ]);
-  }
-
-  async function renewLeases(): Promise<void> {
-    const generate = lanes.get('generate');
-    if (replica === undefined || generate === undefined) return;
-    const ids = generate.lane.runningIds();
-    if (ids.length === 0) return;
-    const missing = await runScript(commands, 'renew-leases', [keys.leases(replica.url)], [leaseMs, ...ids]);
-    const running = new Set(generate.lane.runningIds());
-    for (const id of texts(missing)) if (running.has(id)) startLease(id, undefined);
   }
 
   const beatTimer = setInterval(() => {
     eachBeat().catch((error) => log.debug({ err: error }, 'reconcile failed; the next beat tries again'));
   }, beatMs);
-  const reportTimer = setInterval(() => void health?.report(), reportMs);
+  const reportTimer = setInterval(() => void replica?.health?.report(), reportMs);
   const retryTimer = setInterval(() => {
     for (const { consumer } of lanes.values()) consumer.promoteDue().catch(() => undefined);
   }, 250);
@@ -313,16 +252,11 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
 
   const busy = () => [...lanes.values()].reduce((sum, { lane }) => sum + lane.running() + lane.settling(), 0);
 
-  async function returnOwnList(): Promise<void> {
-    if (ownList === undefined) return;
-    await runScript(commands, 'return-list', [ownList, stages.generate.list], [10_000]);
-  }
-
   async function drain(): Promise<void> {
     beat.announceDraining();
     for (const { consumer } of lanes.values()) consumer.stopClaiming();
-    if (health !== undefined) await patiently(health.leave());
-    await patiently(returnOwnList());
+    if (replica?.health !== undefined) await patiently(replica.health.leave());
+    if (replica !== undefined) await patiently(replica.returnOwnList());
     const until = performance.now() + options.drainBudgetMs;
     while (busy() > 0 && !hurried && performance.now() < until) await delay(20);
     for (const { lane } of lanes.values()) lane.giveBackAll();
@@ -334,7 +268,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
 
   async function goodbye(): Promise<void> {
     for (const { consumer } of lanes.values()) await consumer.giveBackRest();
-    await returnOwnList();
+    await replica?.returnOwnList();
     const url = replica?.url;
     await runScript(
       commands,

@@ -80,7 +80,7 @@ function job(id: string) {
     list: 'job:encoder_in',
     lane: 'interactive' as const,
     id,
-    deadlineAt: Date.now() + 20_000,
+    deadlineAt: Date.now() + 600_000,
     envelope: { query: id },
     cap: 1000,
   };

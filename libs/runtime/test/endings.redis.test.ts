@@ -12,6 +12,7 @@ afterEach(() => bench.clear());
 afterAll(() => bench.close());
 
 const list = 'job:retriever_in';
+const hourMs = 3_600_000;
 const retrieveJob = (id: string, more = {}) =>
   question(id, { list, envelope: { query: id, embedding: vector, ...more } });
 const done = { slots: 4, handler: async () => ({ kind: 'done' as const, result: hits }) };
@@ -168,9 +169,15 @@ test('attempts run out: buried with the cause; a permanent failure is not tried 
   });
   expect(exhausted.error.message).toContain('the store is on fire');
   expect(runs).toBe(3);
+  // Tracked, and whoever put it on the list has not said how many tries its stage gives it.
+  await submitter.submit({ ...retrieveJob('followed'), track: { type: 'query', tenant: 'default' } });
+  expect(await bench.redis.client.hgetall('job:followed')).toMatchObject({
+    ...{ status: 'failed', retry_count: '2', max_retries: '2' },
+    error: expect.stringContaining('gave up after 3 of 3 tries'),
+  });
   const permanent = JSON.parse(await submitter.submit(retrieveJob('permanent')));
   expect(permanent).toMatchObject({ attempt: 1, error: { code: 'embedding_mismatch' } });
-  expect(await bench.letters(list)).toMatchObject([{ attempts: 3 }, { attempts: 1 }]);
+  expect(await bench.letters(list)).toMatchObject([{ attempts: 3 }, { attempts: 3 }, { attempts: 1 }]);
 });
 
 test('later waits without using up an attempt, and never past the deadline', async () => {
@@ -180,7 +187,7 @@ test('later waits without using up an attempt, and never past the deadline', asy
       slots: 1,
       handler: async (input, { job }) => {
         runs += 1;
-        if (input.query === 'too-late') return { kind: 'later', afterMs: 60_000, reason: 'rate limit' };
+        if (input.query === 'too-late') return { kind: 'later', afterMs: 3_600_000, reason: 'rate limit' };
         if (runs === 1) return { kind: 'later', afterMs: 10, reason: 'rate limit' };
         expect(job.attempt).toBe(1);
         return { kind: 'done', result: hits };
@@ -215,7 +222,7 @@ test('a deadline that passed before the claim: completed, not run', async () => 
 });
 
 test('a deadline nearer than half of the runs take: completed, not run, with the timings so far', async () => {
-  // Four seconds per run, by the clock that runs are measured with.
+  // An hour per run, by the clock that runs are measured with.
   const clock = performance.now.bind(performance);
   let aheadMs = 0;
   vi.spyOn(performance, 'now').mockImplementation(() => clock() + aheadMs);
@@ -226,18 +233,18 @@ test('a deadline nearer than half of the runs take: completed, not run, with the
       slots: 1,
       handler: async (input) => {
         ran.push(input.query);
-        aheadMs += 4000;
+        aheadMs += hourMs;
         return { kind: 'done', result: hits };
       },
     },
   });
   const submitter = await bench.submitter();
   for (let run = 0; run < 10; run += 1) await submitter.submit(retrieveJob(`usual-${run}`));
-  const near = { ...retrieveJob('near', { timings_ms: { encode: 3 } }), deadlineAt: Date.now() + 3900 };
+  const near = { ...retrieveJob('near', { timings_ms: { encode: 3 } }), deadlineAt: Date.now() + hourMs / 2 };
   const said = JSON.parse(await submitter.submit(near));
   expect(said).toMatchObject({ status: 'deadline_exceeded', timings_ms: { encode: 3 } });
-  expect(said.error.message).toMatch(/ms were left .* half of its runs take longer than 40\d\d ms/);
-  const far = { ...retrieveJob('far'), deadlineAt: Date.now() + 60_000 };
+  expect(said.error.message).toMatch(/ms were left .* half of its runs take longer than 36\d{5} ms/);
+  const far = { ...retrieveJob('far'), deadlineAt: Date.now() + 2 * hourMs };
   expect(JSON.parse(await submitter.submit(far))).toMatchObject({ status: 'completed' });
   expect(ran).toHaveLength(11);
   expect(await bench.redis.client.llen(`${list}:dead`)).toBe(0);
@@ -251,7 +258,7 @@ test('a deadline that passes in a run: the signal fires, the caller is told, a d
       slots: 1,
       handler: async (input, { signal }) => {
         signals.push(signal);
-        if (input.query === 'deaf')
+        if (input.query !== 'next')
           await new Promise<void>((resolve) => {
             release = resolve;
           });
@@ -260,7 +267,10 @@ test('a deadline that passes in a run: the signal fires, the caller is told, a d
     },
   });
   const submitter = await bench.submitter();
-  const deaf = await submitter.submit({ ...retrieveJob('deaf'), deadlineAt: Date.now() + 100 });
+  // One that begins in time and does not end in time: on a machine that stalls, not the first.
+  let deaf = '';
+  for (let ms = 100; signals.length === 0; ms *= 2)
+    deaf = await submitter.submit({ ...retrieveJob(`deaf-${ms}`), deadlineAt: Date.now() + ms });
   expect(JSON.parse(deaf)).toMatchObject({
     status: 'deadline_exceeded',
     timings_ms: { retrieve: expect.any(Number) },
@@ -274,16 +284,15 @@ test('a deadline that passes in a run: the signal fires, the caller is told, a d
 });
 
 test('cancelled in a run: the signal fires at once and the completion says so; cancelled in a list: never run', async () => {
-  const started: string[] = [];
-  let heard = 0;
+  const happened: string[] = [];
   await bench.start({
     retrieve: {
       slots: 1,
       handler: (input, { signal }) => {
-        started.push(input.query);
+        happened.push(`${input.query} begins`);
         return new Promise((_resolve, reject) => {
           signal.addEventListener('abort', () => {
-            heard = performance.now();
+            happened.push(`${input.query} hears`);
             reject(signal.reason);
           });
         });
@@ -292,16 +301,15 @@ test('cancelled in a run: the signal fires at once and the completion says so; c
   });
   const submitter = await bench.submitter();
   const running = submitter.submit(retrieveJob('running'));
-  await until('it runs', () => started.length === 1);
+  await until('it runs', () => happened.length === 1);
   const waiting = submitter.submit(retrieveJob('waiting'));
   await until('it waits', async () => (await bench.redis.client.llen(list)) === 1);
   await submitter.cancel('waiting');
-  const sentAt = performance.now();
+  happened.push('cancelled');
   await submitter.cancel('running');
   expect(JSON.parse(await running)).toMatchObject({ status: 'cancelled', error: { code: 'cancelled' } });
   expect(JSON.parse(await waiting)).toMatchObject({ status: 'cancelled' });
-  expect(started).toEqual(['running']);
-  expect(heard).toBeGreaterThan(sentAt);
+  expect(happened).toEqual(['running begins', 'cancelled', 'running hears']);
   expect(await bench.redis.client.ttl('job:cancelled')).toBeGreaterThan(0);
 });
 
@@ -352,7 +360,7 @@ test('redis is wiped under 100 running queries: every one still gets its answer,
         },
       },
     },
-    { beatMs: 100, leaseMs: 1000 },
+    { beatMs: 100, leaseMs: 60_000 },
   );
   const submitter = await bench.submitter();
   const ids = Array.from({ length: 100 }, (_, place) => `w${place}`);

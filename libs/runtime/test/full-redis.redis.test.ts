@@ -43,7 +43,11 @@ afterAll(async () => {
 });
 
 test('a full Redis refuses new work, all that was admitted is answered, and then it takes work again by itself', async () => {
-  const submitter = createSubmitter({ redis: { url: redis.url }, name: 'full', caretaker: { tickMs: 0 } });
+  const submitter = createSubmitter({
+    redis: { url: redis.url, answerMs: 30_000 },
+    name: 'full',
+    caretaker: { tickMs: 0 },
+  });
   const look = new Redis(redis.url);
   try {
     await submitter.start();
@@ -69,14 +73,16 @@ test('a full Redis refuses new work, all that was admitted is answered, and then
       QueueUnavailable,
     );
 
+    // Full to the brim, and nothing that drains makes room: idle workers must find the backlog all the same.
+    await look.config('SET', 'maxmemory', '1');
     gate.resolve();
     const statuses = (await Promise.all(answers)).map((text) => JSON.parse(text).status);
     expect(new Set(statuses)).toEqual(new Set(['completed']));
     expect(await look.zcard('job:live')).toBe(0);
 
+    await look.config('SET', 'maxmemory', String(12 * 1024 * 1024));
     const text = await submitter.submit(question('after', { envelope: filling }));
     expect(JSON.parse(text).status).toBe('completed');
-    expect(await look.config('GET', 'maxmemory')).toEqual(['maxmemory', String(12 * 1024 * 1024)]);
   } finally {
     look.disconnect();
     await submitter.close();

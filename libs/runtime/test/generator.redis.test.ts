@@ -33,7 +33,7 @@ const replicaOptions = (number: number, slots = 4) => ({
   workerName: `llm_${number}`,
   replica: { url: url(number), slots },
   beatMs: 100,
-  leaseMs: 1000,
+  leaseMs: 60_000,
 });
 
 /** Straight to the generator's list, as a retriever would hand it on. */
@@ -139,7 +139,7 @@ test('tries run out at the generator: the caller reads generator_failed', async 
 
 test('leases are renewed while a run lasts, and taken again when Redis was wiped', async () => {
   const { runs, handler } = heldGenerator();
-  await bench.start({ generate: { handler, slots: 1 } }, { ...replicaOptions(1), leaseMs: 300 });
+  await bench.start({ generate: { handler, slots: 1 } }, replicaOptions(1));
   await bench.redis.client.rpush('job:llm_in', JSON.stringify({ id: 'long', ...generateEnvelope('long') }));
   await until('it runs', () => runs.length === 1);
   const score = async () => Number(await bench.redis.client.zscore(keys.leases(url(1)), 'long'));

@@ -21,7 +21,11 @@ beforeEach(async () => {
   server = await startPrivateRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'everysec'] });
   client = new Redis(server.url);
   client.on('error', () => undefined);
-  submitter = createSubmitter({ redis: server, name: `power-${process.pid}`, checkMs: 100 });
+  submitter = createSubmitter({
+    redis: { url: server.url, answerMs: 30_000 },
+    name: `power-${process.pid}`,
+    checkMs: 100,
+  });
   await submitter.start();
   await until('the submitter is ready', () => submitter.isReady());
 });

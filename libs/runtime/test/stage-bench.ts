@@ -75,7 +75,7 @@ export function question(id: string, more: Partial<SubmittedJob> = {}): Submitte
     list: 'job:encoder_in',
     lane: 'interactive',
     id,
-    deadlineAt: Date.now() + 30_000,
+    deadlineAt: Date.now() + 600_000,
     envelope: { query: `about ${id}` },
     cap: 10_000,
     ...more,

@@ -95,8 +95,8 @@ async function answers(url: string, child: ChildProcess): Promise<void> {
   // It may also end long after it has answered, when the race is over.
   exited.catch(() => undefined);
   try {
-    const late = delay(10_000, undefined, { ref: false }).then(() => {
-      throw new Error(`the Redis for ${url} did not answer within 10 s`);
+    const late = delay(30_000, undefined, { ref: false }).then(() => {
+      throw new Error(`the Redis for ${url} did not answer within 30 s`);
     });
     await Promise.race([client.ping(), exited, late]);
   } finally {

@@ -5,6 +5,8 @@ import './redis-global-setup.ts';
 /** A database of a test file's own on the project's Redis. */
 export interface TestRedis {
   url: string;
+  /** For connections that answer requests (queue, connect.ts): a stalled machine is no Redis that hangs. */
+  answerMs: number;
   /** For looking and for playing outsider; the code under test makes its own connections. */
   client: Redis;
   close(): Promise<void>;
@@ -24,6 +26,7 @@ export async function openTestRedis(): Promise<TestRedis> {
   await client.flushdb();
   return {
     url,
+    answerMs: 30_000,
     client,
     async close() {
       await client.flushdb();

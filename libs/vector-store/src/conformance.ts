@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { seededRandom } from '@vortex/testkit/seeded-random';
+import { seededRandom } from '@vortex/routing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { cosine } from './cosine.ts';
 import { DimensionMismatch, InvalidRow, ModelMismatch, UnknownCollection } from './errors.ts';

@@ -58,7 +58,8 @@ const rowsPerTurn = 100;
 
 /**
  * The same port, with small collections searched exactly in memory: 0.06 ms of CPU at 1,400 rows where
- * LanceDB takes 2.8, and 0.06 for BM25 where LanceDB takes 3.5. Only over a store that this process alone writes, for nothing tells it of other writers.
+ * LanceDB takes 2.8, and 0.06 for BM25 where LanceDB takes 3.5. Only over a store that this process alone writes,
+ * for nothing tells it of other writers.
  */
 export function withExactSearch(store: VectorStore, options: ExactSearchOptions): VectorStore {
   const { exactBelow, maxIndexBytes = 64 * 1024 * 1024, maxChunkBytes = 32 * 1024 * 1024 } = options;

@@ -60,7 +60,10 @@ export function openQdrantStore(options: QdrantStoreOptions): VectorStore {
   return new QdrantStore(options);
 }
 
-/** One piece, though long: a method per call of the port, none of which knows another; shapes and filters are in qdrant-points.ts. */
+/**
+ * One piece, though long: a method per call of the port, none of which knows another. Shapes and filters are in
+ * qdrant-points.ts.
+ */
 class QdrantStore implements VectorStore {
   readonly #client: QdrantClient;
   readonly #url: string;

@@ -119,6 +119,18 @@ export const flags = [
     value: 'PAGES',
     about: 'of the target, read each second and shown beside the latencies; off: none (its /metrics)',
   },
+  {
+    name: 'grafana',
+    env: 'LT_GRAFANA',
+    value: 'ADDRESS',
+    about: 'of a Grafana, where the run and its marks are written as annotations',
+  },
+  {
+    name: 'grafana-token',
+    env: 'LT_GRAFANA_TOKEN',
+    value: 'TOKEN',
+    about: 'of a service account there that may write them; better in the environment',
+  },
   { name: 'out', env: 'LT_OUT', value: 'FOLDER', about: 'for the results (loadtest-results/<run>)' },
   { name: 'json', env: null, value: null, about: 'print summary.json and nothing else' },
   { name: 'plain', env: null, value: null, about: 'lines instead of the live view' },

@@ -2,6 +2,7 @@ import { accessSync, constants, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLiveView } from '../live/create-live-view.ts';
 import { exitCodes, runLoadTest, TargetUnreachable } from '../run-load-test.ts';
+import { annotateGrafana } from './annotate-grafana.ts';
 import { describeRun } from './describe-run.ts';
 import { helpText, readFlags, UsageProblem } from './flags.ts';
 import { createPlainView } from './plain-view.ts';
@@ -53,6 +54,8 @@ async function load(words: readonly string[]): Promise<number> {
   process.on('SIGTERM', interrupt);
   try {
     const { summary, samples } = await runLoadTest(settings, { view, signal: interruption.signal });
+    const unsaid = settings.grafana === null ? null : await annotateGrafana(summary, settings.grafana);
+    if (unsaid !== null) summary.run.notes.push(unsaid);
     const folder = settings.out ?? join(results, summary.run.id);
     const [first] = await writeResults(summary, samples, folder);
     if (settings.json) console.log(JSON.stringify(summary));

@@ -96,6 +96,14 @@ describe('what is asked for', () => {
     expect(problemOf(['--tenants', 'a=b', '--api-key', 'c'])).toContain('exclude each other');
   });
 
+  test('a Grafana is an address, and its token a secret', () => {
+    expect(settingsOf([], { LT_GRAFANA_TOKEN: 'secret' }).grafana).toBeNull();
+    expect(settingsOf(['--grafana', 'http://g:3000/'], { LT_GRAFANA_TOKEN: 'secret' }).grafana).toEqual({
+      url: 'http://g:3000',
+      token: 'secret',
+    });
+  });
+
   test('a mix, steps and objectives', () => {
     expect(settingsOf(['--mix', 'query=3,ingest=1']).ingestShare).toBe(0.25);
     expect(settingsOf(['--mode', 'steps', '--steps', '5, 10,20']).steps).toEqual([5, 10, 20]);

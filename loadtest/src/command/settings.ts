@@ -37,6 +37,8 @@ export interface Settings {
   marksFile: string | null;
   /** Null: the target's own, if it has one. Empty: none. */
   metricsPages: string[] | null;
+  /** Where the run is annotated; null: nowhere. */
+  grafana: { url: string; token: string | null } | null;
   out: string | null;
   json: boolean;
   plain: boolean;
@@ -161,10 +163,14 @@ const schema = z.object({
   'trace-share': share.prefault('0.1'),
   marks: z.string().optional(),
   metrics: pages.optional(),
+  grafana: address.optional(),
+  'grafana-token': z.string().optional(),
   out: z.string().optional(),
   json: isSet,
   plain: isSet,
 });
+
+const secret: ReadonlySet<FlagName> = new Set(['api-key', 'tenants', 'grafana-token']);
 
 /** @throws UsageProblem that names every problem there is */
 export function readSettings(said: SaidSettings): Settings {
@@ -175,8 +181,7 @@ export function readSettings(said: SaidSettings): Settings {
     for (const { path, message } of parsed.error.issues) {
       const [name = ''] = path as FlagName[];
       // A key must not stand in a log.
-      const shown =
-        name === 'api-key' || name === 'tenants' ? '' : ` ${JSON.stringify(raw[name as FlagName] ?? '')}`;
+      const shown = secret.has(name as FlagName) ? '' : ` ${JSON.stringify(raw[name as FlagName] ?? '')}`;
       problems.push(`--${name}${shown}: ${message}`);
     }
   }
@@ -222,6 +227,8 @@ export function readSettings(said: SaidSettings): Settings {
     traceShare: values['trace-share'],
     marksFile: values.marks ?? null,
     metricsPages: values.metrics ?? null,
+    grafana:
+      values.grafana === undefined ? null : { url: values.grafana, token: values['grafana-token'] ?? null },
     out: values.out ?? null,
     json: values.json,
     plain: values.plain,

@@ -1,6 +1,6 @@
 /**
  * Numbers from 0 to 1, the same for the same seed (mulberry32). Our own: this room imports nothing of what it measures,
- * and a plan stays the same whatever becomes of the test kit's.
+ * and a plan stays the same whatever becomes of the one in libs/routing.
  */
 export type Random = () => number;
 

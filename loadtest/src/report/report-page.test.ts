@@ -126,6 +126,10 @@ describe.each(Object.entries(runs))('%s', (_name, run) => {
     expect(page.split('what was done</th>').length - 1).toBe(marks);
   });
 
+  it('shows how far planned requests are apart where there is a plan', () => {
+    expect(page.includes('<h2>Arrivals</h2>')).toBe(run.summary.arrival_gaps.length > 0);
+  });
+
   it('asks nothing of any network, and its policy allows just its own style and script', () => {
     const hash = (text = '') => `sha256-${createHash('sha256').update(text).digest('base64')}`;
     const policy =

@@ -310,6 +310,7 @@ function markRows({ marks }: Summary): Markup {
 
 function tables(summary: Summary): Markup {
   const { slo, errors, replicas, cache, tenants, fairness, stream, ingest } = summary;
+  const gaps = summary.arrival_gaps.reduce((sum, gap) => sum + gap.count, 0);
   return markup`<div class="pair">
 ${slo.checks.length > 0 && card('Objectives', null, sloRows(slo.checks))}
 ${card(
@@ -366,6 +367,21 @@ ${
         { name: 'until accepted', latency: ingest.accept },
         { name: 'until it could be found', latency: ingest.freshness },
       ],
+    ),
+  )
+}
+${
+  summary.arrival_gaps.length > 0 &&
+  card(
+    'Arrivals',
+    'Time between two planned requests, by which a plan that comes in bursts would be known.',
+    table(
+      [
+        { title: 'up to', cell: ({ up_to_ms }) => duration(up_to_ms), isNumber: true },
+        { title: 'gaps', cell: (gap) => count(gap.count), isNumber: true },
+        { title: 'share', cell: (gap) => percent(gap.count / gaps), isNumber: true },
+      ],
+      summary.arrival_gaps,
     ),
   )
 }

@@ -56,9 +56,14 @@ export async function checkPause(seconds: number): Promise<CheckResult> {
   ];
   return {
     name: `a freeze of ${frozenMs / 1000} s in ${seconds} s: an open loop shows it, a closed loop hides it`,
-    holds: open > frozenMs * 0.8 && open < frozenMs * 1.5 && closed < frozenMs * 0.5,
+    holds: tellsPause({ open, closed, frozenMs }),
     said: `P99 ${open.toFixed(0)} ms open, ${closed.toFixed(0)} ms closed`,
   };
+}
+
+/** By the P99s of both. */
+export function tellsPause(of: { open: number; closed: number; frozenMs: number }): boolean {
+  return of.open > of.frozenMs * 0.8 && of.open < of.frozenMs * 1.5 && of.closed < of.frozenMs * 0.5;
 }
 
 async function whileFrozen(seconds: number, frozenMs: number, raw: RawSettings): Promise<Summary> {

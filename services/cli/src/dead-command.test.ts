@@ -33,7 +33,10 @@ describe('the table of dead letters', () => {
 
 describe('what a redrive says', () => {
   const said = (results: RedriveResult[], more: object = {}) =>
-    describeRedrive(results, { dryRun: false, matched: 3, stoppedBy: null, unknown: [], ...more });
+    describeRedrive(results, {
+      ...{ dryRun: false, matched: 3, remaining: 0, stoppedBy: null, unknown: [] },
+      ...more,
+    });
 
   it('names each outcome, renewed deadlines, refusals with their advice and what was not there', () => {
     const refused: RedriveResult = {
@@ -51,5 +54,15 @@ describe('what a redrive says', () => {
     const text = said([{ ...result, outcome: 'would_redrive' }], { dryRun: true, stoppedBy: 'queue_full' });
     expect(text).toMatch(/^1 of 3 would be queued again\.$/m);
     expect(text).toMatch(/Stopped early \(queue_full\)/);
+  });
+
+  it('says how many a limit has left, and what reaches them', () => {
+    const limited = { remaining: 2, stoppedBy: 'limit' };
+    expect(said([result], limited)).toMatch(
+      /^2 are left: the same command goes on with them, or --limit 3 reaches all\.$/m,
+    );
+    // A dry run takes nothing away, so the same command would say the same.
+    const dry = said([{ ...result, outcome: 'would_redrive' }], { ...limited, dryRun: true });
+    expect(dry).toMatch(/^2 are left: --limit 3 reaches all\.$/m);
   });
 });

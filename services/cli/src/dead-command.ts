@@ -86,8 +86,9 @@ export async function redriveDeadLetters(
   const results: RedriveResult[] = [];
   let stoppedBy: string | null = null;
   let matched = 0;
+  let remaining = 0;
   await useGateway(options, async (client) => {
-    // One request takes 25 s at most; those that were refused stay, and would be chosen again, so ids go on where it stopped.
+    // One request takes 25 s and a thousand letters at most; those that were refused stay, and would be chosen again, so ids go on where it stopped.
     for (let left = options.limit; left > 0; ) {
       const report = await client.deadLetters.redriveMany({
         ...(ids.length > 0 && { ids: [...ids] }),
@@ -97,13 +98,17 @@ export async function redriveDeadLetters(
       if (results.length === 0) matched = report.matched;
       results.push(...report.results);
       stoppedBy = report.stopped_by;
+      remaining = report.remaining;
       left -= report.results.length;
-      if (stoppedBy !== 'time' || report.refused > 0 || report.redriven === 0) break;
+      const mayGoOn = stoppedBy === 'time' || stoppedBy === 'limit';
+      if (!mayGoOn || report.refused > 0 || report.redriven === 0) break;
     }
   });
   const unknown = ids.filter((id) => !results.some((result) => result.id === id));
-  if (options.json) printJson({ dry_run: options.dryRun, matched, stopped_by: stoppedBy, results, unknown });
-  else console.log(describeRedrive(results, { dryRun: options.dryRun, matched, stoppedBy, unknown }));
+  if (options.json)
+    printJson({ dry_run: options.dryRun, matched, remaining, stopped_by: stoppedBy, results, unknown });
+  else
+    console.log(describeRedrive(results, { dryRun: options.dryRun, matched, remaining, stoppedBy, unknown }));
   const isDone = ({ outcome }: RedriveResult) => outcome === 'redriven' || outcome === 'would_redrive';
   return stoppedBy === null && unknown.length === 0 && results.every(isDone);
 }
@@ -120,11 +125,13 @@ export function describeRedrive(
   {
     dryRun,
     matched,
+    remaining,
     stoppedBy,
     unknown,
   }: {
     dryRun: boolean;
     matched: number;
+    remaining: number;
     stoppedBy: string | null;
     unknown: readonly string[];
   },
@@ -145,7 +152,12 @@ export function describeRedrive(
   for (const id of unknown) lines.push(`${id}: there is no such dead letter (any more)`);
   const done = results.filter(({ outcome }) => outcome === (dryRun ? 'would_redrive' : 'redriven')).length;
   lines.push(`${done} of ${matched} ${dryRun ? 'would be queued' : 'queued'} again.`);
-  if (stoppedBy !== null) lines.push(`Stopped early (${stoppedBy}); the same command goes on.`);
+  if (stoppedBy === 'limit') {
+    const goesOn = dryRun || done < results.length ? '' : 'the same command goes on with them, or ';
+    lines.push(`${remaining} are left: ${goesOn}--limit ${Math.min(matched, 10_000)} reaches all.`);
+  } else if (stoppedBy !== null) {
+    lines.push(`Stopped early (${stoppedBy}), ${remaining} are left; the same command goes on.`);
+  }
   return lines.join('\n');
 }
 

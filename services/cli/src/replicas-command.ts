@@ -32,6 +32,7 @@ export async function orderReplica(verb: 'drain' | 'resume', name: string, optio
   if (options.json) return printJson(replica);
   if (verb === 'resume') return console.log(`${replica.name} takes work again.`);
   console.log(`${replica.name} takes nothing new; it finishes ${replica.load} of its own.`);
+  if (replica.warning !== null) console.log(replica.warning);
 }
 
 /** One word, with what a person wants to know about it. */

@@ -21,6 +21,7 @@ function nothing(data: string): Status {
     ready: false,
     gateway_url: null,
     redis_url: null,
+    redis_memory: null,
     cache_url: null,
     llm: null,
     data,
@@ -33,13 +34,14 @@ function nothing(data: string): Status {
   };
 }
 
-function describe(status: Status): string {
+export function describe(status: Status): string {
   const state = status.ready ? 'ready' : `not ready${status.phase === null ? '' : ` (${status.phase})`}`;
   const megabytes = (bytes: number | null) => (bytes === null ? null : Math.round(bytes / 1e6));
   const resident = [status.supervisor, ...status.services].map((entry) => entry?.rss_bytes ?? null);
   const total = resident.reduce<number>((sum, bytes) => sum + (bytes ?? 0), 0);
   const parts = [
     `${state}    ${status.gateway_url ?? ''}    ${status.redis_url ?? ''}${total > 0 ? `    ${megabytes(total)} MB resident` : ''}`,
+    ...fullRedis(status),
     table(
       ['service', 'worker', 'pid', 'url', 'ready', 'restarts', 'MB'],
       status.services.map((entry) => [
@@ -61,8 +63,8 @@ function describe(status: Status): string {
           queue.name,
           queue.waiting,
           queue.in_flight,
-          queue.retry,
-          queue.dead,
+          queue.retry ?? elsewhere(queue),
+          queue.dead ?? elsewhere(queue),
           queue.oldest_age_ms,
         ]),
       ),
@@ -89,4 +91,18 @@ function describe(status: Status): string {
     );
   }
   return parts.join('\n\n');
+}
+
+function fullRedis({ redis_memory: memory }: Status): string[] {
+  if (memory === null || !memory.full) return [];
+  const megabytes = (bytes: number | null) => Math.round((bytes ?? 0) / 1e6);
+  const used = `${megabytes(memory.used_bytes)} of ${megabytes(memory.max_bytes)} MB`;
+  return [
+    `Redis is full (${used}): new work is refused with 503 until it has room; what was admitted goes on.`,
+  ];
+}
+
+/** Where a list is known and its set is not its own, it is shown once, with the list that it belongs to. */
+function elsewhere({ waiting }: Status['queues'][number]): string | null {
+  return waiting === null ? null : '';
 }

@@ -1,6 +1,6 @@
 import { createClient } from '@vortex/client';
 import { batchGeneratorList, generatorList, stages } from '@vortex/contracts';
-import type { QueueState, ReplicaState } from '@vortex/queue';
+import type { MemoryState, QueueState, ReplicaState } from '@vortex/queue';
 import { type AskQueue, askQueue } from './ask-queue.ts';
 import { instancePaths } from './folders.ts';
 import { isAlive, residentBytes } from './supervisor/process-identity.ts';
@@ -12,6 +12,8 @@ export interface Status {
   ready: boolean;
   gateway_url: string | null;
   redis_url: string | null;
+  /** Of the queue's Redis. Full: new work is refused, and what was admitted goes on. */
+  redis_memory: MemoryState | null;
   cache_url: string | null;
   llm: string | null;
   data: string | null;
@@ -57,7 +59,7 @@ export async function readStatus(data: string, ask: AskQueue = askQueue): Promis
   const alive = isAlive(run.supervisor);
   if (!alive && !run.processes.some(({ identity }) => identity !== null && isAlive(identity))) return null;
 
-  const [services, { queues, replicas, open_jobs }] = await Promise.all([
+  const [services, { queues, replicas, open_jobs, redis_memory }] = await Promise.all([
     Promise.all(run.processes.map(serviceStatus)),
     queueStatus(run, ask),
   ]);
@@ -66,6 +68,7 @@ export async function readStatus(data: string, ask: AskQueue = askQueue): Promis
     ready: alive && services.every(({ ready }) => ready === true),
     gateway_url: run.gateway_url,
     redis_url: run.redis_url,
+    redis_memory,
     cache_url: run.cache_url,
     llm: run.llm,
     data,
@@ -104,6 +107,7 @@ export async function readRemoteStatus(url: string): Promise<Status> {
     ready: health.ready,
     gateway_url: url,
     redis_url: null,
+    redis_memory: null,
     cache_url: null,
     llm: null,
     data: null,
@@ -142,15 +146,15 @@ async function serviceStatus(entry: RunProcess): Promise<ServiceStatus> {
 async function queueStatus(
   run: RunFile,
   ask: AskQueue,
-): Promise<Pick<Status, 'queues' | 'replicas' | 'open_jobs'>> {
+): Promise<Pick<Status, 'queues' | 'replicas' | 'open_jobs' | 'redis_memory'>> {
   const generators = run.processes.filter(({ service }) => service === 'llm-generator');
   const workerNames = generators.map(({ worker_name }) => worker_name).filter((name) => name !== null);
   const names = queueNames(workerNames);
   try {
-    const [queues, replicas, open_jobs] = await ask(run.redis_url, (inspector) =>
-      Promise.all([inspector.queues(names), inspector.replicas(), inspector.openJobs()]),
+    const [queues, replicas, open_jobs, redis_memory] = await ask(run.redis_url, (inspector) =>
+      Promise.all([inspector.queues(names), inspector.replicas(), inspector.openJobs(), inspector.memory()]),
     );
-    return { queues, replicas, open_jobs };
+    return { queues, replicas, open_jobs, redis_memory };
   } catch {
     return {
       queues: names.map((name) => ({
@@ -170,6 +174,7 @@ async function queueStatus(
         breaker: null,
       })),
       open_jobs: null,
+      redis_memory: null,
     };
   }
 }

@@ -48,6 +48,7 @@ export async function beginAnswer(
   const slot = mode === 'bypass' ? null : await answers.slotFor(caller.tenant, question);
   if (mode !== 'default') metrics.add('rag_cache_lookups_total', { cache: 'answer', result: 'bypass' });
   const isAsked = mode === 'default' && slot !== null;
+  const askedAt = performance.now();
   const { outcome, answer } = isAsked ? await answers.read(slot) : { outcome: 'bypass' as const };
   if (mode === 'default') exchange.lap('cache_lookup');
   if (answer !== undefined) {
@@ -75,7 +76,7 @@ export async function beginAnswer(
     }
     const listener = heardOnce(hear);
     for (let mayAskAnew = true; ; mayAskAnew = false) {
-      const seat = parts.sharedJobs.board(`${slot.key} ${slot.collectionVersion} ${timeoutMs}`);
+      const seat = parts.sharedJobs.board(`${slot.key} ${slot.collectionVersion} ${timeoutMs}`, askedAt);
       try {
         const shown = await awaitResult<Answer>(
           // Who rides along costs nothing, and is let in.

@@ -112,19 +112,21 @@ export async function prepare(
     id,
     deadlineAt,
     envelope,
-    cap: deps.settings.max_live_queries,
+    // Nobody waits for an asynchronous one: it takes what is left over, and stops before the chain is full.
+    cap: question.track === true ? batchPart(deps.settings.max_live_queries) : deps.settings.max_live_queries,
   };
-  // Nobody waits for an asynchronous one: it takes what is left over, and stops before the chain is full.
-  if (question.track === true) {
-    envelope.class = 'batch';
-    job.cap = batchPart(job.cap);
-  }
+  if (question.track === true) envelope.class = 'batch';
   // A search ends at the retriever: it must not hold a generator's slot meanwhile.
   if (question.want !== 'hits' && question.track !== true)
     job.candidates = deps.replicas.candidates((Math.random() * 2 ** 32) >>> 0);
   if (question.track === true) {
     const { collection = defaultCollection } = question;
-    job.track = { type: 'query', tenant: caller.tenant, collection };
+    job.track = {
+      type: 'query',
+      tenant: caller.tenant,
+      collection,
+      maxRetries: stages.encode.maxAttempts - 1,
+    };
   }
   exchange.lap('admit');
   return { job, timeoutMs, generates: question.want !== 'hits', question };

@@ -54,6 +54,15 @@ export async function metered<Value extends { outcome: QueryOutcome; cache?: Cac
   }
 }
 
+/** Of an answer that was given. */
+export function answeredOutcome(answer: {
+  answered: boolean;
+  degraded: readonly string[];
+}): 'ok' | 'degraded' | 'refused' {
+  if (!answer.answered) return 'refused';
+  return answer.degraded.length > 0 ? 'degraded' : 'ok';
+}
+
 export function failedOutcome(error: unknown): QueryOutcome {
   if (error instanceof ClientGone) return 'cancelled';
   const problem = problemOf(error)?.problem;

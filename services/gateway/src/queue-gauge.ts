@@ -28,8 +28,7 @@ export function mirrorQueues(
       if (queue === null) continue;
       const sum = sums.get(queue) ?? { waiting: 0, retrying: 0, ageMs: 0 };
       sum.waiting += waiting;
-      // A replica's own list has no set of its own for what is tried again.
-      if (shared.includes(name)) sum.retrying += retry;
+      sum.retrying += retry ?? 0;
       if (waiting > 0) sum.ageMs = ageMs === null || sum.ageMs === null ? null : Math.max(sum.ageMs, ageMs);
       sums.set(queue, sum);
     }

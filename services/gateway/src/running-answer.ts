@@ -4,7 +4,7 @@ import type { GivenAnswer, Question } from './ask.ts';
 import type { GatewayParts } from './dependencies.ts';
 import type { Exchange } from './exchange.ts';
 import { ClientGone } from './problem.ts';
-import { failedOutcome } from './query-meter.ts';
+import { answeredOutcome, failedOutcome } from './query-meter.ts';
 
 /**
  * A stream's status is decided when Redis has taken its job: a refusal (full, away, frozen) is then a proper
@@ -70,7 +70,7 @@ export async function startAnswer(
         try {
           const answer = await given;
           for (const event of events.onAnswer(answer.completion)) onEvent(event);
-          meter.end(exchange, 'stream', answer.completion.answered ? 'ok' : 'refused', answer.cache);
+          meter.end(exchange, 'stream', answeredOutcome(answer.completion), answer.cache);
           return answer;
         } catch (error) {
           const by = error instanceof ClientGone ? 'client' : 'server';

@@ -6,28 +6,38 @@ import { cancelInBackground } from './cancel-in-background.ts';
 /**
  * One job for identical questions that are asked at the same time.
  *
- *   first rider ──► submitted ──► ended: every rider gets the completion
+ *   first rider ──► submitted ──► ended: every rider gets the completion; a whole answer also who comes late
  *                      │ ▲
  *                      │ └── more riders come (they hear the frames so far), riders leave
  *                      └──► the last rider has left: the job is cancelled
+ *
+ * Late is who had looked into the cache before the end, hence before the answer was kept there, and comes after it. It
+ * would ask the model again: so did some of 100 identical questions in 5 of 30 volleys.
  *
  * The job belongs to nobody: the client that asked first may leave, and the job goes on for the others. It has the
  * first rider's deadline; a rider for whom it fails decides for itself whether to ask anew.
  */
 export interface SharedJobs {
-  /** The seat of one question. `isFirst`: the job is this question's own, and is submitted by `submit`. */
-  board(key: string): Seat;
+  /**
+   * The seat of one question, which has looked into the cache at `askedAt` (monotonic, ms). `isFirst`: the job is this
+   * question's own, and is submitted by `submit`.
+   */
+  board(key: string, askedAt: number): Seat;
 }
 
 export interface Seat extends Pick<Submitter, 'submit' | 'cancel'> {
   readonly isFirst: boolean;
 }
 
+/** Longer than the cache may take to answer. */
+const lateMs = 500;
+
 interface Ride {
   completion: Promise<string>;
   frames: AnswerFrame[];
   isAdmitted: boolean;
   riders: Set<Pick<SubmitOptions, 'onFrame' | 'onAdmitted'>>;
+  endedAt: number | undefined;
   abandon(): void;
 }
 
@@ -46,6 +56,7 @@ export function createSharedJobs(deps: {
       frames: [],
       isAdmitted: false,
       riders: new Set(),
+      endedAt: undefined,
       abandon() {
         abandoned.abort();
         void cancelInBackground(submitter, job, log);
@@ -61,10 +72,14 @@ export function createSharedJobs(deps: {
       for (const rider of ride.riders) rider.onFrame?.(frame);
     };
     submitter.submit(job, { signal, onAdmitted, onFrame }).then(ended.resolve, ended.reject);
-    const over = () => {
+    const forget = () => {
       if (rides.get(key) === ride) rides.delete(key);
     };
-    ride.completion.then(over, over);
+    ride.completion.then((completion) => {
+      ride.endedAt = performance.now();
+      if (isWholeAnswer(completion)) setTimeout(forget, lateMs).unref();
+      else forget();
+    }, forget);
     rides.set(key, ride);
     return ride;
   }
@@ -83,7 +98,7 @@ export function createSharedJobs(deps: {
     } finally {
       signal?.removeEventListener('abort', leave);
       ride.riders.delete(options);
-      if (ride.riders.size === 0 && rides.get(key) === ride) {
+      if (ride.riders.size === 0 && ride.endedAt === undefined && rides.get(key) === ride) {
         rides.delete(key);
         ride.abandon();
       }
@@ -91,8 +106,10 @@ export function createSharedJobs(deps: {
   }
 
   return {
-    board(key) {
-      const present = rides.get(key);
+    board(key, askedAt) {
+      const found = rides.get(key);
+      const isMissed = found?.endedAt !== undefined && found.endedAt <= askedAt;
+      const present = isMissed ? undefined : found;
       return {
         isFirst: present === undefined,
         // Between boarding and submitting nothing is waited for, but the ride may have ended.
@@ -102,4 +119,14 @@ export function createSharedJobs(deps: {
       };
     },
   };
+}
+
+/** What the answer cache keeps, too. */
+function isWholeAnswer(completion: string): boolean {
+  try {
+    const { status, degraded } = JSON.parse(completion) as { status?: unknown; degraded?: unknown };
+    return status === 'completed' && Array.isArray(degraded) && degraded.length === 0;
+  } catch {
+    return false;
+  }
 }

@@ -5,6 +5,7 @@ import { collectionVersion } from '@vortex/registry';
 import { MemoryCache, until } from '@vortex/testkit';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { type Caller, openCaller } from '../src/access/caller.ts';
 import {
   completed,
   envelopeOf,
@@ -54,6 +55,28 @@ async function answerNow({ registry }: GatewayUnderTest, more: Partial<Answer> =
 }
 
 describe('a question asked again', () => {
+  it('is answered from there to nobody who may not see its collection, nor to another tenant', async () => {
+    const { ask, app, queue } = await withCache();
+    await ask();
+    const askAs = async (caller: Partial<Caller>) => {
+      const response = await app.request(
+        '/query',
+        {
+          method: 'POST',
+          headers: { 'Content-Type': 'application/json' },
+          body: JSON.stringify({ query: 'Which list?', collection }),
+        },
+        { caller: { ...openCaller, isLocal: false, ...caller } },
+      );
+      return { status: response.status, code: problem.safeParse(await response.json()).data?.code };
+    };
+    const notFound = { status: 404, code: 'collection_not_found' };
+    expect(await askAs({ collections: ['others'] })).toEqual(notFound);
+    expect(await askAs({ tenant: 'somebody-else' })).toEqual(notFound);
+    expect(await askAs({ collections: [collection] })).toEqual({ status: 200, code: undefined });
+    expect(queue.submitted).toHaveLength(1);
+  });
+
   it('is answered from the cache, and says so', async () => {
     const { ask, queue, counted } = await withCache();
     const first = await ask();

@@ -32,7 +32,10 @@ async function underTest(env: Record<string, string> = {}) {
   const dir = await mkdtemp(join(tmpdir(), 'vortex-gateway-'));
   onTestFinished(() => rm(dir, { recursive: true }));
   const settings = { REDIS_URL: redis.url, PORT: '0', VORTEX__DATA__DIR: dir, ...env };
-  const gateway = await startGateway(readServiceConfig('gateway', { env: settings }), silentLogger);
+  const config = readServiceConfig('gateway', { env: settings });
+  // A stalled machine is no Redis that hangs.
+  const patient = { ...config, redis: { ...config.redis, answerMs: 30_000 } };
+  const gateway = await startGateway(patient, silentLogger);
   onTestFinished(() => gateway.stop());
   const registry = openSqliteRegistry({ file: join(dir, 'registry.db') });
   onTestFinished(() => registry.close());

@@ -292,7 +292,10 @@ describe('POST /api/dead-letters/redrive', () => {
     expect(await jobs({ ...dry, after: at(2) })).toEqual(['d']);
     expect(await jobs({ ...dry, code: 'poison' })).toEqual([]);
     expect(await jobs({ ids: [ids[3], ids[1], 'unknown'] })).toEqual(['b', 'd']);
-    expect(await redriveMany({ limit: 1 })).toMatchObject({ matched: 2, redriven: 1, remaining: 0 });
+    const rest = { remaining: 1, stopped_by: 'limit' };
+    expect(await redriveMany({ limit: 1, ...dry })).toMatchObject({ matched: 2, redriven: 0, ...rest });
+    expect(await redriveMany({ limit: 1 })).toMatchObject({ matched: 2, redriven: 1, ...rest });
+    expect(await redriveMany({ limit: 1, ...dry })).toMatchObject({ remaining: 0, stopped_by: null });
     expect(deadLetters.redriven.map(({ id }) => id)).toEqual(['b', 'd', 'a']);
   });
 
@@ -303,6 +306,22 @@ describe('POST /api/dead-letters/redrive', () => {
     expect(await redriveMany({})).toMatchObject({
       ...{ matched: 4, redriven: 1, refused: 1, remaining: 2, stopped_by: 'queue_full' },
       results: [{ outcome: 'redriven' }, { outcome: 'refused', code: 'dead_letter_not_redrivable' }],
+    });
+  });
+
+  it('a full cap of batch questions does not keep back what counts against another', async () => {
+    const { deadLetters, redriveMany } = await underTest();
+    for (const [id, header] of [
+      ['a', { class: 'batch' }],
+      ['b', { class: 'batch' }],
+      ['c', {}],
+    ] as const) {
+      deadLetters.bury('encode', question(id, header), { id });
+    }
+    deadLetters.answers = ['FULL', 'OK'];
+    expect(await redriveMany({})).toMatchObject({
+      ...{ matched: 3, redriven: 1, remaining: 2, stopped_by: 'queue_full' },
+      results: [{ job_id: 'c', outcome: 'redriven' }],
     });
   });
 

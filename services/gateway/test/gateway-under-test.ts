@@ -252,6 +252,10 @@ export class ScriptedQueue implements Submitter, QueueInspector {
   async openJobs(): Promise<number> {
     return 0;
   }
+  async memory() {
+    return { used_bytes: 0, max_bytes: null, full: false };
+  }
+
   async queues(): Promise<never[]> {
     return [];
   }

@@ -38,7 +38,7 @@ test('drains and resumes a replica by its name, the live one when there are two'
   const drained = await app.request('/api/replicas/llm_generator_2/drain', { method: 'POST' });
   expect([drained.status, await drained.json()]).toMatchObject([
     200,
-    { url: 'http://r2', state: 'draining' },
+    { url: 'http://r2', state: 'draining', warning: null },
   ]);
   const resumed = await app.request('/api/replicas/llm_generator_2/resume', { method: 'POST' });
   expect([resumed.status, await resumed.json()]).toMatchObject([200, { state: 'up' }]);
@@ -46,6 +46,19 @@ test('drains and resumes a replica by its name, the live one when there are two'
     ['http://r2', 'DRAIN'],
     ['http://r2', 'RESUME'],
   ]);
+});
+
+test('says what it means when the last replica that takes questions is drained', async () => {
+  const { app, queue } = await gatewayUnderTest();
+  const order = async (verb: string) =>
+    (await app.request(`/api/replicas/llm_generator_2/${verb}`, { method: 'POST' })).json();
+  for (const state of ['draining', 'down'] as const) {
+    if (queue.states[0] !== undefined) queue.states[0].state = state;
+    expect(await order('drain')).toMatchObject({
+      warning: expect.stringMatching(/they wait until one does/),
+    });
+    expect(await order('resume')).toMatchObject({ warning: null });
+  }
 });
 
 test('a replica of no name is 404, and a Redis that is away 503', async () => {

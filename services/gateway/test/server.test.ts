@@ -3,7 +3,8 @@ import { connect } from 'node:net';
 import { Writable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createLogger, silentLogger } from '@vortex/observability';
-import { describe, expect, it, vi } from 'vitest';
+import { until } from '@vortex/testkit';
+import { describe, expect, it } from 'vitest';
 import { startServer } from '../src/server.ts';
 import { completed, frame, gatewayUnderTest, sampleAnswer } from './gateway-under-test.ts';
 
@@ -31,7 +32,7 @@ describe('stopping', () => {
         finish = () => resolve(completed(id));
       });
     const asked = ask(server.url);
-    await vi.waitFor(() => expect(queue.submitted).toHaveLength(1));
+    await until('it is submitted', () => queue.submitted.length === 1);
     drain();
     expect(await (await app.request('/readyz')).json()).toEqual({
       ready: false,
@@ -104,10 +105,11 @@ describe('stopping', () => {
     queue.script = () => new Promise(() => {});
     const asked = ask(server.url);
     asked.catch(() => {});
-    await vi.waitFor(() => expect(queue.submitted).toHaveLength(1));
+    await until('it is submitted', () => queue.submitted.length === 1);
     await server.stop(1);
     await expect(asked).rejects.toThrow();
-    await vi.waitFor(() => expect(queue.cancelled).toEqual(queue.submitted.map(({ id }) => id)));
+    await until('it is cancelled', () => queue.cancelled.length > 0);
+    expect(queue.cancelled).toEqual(queue.submitted.map(({ id }) => id));
   });
 
   it('does not wait for connections that have not asked anything', async () => {

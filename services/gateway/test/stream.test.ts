@@ -158,10 +158,10 @@ describe('POST /query with stream', () => {
     const reader = response.body?.getReader();
     await reader?.read();
     await reader?.cancel();
-    await vi.waitFor(async () => {
-      expect(queue.cancelled).toEqual(queue.submitted.map(({ id }) => id));
-      expect((await metrics.render()).body).toMatch(/api_gateway_stream_aborted_total\{by="client".*\} 1/);
-    });
+    await expect.poll(() => queue.cancelled).toEqual(queue.submitted.map(({ id }) => id));
+    await expect
+      .poll(async () => (await metrics.render()).body)
+      .toMatch(/api_gateway_stream_aborted_total\{by="client".*\} 1/);
   });
 
   it('sends a comment every ten seconds of silence', async () => {

@@ -20,6 +20,7 @@ import { createProcessReader } from './process-reader.ts';
 import { readPieces } from './read-pieces.ts';
 import { readerLimits } from './reader-limits.ts';
 import { mirrorRegistry } from './registry-gauges.ts';
+import { watchSnapshots } from './snapshot-gauge.ts';
 import { type RunningIngest, startIngest } from './start-ingest.ts';
 import { startWebhookDeliverer } from './webhooks/deliverer.ts';
 
@@ -43,6 +44,7 @@ const registry = await openRegistry({
 });
 parts.push('registry', () => registry.close());
 mirrorRegistry(metrics, registry);
+if (config.data.snapshot_marker !== null) watchSnapshots(metrics, config.data.snapshot_marker);
 const reader = createProcessReader({
   model: model.id,
   modelsDir: config.embedding.models_dir ?? join(dataDir, 'models'),

@@ -47,9 +47,6 @@ export interface SendHooks {
 
 const storeCompletion = completionOf(storeResult);
 
-/** Groups are part of a document that has been admitted already: refusing them would only keep it in the chain. */
-const noCap = Number.MAX_SAFE_INTEGER;
-
 export function createGroupSender(options: {
   submitter: Pick<Submitter, 'submit'>;
   turns: Turns;
@@ -135,7 +132,7 @@ export function createGroupSender(options: {
             id,
             deadlineAt: job.deadline_at,
             envelope,
-            cap: noCap,
+            cap: 'owed',
           },
           { signal },
         );

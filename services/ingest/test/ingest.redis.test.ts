@@ -21,7 +21,7 @@ async function ingest(
     list: stages.ingest.list,
     lane: 'low',
     id,
-    deadlineAt: Date.now() + 60_000,
+    deadlineAt: Date.now() + 600_000,
     envelope: document,
     cap: 1000,
     track: { type: 'ingest', tenant: 'default' },

@@ -48,7 +48,7 @@ it('reads, sends, publishes; what was cut is exactly in the text; stops when it 
   const service = startService();
   const content = `# Handbook\n\n${sentences(60)}\n\n## Part 🎉\n\n| a | b |\n| - | - |\n| 1 | 2 |\n\n${sentences(40)}\n`;
   // A real process starts, and a reading child of it.
-  const job = await bench.ended(await bench.upload({ name: 'a.md', content }), 30_000);
+  const job = await bench.ended(await bench.upload({ name: 'a.md', content }));
   expect(job).toMatchObject({ status: 'completed', progress: 100 });
   const document = await bench.registry.getDocument(tenant, job.documentId);
   expect(document).toMatchObject({ state: 'ready', title: 'Handbook', chunks: job.result?.chunk_count });
@@ -60,7 +60,7 @@ it('reads, sends, publishes; what was cut is exactly in the text; stops when it 
   expect(refused).toMatchObject({ status: 'failed', errorCode: 'empty_document', retryCount: 0 });
   expect(await bench.spooled()).toEqual([]);
   expect(await end(service, 'SIGTERM')).toBe(0);
-}, 60_000);
+}, 300_000);
 
 it('killed in the middle: the next one goes on, and has not read the document again', async () => {
   const held = gate();
@@ -73,7 +73,7 @@ it('killed in the middle: the next one goes on, and has not read the document ag
   const id = await bench.upload({ name: 'a.txt', content: sentences(900) });
   const { documentId, version } = await bench.job(id);
   const noted = async () => (await bench.registry.storedGroups(tenant, documentId, version)).length;
-  await until('three groups are noted', async () => (await noted()) === 3, 30_000);
+  await until('three groups are noted', async () => (await noted()) === 3, 60_000);
   const result = join(bench.folder, 'spool', id, String(version), 'result.json');
   const readAt = (await stat(result)).mtimeMs;
   await end(first, 'SIGKILL');
@@ -85,11 +85,11 @@ it('killed in the middle: the next one goes on, and has not read the document ag
       const job = await bench.job(id);
       return job.updatedAt > updatedAt && job.deliveries === 0 && job.stage === 'embed';
     },
-    40_000,
+    60_000,
   );
   expect((await stat(result)).mtimeMs).toBe(readAt);
   held.open();
   const job = await bench.ended(id);
   expect(job).toMatchObject({ status: 'completed', retryCount: 0 });
   expect(bench.rowsOf(documentId, version)).toHaveLength(Number(job.result?.chunk_count));
-}, 90_000);
+}, 300_000);

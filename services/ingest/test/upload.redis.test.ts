@@ -63,7 +63,7 @@ describe('what is said on the way', () => {
     await until('it is being read', () => held.arrived() > 0);
     const { updatedAt } = await bench.job(id);
     const before = (await events(id)).length;
-    await until('it has been touched', async () => (await bench.job(id)).updatedAt > updatedAt + 100);
+    await until('it has been touched', async () => (await bench.job(id)).updatedAt > updatedAt);
     // A touch is no news: watchers see nothing.
     expect((await events(id)).length).toBeLessThanOrEqual(before + 1);
     held.open();
@@ -193,7 +193,7 @@ describe('tries', () => {
       expect(progress).toEqual([...progress].sort((one, other) => one - other));
     }
     expect(said[retried - 1]?.progress).toBeGreaterThan(15);
-  }, 30_000);
+  });
 
   it('a reader that is busy with long documents costs no try, and the job keeps no slot meanwhile', async () => {
     await bench.startWorker();

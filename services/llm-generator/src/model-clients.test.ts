@@ -169,8 +169,11 @@ describe.each(['ollama', 'openai'] as const)('%s', (protocol) => {
     const { client, server } = await against(protocol, (response, attempt) => {
       if (attempt === 2) response.writeHead(200, { 'content-type': contentType }).flushHeaders();
     });
-    expect(await failureOf(client, { timeoutMs: 30 })).toMatchObject({ kind: 'timeout', mayRetry: true });
-    expect(await failureOf(client, { timeoutMs: 30 })).toMatchObject({ kind: 'timeout', mayRetry: true });
+    // Longer until the server has seen it: a machine that stalls may use up 30 ms before anything is sent.
+    for (const asked of [1, 2]) {
+      for (let timeoutMs = 30; server.requests.length < asked; timeoutMs *= 2)
+        expect(await failureOf(client, { timeoutMs })).toMatchObject({ kind: 'timeout', mayRetry: true });
+    }
     await expect.poll(() => server.counts.left).toBe(2);
   });
 

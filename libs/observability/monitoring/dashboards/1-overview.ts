@@ -72,7 +72,7 @@ export const overview = dashboard({
             'From the request to the end of its answer. Points are exemplars: the trace of that question.',
           unit: 's',
           queries: quantiles('api_gateway_query_latency_seconds', {
-            matchers: 'outcome=~"ok|refused", mode!="async"',
+            matchers: 'outcome=~"ok|degraded|refused", mode!="async"',
             exemplars: true,
           }),
         }),

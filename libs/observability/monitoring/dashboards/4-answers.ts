@@ -152,7 +152,7 @@ export const answers = dashboard({
           unit: 's',
           queries: [
             {
-              expr: 'histogram_quantile(0.95, sum by (cache, le) (rate(api_gateway_query_latency_seconds_bucket{$own, outcome=~"ok|refused"}[$__rate_interval])))',
+              expr: 'histogram_quantile(0.95, sum by (cache, le) (rate(api_gateway_query_latency_seconds_bucket{$own, outcome=~"ok|degraded|refused"}[$__rate_interval])))',
               legend: '{{cache}}',
             },
           ],

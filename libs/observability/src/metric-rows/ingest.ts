@@ -73,6 +73,12 @@ export const ingestRows = {
     labels: {},
     help: 'Bytes of the originals of documents that can be found.',
   },
+  rag_index_last_snapshot_timestamp_seconds: {
+    kind: 'gauge',
+    services: ingest,
+    labels: {},
+    help: 'Unix time at which the backup last touched `data.snapshot_marker`; 0: never. Absent where no marker is set.',
+  },
   rag_webhook_deliveries_total: {
     kind: 'counter',
     services: ingest,

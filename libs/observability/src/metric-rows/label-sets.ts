@@ -9,7 +9,16 @@ export const queueOrLane = [...queue, 'job:live', 'job:live:low'] as const;
 
 export const stage = stageNames as [StageName, ...StageName[]];
 export const code = failureCodes;
-export const queryOutcome = ['ok', 'refused', 'rejected', 'timeout', 'cancelled', 'error'] as const;
+/** `degraded`: an answer that says of itself what it lacks. `refused`: nothing in the documents. Both are answers. */
+export const queryOutcome = [
+  'ok',
+  'degraded',
+  'refused',
+  'rejected',
+  'timeout',
+  'cancelled',
+  'error',
+] as const;
 export const queryMode = ['sync', 'stream', 'async'] as const;
 export const replica = { boundedBy: 'one per address of a generator' } as const;
 export const mediaType = { boundedBy: 'the media types that are read, and `other`' } as const;

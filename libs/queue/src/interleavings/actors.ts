@@ -106,6 +106,19 @@ export class Actors {
     ];
   }
 
+  /** Nobody sees a part of a whole by itself: its id is not tracked. */
+  admitOwed(): Call[] {
+    const id = this.#dice.pick(queryIds.filter((one) => !isTracked(one))) ?? 'q0';
+    if (this.#model.text(keys.completion(id)) !== undefined) return [];
+    return [
+      {
+        script: 'admit-owed',
+        keys: [keys.live(laneOf(id)), lists.first, keys.completion(id)],
+        args: [id, String(farFuture), this.#envelope(id)],
+      },
+    ];
+  }
+
   admitMany(): Call[] {
     const dice = this.#dice;
     const bare = dice.chance(0.5);

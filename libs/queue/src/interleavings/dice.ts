@@ -1,4 +1,4 @@
-import { seededRandom } from '@vortex/testkit/seeded-random';
+import { seededRandom } from '@vortex/routing';
 
 /** Chooses the steps of a game; the same seed is the same game. */
 export class Dice {

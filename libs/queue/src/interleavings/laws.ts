@@ -189,7 +189,8 @@ function comes(call: Call, reply: ModelReply, id: string): number {
     return call.command === 'RPUSH' && typeof reply === 'number' && idOf(call.args[1] ?? '') === id ? 1 : 0;
   }
   if (call.script === 'redrive') return reply === 'OK' && call.args[2] === id ? 1 : 0;
-  if (call.script === 'admit') return reply === 'OK' && call.args[0] === id ? 1 : 0;
+  if (call.script === 'admit' || call.script === 'admit-owed')
+    return reply === 'OK' && call.args[0] === id ? 1 : 0;
   if (call.script !== 'admit-many') return 0;
   return each(call.args.slice(3), 4, reply).filter(([entry, said]) => entry[0] === id && said === 'OK')
     .length;

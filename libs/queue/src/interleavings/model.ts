@@ -227,6 +227,15 @@ export class QueueModel {
       return 'OK';
     },
 
+    'admit-owed': ([live = '', list = '', completion = ''], [id = '', deadline = '', element = '']) => {
+      const inChain = this.times(live);
+      if (this.text(completion) !== undefined || inChain.has(id)) return 'DUP';
+      this.#reach(list);
+      inChain.set(id, relative(deadline));
+      this.list(list).push(element);
+      return 'OK';
+    },
+
     'admit-many': (
       [live = '', list = '', active = '', recent = '', ...jobs],
       [cap, fields = '', , ...each],

@@ -29,7 +29,8 @@ export function gameOf(seed: number, steps: number): Call[] {
       // A question's end is told once; and `overdue` looks at what lapsed this very millisecond.
       if (call.script !== 'overdue') mayRepeat.push(call);
       if (mayRepeat.length > 60) mayRepeat.shift();
-      if (call.script === 'admit' && reply === 'OK') waiting.add(call.args[0] ?? '');
+      const isAdmitted = call.script === 'admit' || call.script === 'admit-owed';
+      if (isAdmitted && reply === 'OK') waiting.add(call.args[0] ?? '');
     }
   }
 
@@ -43,6 +44,7 @@ export function gameOf(seed: number, steps: number): Call[] {
   const choices: [weight: number, choose: () => Call[]][] = [
     [16, () => actors.admit()],
     [4, () => actors.admitMany()],
+    [4, () => actors.admitOwed()],
     [6, () => actors.beat()],
     [20, () => actors.claim()],
     [24, () => actors.settle()],

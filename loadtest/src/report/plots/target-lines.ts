@@ -39,7 +39,10 @@ export function targetLines(
   return svg(frame, title, [
     ...yAxis(
       frame,
-      ticks.map((tick) => ({ at: y(tick), label: rate(tick) })),
+      ticks.map((tick) => ({
+        at: y(tick),
+        label: tick < 1 ? String(Number(tick.toPrecision(2))) : rate(tick),
+      })),
     ),
     markup`<rect class="warmup" x="${frame.left}" y="${frame.top}" width="${px(x(Math.min(warmupS, endS)) - frame.left)}" height="${px(base - frame.top)}"/>`,
     ...xAxis(frame, secondTicks(endS, x, width < 500 ? 5 : 12)),

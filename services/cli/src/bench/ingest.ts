@@ -1,13 +1,13 @@
 import { availableParallelism, cpus } from 'node:os';
 import { createClient, type VortexClient } from '@vortex/client';
 import { defaultModel } from '@vortex/embedding';
-import { askInClosedLoop } from './ask-in-closed-loop.ts';
 import { startBareSessions } from './bare-encoder.ts';
 import { loadDataset } from './dataset.ts';
 import { percentile } from './percentile.ts';
 import { measurePlainEncoder } from './plain-encoder.ts';
 import { type PrivateStack, startPrivateStack } from './private-stack.ts';
 import { cpuMsByProcess, cpuMsPerAnswer, processesOf } from './process-cpu.ts';
+import { measureQuestions, type QuestionRound } from './questions-under-load.ts';
 import { type MemoryPeak, watchMemory } from './resident-memory.ts';
 import { type CorpusFiles, embeddedTexts, uploadCorpus, writeCorpus } from './upload-corpus.ts';
 
@@ -26,7 +26,7 @@ import { type CorpusFiles, embeddedTexts, uploadCorpus, writeCorpus } from './up
  * - P99 of questions at 4 in flight while documents are read, by P99 of the idle stack: with a model that waits
  *   250 ms (bounded), and with one that answers at once (reported). Idle and loaded take turns.
  *
- * In one piece, because both are measured in the same rounds, on the same stack.
+ * Both are measured in the same rounds, on the same stack; the questions in questions-under-load.ts.
  */
 export interface IngestBenchOptions {
   /** BEIR-format folder; 1,400 generated passages without. */
@@ -52,19 +52,6 @@ export interface ThroughputRound {
   cpu_ms_per_document: Record<string, number>;
 }
 
-export interface QuestionRound {
-  idle: Questions;
-  loaded: Questions & { documents_accepted: number };
-  ratio: number;
-}
-
-interface Questions {
-  answered: number;
-  p50_ms: number;
-  p99_ms: number;
-  errors: number;
-}
-
 export interface IngestBenchReport {
   dataset: string;
   documents: number;
@@ -87,7 +74,6 @@ export interface IngestBenchReport {
 }
 
 const bounds = { ratio_to_raw_encoder_min: 0.85, p99_ratio_llm_250_ms_max: 1.5 };
-const inFlight = 4;
 const rawSeconds = 4;
 /** Chunks the raw encoder goes round in; more would only be more tokenising. */
 const mostTexts = 1000;
@@ -222,100 +208,5 @@ async function bareSessionsPerSecond(modelsDir: string, texts: readonly string[]
     return await sessions.textsPerSecond(0, rawSeconds * 1000);
   } finally {
     await sessions.close();
-  }
-}
-
-async function measureQuestions(run: {
-  stack: PrivateStack;
-  client: VortexClient;
-  corpus: CorpusFiles;
-  texts: readonly string[];
-  seconds: number;
-  round: number;
-  say: (what: string) => void;
-}): Promise<QuestionRound> {
-  const { stack, client, corpus, texts, seconds, round, say } = run;
-  const ask = async (): Promise<Questions> => {
-    const countFrom = performance.now() + 1000;
-    const until = countFrom + seconds * 1000;
-    const { latencies, errors } = await askInClosedLoop({
-      ...{ url: stack.url, collection: 'bench', texts, inFlight, countFrom, until },
-    });
-    return {
-      answered: latencies.length,
-      p50_ms: percentile(latencies, 50),
-      p99_ms: percentile(latencies, 99),
-      errors,
-    };
-  };
-  const idleTurn = async () => {
-    say('questions, idle');
-    return ask();
-  };
-  const loadedTurn = async () => {
-    say('questions while documents are read');
-    const load = keepReading(client, corpus, `load-${round}`);
-    try {
-      await load.underWay;
-      const asked = await ask();
-      return { ...asked, documents_accepted: load.accepted() };
-    } finally {
-      await load.stop();
-    }
-  };
-  // Who follows whom changes with the round.
-  if (round % 2 === 1) {
-    const idle = await idleTurn();
-    const loaded = await loadedTurn();
-    return { idle, loaded, ratio: loaded.p99_ms / idle.p99_ms };
-  }
-  const loaded = await loadedTurn();
-  const idle = await idleTurn();
-  return { idle, loaded, ratio: loaded.p99_ms / idle.p99_ms };
-}
-
-/**
- * Documents without a pause, one collection after the other, so that the load outlasts the questions however
- * fast the machine is. `stop` deletes the collections and returns when no job is open.
- */
-function keepReading(client: VortexClient, corpus: CorpusFiles, name: string) {
-  const stopping = new AbortController();
-  const underWay = Promise.withResolvers<void>();
-  let accepted = 0;
-  const collections: string[] = [];
-  const reading = (async () => {
-    while (!stopping.signal.aborted) {
-      const collection = `${name}-${collections.length + 1}`;
-      collections.push(collection);
-      await uploadCorpus(client, corpus, collection, {
-        signal: stopping.signal,
-        onAccepted: () => {
-          accepted += 1;
-          if (accepted === 50) underWay.resolve();
-        },
-      });
-    }
-  })();
-  // A load that fails must not leave the questions waiting for it.
-  reading.catch((error: unknown) => underWay.reject(error));
-  return {
-    underWay: underWay.promise,
-    accepted: () => accepted,
-    async stop() {
-      stopping.abort();
-      await reading;
-      for (const collection of collections) await client.collections.delete(collection);
-      await untilNothingIsOpen(client);
-    },
-  };
-}
-
-async function untilNothingIsOpen(client: VortexClient): Promise<void> {
-  for (;;) {
-    const pages = await Promise.all(
-      (['queued', 'processing', 'retrying'] as const).map((state) => client.jobs.list({ state, limit: 1 })),
-    );
-    if (pages.every(({ jobs }) => jobs.length === 0)) return;
-    await new Promise((resolve) => setTimeout(resolve, 250));
   }
 }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { seededRandom } from '@vortex/testkit/seeded-random';
+import { seededRandom } from '@vortex/routing';
 import { Agent, request } from 'undici';
 
 /** One client's story: it asks, and where it is turned away (503) it comes back when it is told to, twice. */

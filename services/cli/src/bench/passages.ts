@@ -1,4 +1,4 @@
-import { seededRandom } from '@vortex/testkit/seeded-random';
+import { seededRandom } from '@vortex/routing';
 
 /**
  * Passages and questions made from a seed, for benchmarks that must run anywhere: plain English about

@@ -12,7 +12,7 @@ import { ledgerLine, trueNowMs } from './ledger.ts';
  * works for a few milliseconds instead of thinking. Argument: `ChainStageOptions` as JSON. Says `ready` to its
  * parent; ends when the parent does; drains on SIGTERM as a service does.
  *
- * A query says what its handlers do: words of the form `work=<ms>`, `block@<stage>=<ms>` (the main loop is held),
+ * A query says what its handlers do: words of the form `work=<ms>`, `work@<stage>=<ms>`, `block@<stage>=<ms>` (the main loop is held),
  * `hang@<stage>=<ms>` (the same, on the first delivery only), `die@<stage>` (SIGKILL from within, whenever it is
  * run), anything else means nothing.
  *
@@ -30,7 +30,7 @@ async function behave(stage: ChainStage, query: string, redelivered: number): Pr
       const end = performance.now() + Number(amount);
       while (performance.now() < end);
     }
-    if (verb === 'work') await delay(Number(amount));
+    if (verb === 'work' || verb === `work@${stage}`) await delay(Number(amount));
   }
 }
 

@@ -37,7 +37,7 @@ test('an admission whose reply is lost is sent again, and its job, over by then,
     },
     drainBudgetMs: 100,
   });
-  const submitter = createSubmitter({ redis: { url: proxy.url }, name: 'lost-admission' });
+  const submitter = createSubmitter({ redis: { url: proxy.url, answerMs: 30_000 }, name: 'lost-admission' });
   await submitter.start();
   try {
     await stages.onceReady();
@@ -49,7 +49,7 @@ test('an admission whose reply is lost is sent again, and its job, over by then,
       const id = `lost-${number}`;
       const job = { list: 'job:retriever_in', lane: 'interactive' as const, id, cap: 100 };
       const envelope = { query: 'a question', embedding: 'AACAPwAAAAA=' };
-      const ended = await submitter.submit({ ...job, deadlineAt: Date.now() + 20_000, envelope });
+      const ended = await submitter.submit({ ...job, deadlineAt: Date.now() + 600_000, envelope });
       expect(JSON.parse(ended)).toMatchObject({ id, status: 'completed' });
       expect(proxy.counts().swallowed).toBe(before + 1);
       // It is sent again on the new connection, before anything that is asked there after it.

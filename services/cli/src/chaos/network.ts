@@ -34,6 +34,8 @@ export const networkScenarios: readonly Scenario[] = [
     holds:
       'Redis has applied a command and its reply is lost: nothing is lost with it, and nothing is done twice',
     share: 12,
+    // More than thirty replies must come along to be swallowed.
+    leastJobs: 150,
     seconds: 30,
     neverTwice: true,
     async disturb(chain) {

@@ -1,6 +1,6 @@
 import type { Chain } from './chain.ts';
 import { countRuns, percentileOrNull, redeliveryDelays } from './ledger.ts';
-import { type Load, type LoadOptions, startLoad } from './load.ts';
+import { type Load, startLoad } from './load.ts';
 import { type Check, check, type Family, type Outcome, type Scenario } from './scenario.ts';
 import { isClean, leftoverChecks, readLeftovers } from './verify.ts';
 import { within } from './within.ts';
@@ -16,7 +16,9 @@ export interface ChainScenario {
   share: number;
   /** Time in which the jobs arrive; a shortened run keeps it, because leases do not get shorter. */
   seconds: number;
-  query?: LoadOptions['query'];
+  /** Work in the load's form (load.ts), by a job's number and how many there are. */
+  query?: (number: number, jobs: number) => string;
+  leastJobs?: number;
   deadlineMs?: number;
   /** Strikes and heals. Returns what it checked by itself, what it counted, and how often the fault met something. */
   disturb(
@@ -30,19 +32,23 @@ export interface ChainScenario {
   /** Redis forgets completions, so that one may be written again. */
   forgetsCompletions?: boolean;
   /** Which jobs complete; absent: all of them. */
-  completes?: (number: number) => boolean;
+  completes?: (number: number, jobs: number) => boolean;
 }
+
+/** One or two a second: below it the chain is at rest most of the time, and a fault strikes nobody. */
+const leastForAll = 60;
 
 /** After the last job a frozen or killed worker's lease has to lapse (10 s) and the orphan round to come by (30 s). */
 const cleanWithinMs = 60_000;
 
 export function onChain(scenario: ChainScenario): Scenario {
-  const { name, family, holds, share } = scenario;
+  const { name, family, holds, share, query = shortWork, leastJobs = leastForAll } = scenario;
   return {
     name,
     family,
     holds,
     share,
+    leastJobs,
     ground: 'chain',
     async run({ jobs }, grounds): Promise<Outcome> {
       const chain = await grounds.chain();
@@ -52,7 +58,7 @@ export function onChain(scenario: ChainScenario): Scenario {
       const load = startLoad(chain, prefix, {
         jobs,
         overMs: scenario.seconds * 1000,
-        query: scenario.query ?? shortWork,
+        query: (number) => query(number, jobs),
         ...(scenario.deadlineMs !== undefined && { deadlineMs: scenario.deadlineMs }),
       });
       let disturbed: Awaited<ReturnType<ChainScenario['disturb']>> = {};
@@ -125,7 +131,7 @@ async function judge(
   endedInTime: boolean,
 ): Promise<Check[]> {
   const ended = load.ends();
-  const meant = (number: number) => scenario.completes?.(number) ?? true;
+  const meant = (number: number) => scenario.completes?.(number, load.jobs) ?? true;
   const wrong = Array.from({ length: load.jobs }, (_, number) => number).filter((number) => {
     const end = ended.get(`${prefix}${number}`);
     return end !== undefined && (end.status === 'completed') !== meant(number);

@@ -23,8 +23,9 @@ export const processScenarios: readonly Scenario[] = [
           await pause(2_000);
           if (load.ended() === load.jobs) break;
           const victim = await busyWorker(chain, chain.workers(stage));
-          inHand += await jobsInHand(chain, victim);
+          const pid = victim.pid();
           await victim.kill();
+          inHand += await jobsInHand(chain, pid);
         }
       }
       return { hits: inHand, own: { kills: chain.kills().length, jobs_in_hand: inHand } };
@@ -38,13 +39,19 @@ export const processScenarios: readonly Scenario[] = [
     seconds: 34,
     query: longWork,
     async disturb(chain) {
+      let inHand = 0;
       for (let round = 0; round < 2; round += 1) {
         await pause(3_000);
-        await Promise.all(chain.workers().map((worker) => worker.kill()));
+        await busyWorker(chain, chain.workers());
+        // Not counted before: a job in hand may end while its worker is looked at, and a dead worker's does not.
+        const dying = chain.workers();
+        const pids = dying.map((worker) => worker.pid());
+        await Promise.all(dying.map((worker) => worker.kill()));
+        for (const pid of pids) inHand += await jobsInHand(chain, pid);
         // Beyond the lease: what came back has ended before it could be hit again.
         await pause(14_000);
       }
-      return { own: { kills: chain.kills().length } };
+      return { hits: inHand, own: { kills: chain.kills().length, jobs_in_hand: inHand } };
     },
   }),
   onChain({
@@ -57,16 +64,15 @@ export const processScenarios: readonly Scenario[] = [
     query: longWork,
     async disturb(chain) {
       await pause(2_000);
-      const frozen = await Promise.all(chainStages.map((stage) => busyWorker(chain, chain.workers(stage))));
-      for (const worker of frozen) worker.freeze();
-      const heldAtFirst = await Promise.all(frozen.map((worker) => jobsInHand(chain, worker)));
+      const struck = await Promise.all(chainStages.map((stage) => freezeBusy(chain, chain.workers(stage))));
+      const frozen = struck.map(({ worker }) => worker);
       await within(30_000, 'the frozen ones’ jobs were taken from them', async () => {
-        const held = await Promise.all(frozen.map((worker) => jobsInHand(chain, worker)));
+        const held = await Promise.all(frozen.map((worker) => jobsInHand(chain, worker.pid())));
         return held.every((count) => count === 0);
       });
       await pause(1_000);
       for (const worker of frozen) worker.thaw();
-      const inHand = heldAtFirst.reduce((sum, count) => sum + count, 0);
+      const inHand = struck.reduce((sum, { held }) => sum + held, 0);
       return { hits: inHand, own: { frozen: frozen.length, jobs_in_hand: inHand } };
     },
   }),
@@ -77,19 +83,21 @@ export const processScenarios: readonly Scenario[] = [
       'a main loop that computes for 15 s keeps its lease; one that hangs beyond the limit loses it, and its late output is dropped',
     share: 3,
     seconds: 40,
-    query(number) {
+    query(number, jobs) {
       if (number === 0) return 'block@retrieve=15000';
-      return number === hungJob ? 'hang@encode=20000' : `work=${5 + (number % 11)}`;
+      return number === hungJob(jobs) ? 'hang@encode=20000' : `work=${5 + (number % 11)}`;
     },
-    async disturb(chain) {
+    async disturb(chain, load) {
       // A limit of four seconds instead of sixty, so that a hang is one soon.
       await chain.remake('encode', { stuckMs: 4_000 });
       await within(60_000, 'the hung job was run by another worker', () => {
         return (
           chain
             .ledger()
-            .filter(({ id, stage, event }) => isJob(id, hungJob) && stage === 'encode' && event === 'begin')
-            .length > 1
+            .filter(
+              ({ id, stage, event }) =>
+                isJob(id, hungJob(load.jobs)) && stage === 'encode' && event === 'begin',
+            ).length > 1
         );
       });
       const blocked = chain.ledger().filter(({ id }) => isJob(id, 0));
@@ -108,14 +116,28 @@ export const processScenarios: readonly Scenario[] = [
   }),
 ];
 
-/** Arrives once the workers of the stage have been remade. */
-const hungJob = 40;
+/** Arrives after ten of the forty seconds, once the workers of the stage have been remade. */
+export const hungJob = (jobs: number) => Math.floor(jobs / 4);
 const isJob = (id: string, number: number) => id.endsWith(`.${number}`);
 
-async function jobsInHand(chain: Chain, worker: ChainWorker): Promise<number> {
-  const lists = await chain.direct.keys(`*:proc:*-${worker.pid()}-*`);
+async function jobsInHand(chain: Chain, pid: number): Promise<number> {
+  const lists = await chain.direct.keys(`*:proc:*-${pid}-*`);
   const lengths = await Promise.all(lists.map((list) => chain.direct.llen(list)));
   return lengths.reduce((sum, length) => sum + length, 0);
+}
+
+/** Stopped with work in hand: one that has finished in the moment before is let go, and the next is looked for. */
+async function freezeBusy(
+  chain: Chain,
+  workers: readonly ChainWorker[],
+): Promise<{ worker: ChainWorker; held: number }> {
+  for (let tries = 0; ; tries += 1) {
+    const worker = await busyWorker(chain, workers);
+    worker.freeze();
+    const held = await jobsInHand(chain, worker.pid());
+    if (held > 0 || tries === 20) return { worker, held };
+    worker.thaw();
+  }
 }
 
 /** One with a job in hand, for a kill that hits nobody proves nothing; after two seconds without, any that is ready. */
@@ -126,7 +148,7 @@ async function busyWorker(chain: Chain, workers: readonly ChainWorker[]): Promis
     'a worker has a job in hand',
     async () => {
       for (const worker of workers) {
-        if ((await jobsInHand(chain, worker)) === 0) continue;
+        if ((await jobsInHand(chain, worker.pid())) === 0) continue;
         found = worker;
         return true;
       }

@@ -1,6 +1,6 @@
 import { type Chain, openChain } from './chain.ts';
 import { type ChaosReport, reportOf, rowOf, type ScenarioRow } from './report.ts';
-import { type Grounds, jobsOf, type Outcome, type Scenario } from './scenario.ts';
+import { type Grounds, jobsOf, type Outcome, type Scenario, shareOf } from './scenario.ts';
 import { type ChaosStack, openChaosStack } from './stack.ts';
 
 export interface RunOptions {
@@ -53,11 +53,14 @@ export async function runScenarios(options: RunOptions): Promise<ChaosReport> {
       // Two cores: what is not needed any more is stopped.
       if (lastGround !== undefined && lastGround !== scenario.ground) await grounds.discard(lastGround);
       lastGround = scenario.ground;
+      const share = shareOf(scenario, all, jobs);
+      const own = jobsOf(scenario, all, jobs);
+      if (own > share) note(`${scenario.name} needs at least ${own} jobs; its share of ${jobs} is ${share}`);
       const since = performance.now();
       let outcome: Outcome | Error;
       try {
         const { modelsDir } = options;
-        const context = { jobs: jobsOf(scenario, all, jobs), totalJobs: jobs, modelsDir, note, ...redis };
+        const context = { jobs: own, totalJobs: jobs, modelsDir, note, ...redis };
         outcome = await scenario.run(context, grounds);
       } catch (error) {
         outcome = error instanceof Error ? error : new Error(String(error));

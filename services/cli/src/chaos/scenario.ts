@@ -55,6 +55,8 @@ export interface Scenario {
   holds: string;
   /** Parts of all jobs, relative to the other scenarios'; 0: its load is made of time or of seeds. */
   share: number;
+  /** With fewer its fault would meet too little to prove anything; a smaller part of all jobs is raised to it. */
+  leastJobs?: number;
   run(context: ScenarioContext, grounds: Grounds): Promise<Outcome>;
 }
 
@@ -70,8 +72,16 @@ export function check(what: string, ok: boolean, seen: string | number): Check {
   return { what, ok, seen: String(seen) };
 }
 
-/** Rounded up, so that all of them together are no fewer than asked for. Without a share: as many as time allows. */
+/**
+ * Rounded up, so that all of them together are no fewer than asked for, and never below what the scenario needs.
+ * Without a share: as many as time allows.
+ */
 export function jobsOf(scenario: Scenario, scenarios: readonly Scenario[], all: number): number {
-  const parts = scenarios.reduce((sum, { share }) => sum + share, 0);
-  return Math.ceil((all * scenario.share) / parts);
+  return Math.max(shareOf(scenario, scenarios, all), scenario.leastJobs ?? 0);
+}
+
+/** What a scenario would get of the jobs asked for, whether or not it is enough. */
+export function shareOf({ share }: Scenario, scenarios: readonly Scenario[], all: number): number {
+  const parts = scenarios.reduce((sum, one) => sum + one.share, 0);
+  return Math.ceil((all * share) / parts);
 }

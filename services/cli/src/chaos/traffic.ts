@@ -8,8 +8,9 @@ import { onChain, seconds } from './on-chain.ts';
 import { type Check, check, type Scenario } from './scenario.ts';
 import { pause, within } from './within.ts';
 
+/** Far enough apart that whoever dies of one has others in hand than whoever dies of the next; however many jobs there are. */
+export const poisonous = (jobs: number) => [0.035, 0.195, 0.355].map((part) => Math.floor(jobs * part));
 /** What clients, or somebody with `redis-cli`, may send. */
-const poisonous = [10, 60, 110];
 const badOfEachKind = 10;
 
 export const trafficScenarios: readonly Scenario[] = [
@@ -19,19 +20,21 @@ export const trafficScenarios: readonly Scenario[] = [
     holds: 'a job that kills its worker is dead after three deliveries, and every other job ends well',
     share: 4,
     seconds: 45,
-    dead: poisonous.length,
-    completes: (number) => !poisonous.includes(number),
+    dead: 3,
+    completes: (number, jobs) => !poisonous(jobs).includes(number),
     // Long enough that whoever dies of poison has others in hand.
-    query: (number) => (poisonous.includes(number) ? 'die@retrieve' : `work=${200 + (number % 7) * 40}`),
+    query: (number, jobs) =>
+      poisonous(jobs).includes(number) ? 'die@retrieve' : `work=${200 + (number % 7) * 40}`,
     async disturb(chain, load) {
       await load.done;
-      const deliveries = poisonous.map(
+      const numbers = poisonous(load.jobs);
+      const deliveries = numbers.map(
         (number) =>
           chain.ledger().filter(({ id, stage, event }) => {
             return id === `${load.prefix}${number}` && stage === 'retrieve' && event === 'begin';
           }).length,
       );
-      const codes = poisonous.map((number) => load.ends().get(`${load.prefix}${number}`)?.code);
+      const codes = numbers.map((number) => load.ends().get(`${load.prefix}${number}`)?.code);
       return {
         checks: [
           check(
@@ -74,6 +77,8 @@ export const trafficScenarios: readonly Scenario[] = [
     holds:
       'one tenant floods the document lane: the 95th percentile of everybody’s questions rises by less than 20 %',
     share: 4,
+    // Two percentiles are compared, each of one half.
+    leastJobs: 200,
     seconds: 40,
     query: () => 'work=40',
     neverTwice: true,

@@ -61,6 +61,7 @@ const composeService = z.strictObject({
   shm_size: size.optional(),
   mem_limit: size,
   cpus: z.coerce.number(),
+  cpu_shares: z.int().optional(),
   pids_limit: z.int(),
 });
 

@@ -13,6 +13,7 @@ const queue = (name: string, waiting: number, oldest_age_ms: number | null, dead
 const status: Status = {
   ready: true,
   gateway_url: 'http://127.0.0.1:8000',
+  redis_memory: null,
   redis_url: null,
   cache_url: null,
   llm: 'mock',

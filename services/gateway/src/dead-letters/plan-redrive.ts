@@ -117,7 +117,11 @@ function planEnvelope(stage: StageName, row: StageRow, element: string, now: num
       exclude: undefined,
     }),
     track: tracked
-      ? trackOf(jobId, { type: stage === 'ingest' ? stage : 'query', tenant, collection }, now)
+      ? trackOf(
+          jobId,
+          { type: stage === 'ingest' ? stage : 'query', tenant, collection, maxRetries: row.maxAttempts - 1 },
+          now,
+        )
       : undefined,
   };
 }

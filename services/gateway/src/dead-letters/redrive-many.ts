@@ -20,7 +20,8 @@ const mostMs = 25_000;
 
 /**
  * Redrives what fits, oldest first, evenly at the rate asked for. Stops at the first letter that the whole pipeline
- * and not the letter is in the way of (full, Redis or registry away): the next would fare no better.
+ * and not the letter is in the way of (Redis or registry away): the next would fare no better. A full queue stops
+ * only those that count against the same cap: batch letters meet theirs while people's questions still have room.
  */
 export async function redriveMany(
   parts: RedriveParts,
@@ -30,36 +31,50 @@ export async function redriveMany(
   const results: RedriveResult[] = [];
   let stoppedBy: DeadLettersRedriven['stopped_by'] = null;
   const startedAt = performance.now();
-  for (const [place, found] of chosen.entries()) {
+  const full = new Set<string>();
+  let tries = 0;
+  for (const found of chosen) {
     if (dryRun) {
       results.push(wouldRedrive(found));
       continue;
     }
-    const dueMs = (place * 1000) / ratePerSecond;
-    if (dueMs > mostMs || performance.now() - startedAt > mostMs) stoppedBy = 'time';
-    else
-      await delay(Math.max(0, startedAt + dueMs - performance.now()), undefined, { signal }).catch(
-        () => undefined,
-      );
-    // Nobody reads the answer any more: whoever asked has thought better of it.
-    if (stoppedBy !== null || signal.aborted) break;
-    const outcome = await redriveOne(parts, found);
-    if (typeof outcome === 'string') {
-      stoppedBy = outcome;
+    if (full.has(capOf(found))) continue;
+    const dueMs = (tries * 1000) / ratePerSecond;
+    if (dueMs > mostMs || performance.now() - startedAt > mostMs) {
+      stoppedBy ??= 'time';
       break;
     }
-    results.push(outcome);
+    const waitMs = Math.max(0, startedAt + dueMs - performance.now());
+    await delay(waitMs, undefined, { signal }).catch(() => undefined);
+    // Nobody reads the answer any more: whoever asked has thought better of it.
+    if (signal.aborted) break;
+    tries += 1;
+    const outcome = await redriveOne(parts, found);
+    if (typeof outcome !== 'string') {
+      results.push(outcome);
+      continue;
+    }
+    stoppedBy = outcome;
+    if (outcome !== 'queue_full') break;
+    full.add(capOf(found));
   }
+  if (matched > chosen.length) stoppedBy ??= 'limit';
   const refused = results.filter(({ outcome }) => outcome === 'refused' || outcome === 'gone').length;
   return {
     dry_run: dryRun,
     matched,
     redriven: dryRun ? 0 : results.length - refused,
     refused,
-    remaining: chosen.length - results.length,
+    remaining: matched - results.length,
     stopped_by: stoppedBy,
     results,
   };
+}
+
+/** Letters of one name are refused together when it is full. */
+function capOf(found: FoundLetter): string {
+  const plan = planRedrive(found, Date.now());
+  return `${stages[found.stage].lane}${plan.kind === 'envelope' && plan.isBatch ? ' batch' : ''}`;
 }
 
 async function oldest(

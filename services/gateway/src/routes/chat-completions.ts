@@ -21,7 +21,7 @@ import { problemFor } from '../middleware/serve-endpoint.ts';
 import { openAiError } from '../openai-error.ts';
 import { jsonBody } from '../openapi-schemas.ts';
 import { gatewayProblem, internalProblem, problemOf } from '../problem.ts';
-import { metered } from '../query-meter.ts';
+import { answeredOutcome, metered } from '../query-meter.ts';
 import { type RunningAnswer, startAnswer } from '../running-answer.ts';
 
 /** `POST /v1/chat/completions`: a question in OpenAI's words; the official client works unchanged. */
@@ -75,7 +75,7 @@ async function completeAtOnce(
 ): Promise<Response> {
   const { answer } = await metered(parts.meter, exchange, 'sync', async () => {
     const given = await answerQuestion(parts, exchange, question);
-    const outcome = given.completion.answered ? ('ok' as const) : ('refused' as const);
+    const outcome = answeredOutcome(given.completion);
     return { outcome, cache: given.cache, answer: queryAnswer(parts, exchange, given) };
   });
   const completed = chatCompletionOf(model, exchange.receivedAt, answer, detailsOf(answer));

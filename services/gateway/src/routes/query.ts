@@ -10,7 +10,7 @@ import { readJson } from '../middleware/json-body.ts';
 import { problemFor } from '../middleware/serve-endpoint.ts';
 import { jsonBody, jsonContent, schemas } from '../openapi-schemas.ts';
 import { gatewayProblem, internalProblem, problemOf } from '../problem.ts';
-import { metered } from '../query-meter.ts';
+import { answeredOutcome, metered } from '../query-meter.ts';
 import { startAnswer } from '../running-answer.ts';
 import { assertWebhookAddress, watchQuestion } from '../webhook-address.ts';
 
@@ -79,7 +79,7 @@ async function answerAtOnce(
     const answer = queryAnswer(parts, exchange, given);
     const headers = { 'Server-Timing': serverTiming(answer.timings_ms), 'X-Vortex-Cache': cache };
     return {
-      outcome: answer.answered ? ('ok' as const) : ('refused' as const),
+      outcome: answeredOutcome(answer),
       cache,
       response: jsonAnswer(exchange, answer, 200, headers),
     };

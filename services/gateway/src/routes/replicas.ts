@@ -46,7 +46,7 @@ export function replicaEndpoints(parts: GatewayParts): Endpoint[] {
       description:
         'In force at once for what is assigned, within a second for what the replica pulls itself. It outlives the process.',
       request: named,
-      responses: { 200: jsonContent(schemas.replica, 'The replica as it is now.') },
+      responses: { 200: jsonContent(schemas.replicaOrdered, 'The replica as it is now.') },
       problems: [404, 503],
       async handle(context, exchange) {
         assertOperator(exchange.caller, 'Draining and resuming replicas');
@@ -60,12 +60,17 @@ export function replicaEndpoints(parts: GatewayParts): Endpoint[] {
             detail: `There is no replica ${name.slice(0, 100)}. GET /api/replicas lists them.`,
           });
         }
-        const now = (await asked(parts.inspector.replicas())).find((one) => one.url === found.url) ?? found;
-        return jsonAnswer(exchange, viewOf(now));
+        const states = await asked(parts.inspector.replicas());
+        const now = states.find((one) => one.url === found.url) ?? found;
+        const isLast = verb === 'drain' && !states.some((one) => one.url !== found.url && one.state === 'up');
+        return jsonAnswer(exchange, { ...viewOf(now), warning: isLast ? noneLeft : null });
       },
     };
   }
 }
+
+const noneLeft =
+  'No other replica takes questions: they wait until one does, and those whose deadline passes first fail.';
 
 async function asked<Value>(question: Promise<Value>): Promise<Value> {
   try {

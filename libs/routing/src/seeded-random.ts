@@ -1,7 +1,7 @@
 /**
- * Numbers from 0 to 1, the same for the same seed on every machine: mulberry32, 32 bits of state, plenty for texts,
- * arrivals and choices. For tests and benches. Two rooms that may not import this keep their own: routing, where a
- * running gateway breaks ties with it, and loadtest, which imports nothing of what it measures.
+ * Numbers from 0 to 1, the same for the same seed on every machine: mulberry32, 32 bits of state, plenty to break ties,
+ * and for the texts, arrivals and games of benches and tests, which take it from here: the test kit does not ship, and
+ * benches do. (loadtest keeps its own, for it imports nothing of what it measures.)
  */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
