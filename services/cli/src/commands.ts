@@ -133,6 +133,7 @@ export function buildProgram(): Command {
           'observe',
           'overload',
           'search',
+          'tenants',
           'timings',
         ]),
     )

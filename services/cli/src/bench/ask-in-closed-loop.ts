@@ -15,10 +15,11 @@ export async function askInClosedLoop(options: {
   signal?: AbortSignal;
   /** `/query` without; what `request` holds is sent beside the question. Caches are passed by unless it says otherwise. */
   path?: '/query' | '/search';
+  apiKey?: string;
   request?: Readonly<Record<string, unknown>>;
 }): Promise<{ latencies: number[]; errors: number }> {
   const { url, collection, texts, inFlight, countFrom, until, signal } = options;
-  const { path = '/query', request = {} } = options;
+  const { path = '/query', request = {}, apiKey } = options;
   const pool = new Pool(url, { connections: inFlight, pipelining: 1 });
   const latencies: number[] = [];
   let errors = 0;
@@ -31,7 +32,10 @@ export async function askInClosedLoop(options: {
       const { statusCode, body } = await pool.request({
         path,
         method: 'POST',
-        headers: { 'content-type': 'application/json' },
+        headers: {
+          'content-type': 'application/json',
+          ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
+        },
         body: JSON.stringify({ query: text, collection, cache: 'bypass', ...request }),
       });
       await body.dump({ limit: 10_000_000 });
