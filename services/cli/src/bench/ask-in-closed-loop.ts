@@ -7,6 +7,8 @@ import { Pool } from 'undici';
  */
 export async function askInClosedLoop(options: {
   url: string;
+  /** Absent: none is asked for. */
+  key?: string;
   collection: string;
   texts: readonly string[];
   inFlight: number;
@@ -15,11 +17,11 @@ export async function askInClosedLoop(options: {
   signal?: AbortSignal;
   /** `/query` without; what `request` holds is sent beside the question. Caches are passed by unless it says otherwise. */
   path?: '/query' | '/search';
-  apiKey?: string;
   request?: Readonly<Record<string, unknown>>;
 }): Promise<{ latencies: number[]; errors: number }> {
   const { url, collection, texts, inFlight, countFrom, until, signal } = options;
-  const { path = '/query', request = {}, apiKey } = options;
+  const { path = '/query', request = {}, key } = options;
+  const authorization = key === undefined ? {} : { authorization: `Bearer ${key}` };
   const pool = new Pool(url, { connections: inFlight, pipelining: 1 });
   const latencies: number[] = [];
   let errors = 0;
@@ -32,10 +34,7 @@ export async function askInClosedLoop(options: {
       const { statusCode, body } = await pool.request({
         path,
         method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
-        },
+        headers: { 'content-type': 'application/json', ...authorization },
         body: JSON.stringify({ query: text, collection, cache: 'bypass', ...request }),
       });
       await body.dump({ limit: 10_000_000 });

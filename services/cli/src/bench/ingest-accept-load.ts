@@ -9,6 +9,8 @@ export interface LoadOrder {
   port: number;
   connections: number;
   seconds: number;
+  /** Absent: none is asked for. */
+  key?: string | undefined;
   /** JSON bodies; each connection walks through them. */
   bodies: string[];
 }
@@ -28,11 +30,12 @@ process.on('message', (order: LoadOrder) => {
 process.on('disconnect', () => process.exit(0));
 process.send?.('ready');
 
-async function drive({ port, connections, seconds, bodies }: LoadOrder): Promise<LoadResult> {
+async function drive({ port, connections, seconds, bodies, key }: LoadOrder): Promise<LoadResult> {
+  const authorization = key === undefined ? '' : `Authorization: Bearer ${key}\r\n`;
   const requests = bodies.map((body) =>
     Buffer.from(
       `POST /ingest HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Type: application/json\r\n` +
-        `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+        `${authorization}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     ),
   );
   const latencies: number[] = [];

@@ -14,6 +14,8 @@ import { freePort } from './private-stack.ts';
  * its end on `releases` as it starts.
  */
 export interface RunningServer {
+  /** Absent: none is asked for. */
+  key?: string;
   port: number;
   stop(): Promise<void>;
 }
@@ -42,8 +44,20 @@ export async function startVortex(
     if (child.exitCode !== null) throw new Error('the gateway ended before it was ready');
     if (performance.now() > until) throw new Error('the gateway was not ready within a minute');
     const ready = await fetch(`http://127.0.0.1:${port}/healthz`).catch(() => null);
-    if (ready?.ok) return server;
+    if (ready?.ok) return { ...server, key: await makeKey(port) };
   }
+}
+
+/** Measured as an instance is run that others may reach: with a key. */
+async function makeKey(port: number): Promise<string> {
+  const reply = await fetch(`http://127.0.0.1:${port}/api/keys`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ scopes: ['ingest', 'admin'] }),
+  });
+  const made = (await reply.json()) as { key?: string };
+  if (made.key === undefined) throw new Error(`the bench was given no key: ${JSON.stringify(made)}`);
+  return made.key;
 }
 
 /** VORTEX_BENCH_CPU_PROF=<folder>: where the gateway leaves a CPU profile when it ends. */

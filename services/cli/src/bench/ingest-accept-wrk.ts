@@ -17,7 +17,7 @@ export async function isWrkThere(): Promise<boolean> {
 /** The same order by wrk: one thread, a Lua script that walks through the bodies and counts what is no 202. */
 export async function driveByWrk(order: LoadOrder, folder: string): Promise<LoadResult> {
   const script = join(folder, 'bodies.lua');
-  await writeFile(script, scriptOf(order.bodies));
+  await writeFile(script, scriptOf(order));
   const { stdout } = await run('wrk', [
     '-t1',
     `-c${order.connections}`,
@@ -29,7 +29,8 @@ export async function driveByWrk(order: LoadOrder, folder: string): Promise<Load
   return readWrk(stdout);
 }
 
-function scriptOf(bodies: readonly string[]): string {
+function scriptOf({ bodies, key }: LoadOrder): string {
+  const authorization = key === undefined ? '' : `wrk.headers['Authorization'] = 'Bearer ${key}'`;
   const texts = bodies.map((body) => {
     // A long bracket of a level that the body cannot contain.
     const level = '='.repeat(8);
@@ -40,6 +41,7 @@ local bodies = { ${texts.join(',\n')} }
 place, others = 0, 0
 wrk.method = 'POST'
 wrk.headers['Content-Type'] = 'application/json'
+${authorization}
 local threads = {}
 function setup(thread) table.insert(threads, thread) end
 function request()

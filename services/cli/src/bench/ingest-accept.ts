@@ -76,7 +76,7 @@ export async function runIngestAcceptBench(options: {
     const load = await startLoad(folder, releases);
     const turn = async (system: AcceptSystem, size: BodySize, forSeconds: number) => {
       await probe.flushdb();
-      return measure(servers[system].port, probe, load.drive, size, forSeconds);
+      return measure(servers[system], probe, load.drive, size, forSeconds);
     };
     // Compiled code, open connections, loaded scripts.
     for (const system of systems) for (const size of sizes) await turn(system, size, seconds);
@@ -100,15 +100,15 @@ export async function runIngestAcceptBench(options: {
 }
 
 async function measure(
-  port: number,
+  { port, key }: RunningServer,
   probe: Redis,
   drive: (order: LoadOrder) => Promise<LoadResult>,
   size: BodySize,
   seconds: number,
 ): Promise<AcceptFigures> {
-  const before = { server: await serverCpuUs(port), redis: await redisCpuUs(probe) };
-  const result = await drive({ port, connections, seconds, bodies: bodiesOf(contentBytes[size]) });
-  const after = { server: await serverCpuUs(port), redis: await redisCpuUs(probe) };
+  const before = { server: await serverCpuUs(port, key), redis: await redisCpuUs(probe) };
+  const result = await drive({ port, key, connections, seconds, bodies: bodiesOf(contentBytes[size]) });
+  const after = { server: await serverCpuUs(port, key), redis: await redisCpuUs(probe) };
   const { accepted, others, elapsedMs } = result;
   if (Object.keys(others).length > 0 || accepted === 0) {
     throw new Error(`not every document was accepted: ${accepted} were, others: ${JSON.stringify(others)}`);
@@ -141,8 +141,9 @@ function bodiesOf(bytes: number): string[] {
 
 // ── figures ─────────────────────────────────────────────────────────────────────────────────────
 
-async function serverCpuUs(port: number): Promise<number | null> {
-  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+async function serverCpuUs(port: number, key: string | undefined): Promise<number | null> {
+  const headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`, { headers })).text();
   const seconds = /^process_cpu_seconds_total(?:\{.*\})? ([\d.e+-]+)$/m.exec(text)?.[1];
   return seconds === undefined ? null : Number(seconds) * 1e6;
 }

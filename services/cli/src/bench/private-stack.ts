@@ -10,6 +10,8 @@ export interface PrivateStack {
   url: string;
   dataDir: string;
   status(): Promise<StackStatus>;
+  /** From then on every request must bring one. */
+  makeKey(): Promise<string>;
   /** `audit`: whether rows and files agree with the registry, and what it said. */
   audit(): Promise<{ clean: boolean; text: string }>;
   stop(): Promise<void>;
@@ -53,6 +55,11 @@ export async function startPrivateStack(options: {
     const { stdout } = await run(launcher, ['status', '--json', '--data', dataDir]);
     return JSON.parse(stdout) as StackStatus;
   };
+  const makeKey = async () => {
+    const scopes = ['--scopes', 'query,ingest,admin'];
+    const { stdout } = await run(launcher, ['keys', 'create', ...scopes, '--json', '--data', dataDir]);
+    return (JSON.parse(stdout) as { key: string }).key;
+  };
   const audit = () =>
     run(launcher, ['audit', '--data', dataDir]).then(
       ({ stdout }) => ({ clean: true, text: stdout }),
@@ -78,7 +85,7 @@ export async function startPrivateStack(options: {
         code === 0 ? resolve() : reject(new Error(`the stack did not start:\n${complaint}`)),
       );
     });
-    return { url: (await status()).gateway_url, dataDir, status, audit, stop };
+    return { url: (await status()).gateway_url, dataDir, status, makeKey, audit, stop };
   } catch (error) {
     await stop();
     throw error;

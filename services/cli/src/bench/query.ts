@@ -74,6 +74,8 @@ export async function runQueryBench(options: QueryBenchOptions): Promise<QueryBe
     onProgress(`ingesting ${documents.length} documents`);
     await ingestAll(stack.url, documents, onProgress);
     const idleRss = await idleRssBytes(stack);
+    // Measured as an instance is run that others may reach: with a key.
+    const key = await stack.makeKey();
 
     const report: QueryBenchReport['rounds'] = [];
     let encoderMs = Number.POSITIVE_INFINITY;
@@ -90,7 +92,7 @@ export async function runQueryBench(options: QueryBenchOptions): Promise<QueryBe
       const levels: LoadLevel[] = [];
       for (const inFlight of [1, 16, 50]) {
         onProgress(`round ${round} of ${rounds}: ${inFlight} in flight`);
-        levels.push(await askUnderLoad({ stack, texts, inFlight, seconds }));
+        levels.push(await askUnderLoad({ stack, key, texts, inFlight, seconds }));
       }
       const after = await yardsticks();
       const rate = levels.at(-1)?.queries_per_second ?? 0;
@@ -183,15 +185,17 @@ async function idleRssBytes(stack: PrivateStack): Promise<number> {
 /** One load level, the first second not counted. */
 async function askUnderLoad(options: {
   stack: PrivateStack;
+  key: string;
   texts: string[];
   inFlight: number;
   seconds: number;
 }): Promise<LoadLevel> {
-  const { stack, texts, inFlight, seconds } = options;
+  const { stack, key, texts, inFlight, seconds } = options;
   const processes = await processesOf(stack);
   const countFrom = performance.now() + 1_000;
   const asking = askInClosedLoop({
     url: stack.url,
+    key,
     collection: 'bench',
     texts,
     inFlight,

@@ -54,12 +54,12 @@ export async function runTenantsBench(options: TenantsBenchOptions): Promise<Ten
     for (const key of [quiet, loud]) await fill(stack.url, key);
     const ask = async () => {
       const countFrom = performance.now();
-      const loop = { url: stack.url, collection: 'default', texts, inFlight: 1, apiKey: quiet };
+      const loop = { url: stack.url, collection: 'default', texts, inFlight: 1, key: quiet };
       return shown(await askInClosedLoop({ ...loop, countFrom, until: countFrom + seconds * 1000 }));
     };
     onProgress('the quiet tenant alone');
     await askInClosedLoop({
-      ...{ url: stack.url, collection: 'default', texts, inFlight: 1, apiKey: quiet },
+      ...{ url: stack.url, collection: 'default', texts, inFlight: 1, key: quiet },
       ...{ countFrom: 0, until: performance.now() + 3000 },
     });
     const alone = await ask();
