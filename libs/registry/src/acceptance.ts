@@ -32,13 +32,6 @@ export interface AcceptanceRegistry {
     idempotencyKey?: string,
   ): Promise<{ originals: string[]; texts: string[] }>;
 
-  /** As `bounds` of acceptDocuments, for what is accepted later. @throws QuotaExceeded */
-  assertMayStore(
-    tenant: string,
-    more: { documents: number; bytes: number },
-    bounds: StoredBounds,
-  ): Promise<void>;
-
   /** For routes that accept by other means: `new` once, then what was stored with the key, or a conflict. */
   claimIdempotencyKey(
     key: IdempotencyKey & { tenant: string; response: Record<string, unknown> },

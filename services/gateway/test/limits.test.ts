@@ -159,6 +159,19 @@ it('so many documents and bytes, at every gateway of the registry; nothing is ke
   expect((await handIn('three')).status).toBe(202);
 });
 
+it('counts texts on the light way as they come, not when a worker has taken them', async () => {
+  const { handIn, registry, queue } = await limited({ documents: 5 });
+  const texts = Array.from({ length: 20 }, (_, number) => `text ${number}`);
+  const statuses = await Promise.all(texts.map(async (text) => (await handIn(text, '/ingest')).status));
+  expect(statuses.filter((status) => status === 202)).toHaveLength(5);
+  expect(statuses.filter((status) => status === 429)).toHaveLength(15);
+  expect(await registry.listDocuments('shop')).toHaveLength(5);
+  expect(queue.submitted).toHaveLength(5);
+  // What is there already is nothing more.
+  const present = texts[statuses.indexOf(202)] ?? '';
+  expect((await handIn(present, '/ingest')).status).toBe(202);
+});
+
 it('limits are given with the key, and shown', async () => {
   const { post } = await gatewayUnderTest();
   const bounds = {

@@ -17,7 +17,7 @@ import { first, type Row, run, type SqlSession, type Steps } from './steps.ts';
 /** How long a request sent again under its key is answered as the first was. */
 export const idempotencyKeysLiveMs = 24 * 3_600_000;
 
-export function acceptanceOf({ now, read, write }: SqlSession): AcceptanceRegistry {
+export function acceptanceOf({ now, write }: SqlSession): AcceptanceRegistry {
   return {
     acceptDocuments: (documents, idempotency, bounds) =>
       write(function* () {
@@ -45,12 +45,6 @@ export function acceptanceOf({ now, read, write }: SqlSession): AcceptanceRegist
         if (idempotency !== undefined) yield* keepResponse(tenant, idempotency.key, { documents: accepted });
         return { outcome: 'accepted', documents: accepted } as const;
       }),
-
-    async assertMayStore(tenant, more, bounds) {
-      const stored = await read(() => storedBy(tenant));
-      const documents = stored.documents + more.documents;
-      assertWithin({ documents, bytes: stored.bytes + more.bytes }, bounds);
-    },
 
     undoAcceptance: (tenant, jobIds, idempotencyKey) =>
       write(function* () {
