@@ -26,26 +26,54 @@ export function describeSettings(): SettingRow[] {
   });
 }
 
-/** The effective configuration as text for a log line: secrets masked, user names and passwords in URLs too. */
+/** The effective configuration as text: secrets masked, and the password of every URL, secret or not. */
 export function maskSecrets(config: Record<string, unknown>): Record<string, Record<string, unknown>> {
   return Object.fromEntries(
     Object.entries(config).map(([section, fields]) => {
-      const shape: Record<string, z.ZodType> =
-        section in sections ? sections[section as SectionName].shape : {};
       const shown = Object.entries(fields as Record<string, unknown>).map(([key, value]) => {
-        const schema = shape[key];
-        const secret = schema !== undefined && fieldMeta.get(schema)?.secret === true;
-        return [key, secret && typeof value === 'string' ? maskValue(value) : value];
+        if (typeof value !== 'string') return [key, value];
+        return [key, isSecret(section, key) ? maskValue(value) : (maskedUrl(value) ?? value)];
       });
       return [section, Object.fromEntries(shown)];
     }),
   );
 }
 
+/** Shorter ones are no secrets, and would be masked out of half the words of a log. */
+const shortestSecret = 4;
+
+/** What must not be written anywhere, as it may stand in a message: secret values, and of URLs their passwords. */
+export function secretValues(config: Record<string, unknown>): string[] {
+  const found = Object.entries(config).flatMap(([section, fields]) =>
+    Object.entries(fields as Record<string, unknown>).flatMap(([key, value]) => {
+      if (typeof value !== 'string') return [];
+      const url = URL.parse(value);
+      if (url === null) return isSecret(section, key) ? [value] : [];
+      return [url.password, decodeURIComponent(url.password), url.searchParams.get('password') ?? ''];
+    }),
+  );
+  return [...new Set(found)].filter((secret) => secret.length >= shortestSecret);
+}
+
+function isSecret(section: string, key: string): boolean {
+  const shape: Record<string, z.ZodType> = section in sections ? sections[section as SectionName].shape : {};
+  const schema = shape[key];
+  return schema !== undefined && fieldMeta.get(schema)?.secret === true;
+}
+
 function maskValue(value: string): string {
   const url = URL.parse(value);
-  if (url === null) return '••••';
+  return url === null ? '••••' : (maskedUrl(value) ?? decodeURI(url.toString()));
+}
+
+/** Null: there is no password in it. */
+function maskedUrl(value: string): string | null {
+  const url = URL.parse(value);
+  if (url === null) return null;
+  const inQuery = url.searchParams.has('password');
+  if (url.password === '' && !inQuery) return null;
   if (url.password !== '') url.password = '••••';
+  if (inQuery) url.searchParams.set('password', '••••');
   return decodeURI(url.toString());
 }
 

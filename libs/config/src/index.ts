@@ -1,4 +1,4 @@
-export { describeSettings, maskSecrets, type SettingRow } from './describe.ts';
+export { describeSettings, maskSecrets, type SettingRow, secretValues } from './describe.ts';
 export { type AuthMode, isLoopback, mayListen } from './may-listen.ts';
 export { type ConfigProblem, InvalidConfiguration, readServiceConfig } from './read-config.ts';
 export { sections } from './sections.ts';

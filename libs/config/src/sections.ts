@@ -28,6 +28,10 @@ const count = z.coerce.number().int().min(1);
 const limit = () => z.coerce.number().int().min(0).default(0);
 const milliseconds = z.coerce.number().int().min(0);
 const onOrOff = z.union([z.boolean(), z.stringbool()]);
+const commaList = z.preprocess(
+  (value) => (typeof value === 'string' ? value.split(',').filter(Boolean) : value),
+  z.array(z.string().trim().min(1)),
+);
 const optionalText = z
   .string()
   .trim()
@@ -302,6 +306,54 @@ export const sections = {
       'All files of one `POST /api/documents/upload` together; more is answered 413 `file_too_large`.',
     ),
     max_upload_files: field(count.max(1000).default(100), 'Files in one upload request.'),
+    max_query_characters: field(count.max(8000).default(8000), 'Longest question.'),
+    max_top_k: field(
+      count.max(200).default(200),
+      'Most chunks a request may ask for (`top_k`); a question never gets more than 50.',
+    ),
+    max_filter_depth: field(count.max(8).default(8), 'Levels a metadata filter may nest.'),
+    max_filter_conditions: field(count.max(64).default(64), 'Conditions of a metadata filter.'),
+    max_metadata_characters: field(
+      count.max(16 * 1024).default(16 * 1024),
+      'A document’s metadata, in characters of JSON.',
+    ),
+    max_batch_ids: field(count.max(10_000).default(10_000), 'Ids of one `POST /api/documents/delete`.'),
+    max_header_bytes: field(
+      count.min(1024).default(16 * 1024),
+      'Request line and headers of a request together; more is answered 431.',
+    ),
+    max_url_bytes: field(count.default(8 * 1024), 'Longest address of a request; more is answered 414.'),
+    header_timeout_ms: field(
+      count.default(20_000),
+      'How long the headers of a request may take to arrive; then 408 and the connection is closed.',
+    ),
+    body_timeout_ms: field(
+      count.default(120_000),
+      'How long a body may take to arrive, of an upload each quarter of a megabyte; then 408.',
+    ),
+    max_connections: field(count.default(10_000), 'Open connections; one more is closed at once.'),
+    tls_cert_file: field(
+      optionalText.default(null),
+      'Certificate (PEM, with what leads to its root) of the gateway’s HTTPS; with the key file, it speaks nothing else.',
+    ),
+    tls_key_file: field(optionalText.default(null), 'Private key (PEM) of that certificate.'),
+    hsts_max_age_s: field(
+      z.coerce.number().int().min(0).default(15_552_000),
+      'With TLS: how long browsers shall come by HTTPS only (`Strict-Transport-Security`).',
+    ),
+    cors_origins: field(
+      commaList.default([]),
+      'Origins (`https://app.example.com`, comma-separated) whose pages may use the gateway; none by default, `*` for all.',
+    ),
+    hosts: field(
+      commaList.default([]),
+      'Names that a gateway on loopback answers to beside localhost and addresses, for requests without a key.',
+    ),
+    admin_host: field(z.string().min(1).default('127.0.0.1'), 'Address of `admin_port`.'),
+    admin_port: field(
+      port.default(0),
+      'A port of their own for `/metrics` and every route with the scope `admin`, which then are not on `http.port`; 0: none.',
+    ),
     drain_grace_ms: field(
       milliseconds.default(1000),
       'How long a gateway that stops still takes connections: answers say `Connection: close`, and balancers see that readiness is off.',
@@ -383,15 +435,14 @@ export const sections = {
       'PostgreSQL for the registry (`postgres://…`); SQLite in the data folder when empty.',
       { env: ['DATABASE_URL'], secret: true },
     ),
+    audit_log_days: field(
+      count.default(400),
+      'How long acts of administrators are kept (`GET /api/audit-log`).',
+    ),
   }),
   webhooks: z.strictObject({
     allow: field(
-      z
-        .preprocess(
-          (value) => (typeof value === 'string' ? value.split(',').filter(Boolean) : value),
-          z.array(z.string().trim().min(1)),
-        )
-        .default([]),
+      commaList.default([]),
       'Hosts, addresses or networks (`10.0.0.0/8`) that webhooks may go to although they are not public, comma-separated. They may also be http.',
     ),
     max_attempts: field(count.max(100).default(12), 'Attempts before a delivery is given up.'),

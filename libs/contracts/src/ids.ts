@@ -2,7 +2,7 @@
  * Public ids: a prefix that says what it names, then 22 base-62 digits (131 bits, so ids never need a
  * uniqueness check). The prefix is part of the API: clients and logs tell kinds apart by it.
  */
-type IdPrefix = 'qry' | 'job' | 'doc' | 'chk' | 'req' | 'whk' | 'evt' | 'dlv' | 'aud';
+type IdPrefix = 'qry' | 'job' | 'doc' | 'chk' | 'req' | 'whk' | 'evt' | 'dlv' | 'aud' | 'act';
 
 /** Base 62, in ASCII order. */
 export const idDigits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';

@@ -14,8 +14,8 @@ export type MetadataFilter =
   | { any: MetadataFilter[] }
   | { not: MetadataFilter };
 
-const maxFilterDepth = 8;
-const maxFilterConditions = 64;
+export const maxFilterDepth = 8;
+export const maxFilterConditions = 64;
 
 const field = z.string().min(1).max(200);
 const scalar = z.union([z.string().max(1000), z.number(), z.boolean()]);
@@ -49,6 +49,11 @@ export const metadataFilter: z.ZodType<MetadataFilter, unknown> = z
     }
   })
   .pipe(node);
+
+/** Levels and conditions of a filter that fits the schema. */
+export function filterSize(filter: MetadataFilter): { depth: number; conditions: number } {
+  return sizeOf(filter, 1);
+}
 
 function sizeOf(value: unknown, level: number): { depth: number; conditions: number } {
   if (level > maxFilterDepth || typeof value !== 'object' || value === null) {

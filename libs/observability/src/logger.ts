@@ -1,5 +1,6 @@
-import { type DestinationStream, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino';
+import { type DestinationStream, destination, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino';
 import pretty from 'pino-pretty';
+import { redacting } from './redacting-stream.ts';
 
 /** What rooms log through. One JSON line per event; ids are fields, never parts of the message. */
 export type Logger = Pick<PinoLogger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'level'> & {
@@ -15,6 +16,8 @@ interface LoggerOptions {
   format?: 'auto' | 'json' | 'pretty';
   /** Standard output when absent. */
   destination?: DestinationStream;
+  /** Of the configuration: never written, whatever holds them. */
+  secrets?: readonly string[];
 }
 
 /** Values under these names never reach a log, wherever they stand. */
@@ -25,13 +28,17 @@ const redacted = [
   'openai_api_key',
   'qdrant_api_key',
   'password',
+  'pepper',
+  'secret',
   'cookie',
 ];
 
 export function createLogger(options: LoggerOptions): Logger {
   const { format = 'json' } = options;
   const isForPeople = format === 'pretty' || (format === 'auto' && process.stdout.isTTY);
-  const stream = isForPeople ? pretty({ colorize: true, sync: true }) : options.destination;
+  const stream = isForPeople
+    ? pretty({ colorize: true, sync: true })
+    : (options.destination ?? destination({ dest: 1, sync: true }));
   const settings = {
     level: options.level ?? 'info',
     base: { service: options.service, ...(options.workerName && { worker: options.workerName }) },
@@ -39,7 +46,7 @@ export function createLogger(options: LoggerOptions): Logger {
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: redacted.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '••••' },
   };
-  return stream === undefined ? pino(settings) : pino(settings, stream);
+  return pino(settings, redacting(stream, options.secrets));
 }
 
 /** For tests and for libraries whose caller passed no logger. */

@@ -1,5 +1,6 @@
 import { describe } from 'vitest';
 import { acceptanceConformance } from './conformance/acceptance-conformance.ts';
+import { adminActsConformance } from './conformance/admin-acts-conformance.ts';
 import { collectionsConformance } from './conformance/collections-conformance.ts';
 import { documentsConformance } from './conformance/documents-conformance.ts';
 import { type EmptyRegistry, registryForEach } from './conformance/fixture-conformance.ts';
@@ -21,5 +22,6 @@ export function registryConformance(name: string, make: () => Promise<EmptyRegis
     jobsConformance(underTest);
     webhooksConformance(underTest);
     keysConformance(underTest);
+    adminActsConformance(underTest);
   });
 }

@@ -1,4 +1,5 @@
 export * from './acceptance.ts';
+export * from './admin-acts.ts';
 export * from './api-keys.ts';
 export { collectionVersion } from './collection-version.ts';
 export { isRegistryUnavailable } from './is-registry-unavailable.ts';

@@ -1,4 +1,5 @@
 import type { AcceptanceRegistry } from './acceptance.ts';
+import type { AuditRegistry } from './admin-acts.ts';
 import type { KeyRegistry } from './api-keys.ts';
 import type { JobRegistry } from './jobs.ts';
 import type {
@@ -47,7 +48,12 @@ import type { WebhookRegistry } from './webhooks.ts';
  * At most one version of a document is visible, and the switch is one transaction: a search sees the old
  * one or the new one, never both and never neither.
  */
-export interface Registry extends AcceptanceRegistry, JobRegistry, WebhookRegistry, KeyRegistry {
+export interface Registry
+  extends AcceptanceRegistry,
+    JobRegistry,
+    WebhookRegistry,
+    KeyRegistry,
+    AuditRegistry {
   /**
    * Creates the collection when it is missing; an existing one is returned as it is.
    * @throws CollectionDeleting while one of that name is being removed.

@@ -1,6 +1,6 @@
 import stringWidth from 'string-width';
 import { expect, test } from 'vitest';
-import { clip, fit, harmless, widthOf } from './text.ts';
+import { clip, fit, harmless, harmlessLines, widthOf } from './text.ts';
 
 test.each([
   ['plain', 5],
@@ -49,4 +49,14 @@ test('what could steer a terminal is taken out', () => {
   expect(harmless('a\x1b[31mred\x1b[0m')).toBe('ared');
   expect(harmless('two\nlines\x07\u202eturned')).toBe('two lines  turned');
   expect(harmless('a\x1b]0;title\x07b')).toBe('ab');
+});
+
+test('keeps lines and tabs, and nothing that steers a terminal, however it was cut', () => {
+  const hostile = 'Two years.\r\n\u001b]52;c;ZXZpbA==\u0007\u001b[2J\u009b31mred\tcell\u202e\n';
+  expect(harmlessLines(hostile)).toBe('Two years.\n]52;c;ZXZpbA==[2J31mred\tcell\n');
+  for (let at = 0; at <= hostile.length; at += 1) {
+    const shown = harmlessLines(hostile.slice(0, at)) + harmlessLines(hostile.slice(at));
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+    expect(shown).not.toMatch(/[\u001b\u009b\u0007\u202e]/);
+  }
 });

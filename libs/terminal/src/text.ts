@@ -18,6 +18,18 @@ export function harmless(text: string): string {
   return simple.test(text) ? text : stripVTControlCharacters(text).replace(controls, ' ');
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const steering = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+
+/**
+ * The same of a text of several lines, or of a piece of one that is on its way: an escape sequence loses what makes it
+ * one, wherever it was cut, and is left as letters. An answer quotes documents, and a document may tell a terminal to
+ * write into the clipboard.
+ */
+export function harmlessLines(text: string): string {
+  return text.replaceAll('\r\n', '\n').replace(steering, '');
+}
+
 /** Columns a text takes on a terminal: a Chinese letter or an emoji two, a combining mark none. */
 export function widthOf(text: string): number {
   return simple.test(text) ? text.length : stringWidth(text);

@@ -1,5 +1,6 @@
 import { createClient, type Question, type VortexClient } from '@vortex/client';
 import { type QueryResponse, questionFields } from '@vortex/contracts';
+import { harmless, harmlessLines } from '@vortex/terminal';
 import { dataFolder } from './folders.ts';
 import { gatewayOf, runningInstance } from './instance-address.ts';
 import { findOllama, mockNotice } from './language-model.ts';
@@ -57,7 +58,7 @@ async function streamAnswer(client: VortexClient, request: Question): Promise<Qu
   for await (const event of client.stream(request)) {
     if (event.kind === 'delta') {
       shown += event.text;
-      process.stdout.write(event.text);
+      process.stdout.write(harmlessLines(event.text));
     }
     if (event.kind === 'error') {
       process.stdout.write('\n');
@@ -66,9 +67,9 @@ async function streamAnswer(client: VortexClient, request: Question): Promise<Qu
     }
     if (event.kind === 'done') {
       // A refusal has no deltas; a run that another worker took over may have said something else at first.
-      if (shown.trim() === '') process.stdout.write(event.response.answer);
+      if (shown.trim() === '') process.stdout.write(harmlessLines(event.response.answer));
       else if (shown.trim() !== event.response.answer.trim())
-        process.stdout.write(`\n\n${event.response.answer}`);
+        process.stdout.write(`\n\n${harmlessLines(event.response.answer)}`);
       process.stdout.write('\n');
       return event.response;
     }
@@ -79,7 +80,7 @@ async function streamAnswer(client: VortexClient, request: Question): Promise<Qu
 }
 
 function printAnswer(response: QueryResponse): QueryResponse {
-  console.log(response.answer);
+  console.log(harmlessLines(response.answer));
   return response;
 }
 
@@ -90,7 +91,7 @@ export function describeSources(response: QueryResponse): string {
     .sort((one, other) => one.marker - other.marker)
     .map(({ marker, title, heading_path, score, source_span: [start, end] }) => {
       const place = [title, ...heading_path.filter((heading) => heading !== title)].join(' › ');
-      return `  [${marker}] ${place}  (characters ${start}–${end}, score ${score.toFixed(2)})`;
+      return `  [${marker}] ${harmless(place)}  (characters ${start}–${end}, score ${score.toFixed(2)})`;
     });
   const facts = [
     response.worker === null

@@ -122,6 +122,7 @@ export function buildProgram(): Command {
       program
         .createArgument('<kind>', 'what to measure')
         .choices([
+          'attack',
           'cache',
           'chain',
           'encoder',
@@ -205,6 +206,17 @@ export function buildProgram(): Command {
     .action(async (options) => {
       const { runTests } = await import('./test/run-tests.ts');
       if (!(await runTests(options, createTerminal()))) process.exitCode = 1;
+    });
+
+  command('config', 'the settings that services would start with, secrets masked')
+    .addArgument(program.createArgument('<what>', 'print them').choices(['print']))
+    .option('--data <folder>', 'data folder of the instance (default: data in the checkout)')
+    .option('--service <name>', 'this one only (default: all)')
+    .option('--set <section.key=value>', 'as up takes it; repeatable', collect, [])
+    .option('--json', 'for programs', false)
+    .action(async (_what, options) => {
+      const { printConfig } = await import('./config-command.ts');
+      printConfig(options);
     });
 
   command('version', 'version of Vortex and of its Node').action(() => console.log(versionLine()));

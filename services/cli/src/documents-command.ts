@@ -1,5 +1,6 @@
 import { pipeline } from 'node:stream/promises';
 import { type DocumentResponse, type MetadataFilter, metadataFilter } from '@vortex/contracts';
+import { harmlessLines } from '@vortex/terminal';
 import { CommandProblem } from './problem.ts';
 import { table } from './table.ts';
 import type { Terminal } from './terminal.ts';
@@ -62,7 +63,7 @@ export async function showDocument(
     } else if (options.text) {
       const text = await client.documents.text(id);
       if (options.json) printJson({ id, text });
-      else process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+      else process.stdout.write(asShown(text));
     } else if (options.chunks) {
       const chunks = await gather(Number.POSITIVE_INFINITY, async (limit, after) => {
         const page = await client.documents.chunks(id, { limit, ...(after !== undefined && { after }) });
@@ -74,7 +75,8 @@ export async function showDocument(
           const place = [page === null ? null : `page ${page}`, ...heading_path].filter(
             (part) => part !== null,
           );
-          console.log(`── ${chunk_id}  ${source_span.join('–')}  ${place.join(' › ')}\n${text}\n`);
+          const head = `── ${chunk_id}  ${source_span.join('–')}  ${place.join(' › ')}`;
+          console.log(harmlessLines(`${head}\n${text}\n`));
         }
     } else {
       const document = await client.documents.get(id);
@@ -155,4 +157,10 @@ export function parseFilter(filter: Record<string, unknown>): MetadataFilter {
 export function shortened(text: string, longest: number): string {
   const letters = [...text.replaceAll(/\s+/g, ' ')];
   return letters.length <= longest ? letters.join('') : `${letters.slice(0, longest - 1).join('')}…`;
+}
+
+/** To a terminal without what would steer it; to a file or a pipe as it is. */
+function asShown(text: string): string {
+  const whole = text.endsWith('\n') ? text : `${text}\n`;
+  return process.stdout.isTTY ? harmlessLines(whole) : whole;
 }

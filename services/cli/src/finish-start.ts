@@ -4,7 +4,7 @@ import { defaultTenant, demoCollection } from '@vortex/contracts';
 import { readDemoDocuments, sendDemoDocuments } from './demo-documents.ts';
 import { isOpen } from './first-key.ts';
 import { dataOption, type InstancePaths, launcherName } from './folders.ts';
-import { withLocalKey } from './instance-address.ts';
+import { trustGateway, withLocalKey } from './instance-address.ts';
 import { findOllama, mockNotice } from './language-model.ts';
 import { messageOf } from './problem.ts';
 import type { CheckedSettings } from './settings.ts';
@@ -33,6 +33,7 @@ async function loadDocumentation(options: Parameters<typeof finishStart>[0]): Pr
   const { plan, paths, terminal, signal } = options;
   const { store } = options.checked.settings.retriever;
   const { embedding } = options.checked.settings.encoder;
+  trustGateway({ gateway_cert_file: plan.gatewayCertFile });
   const client = createClient(withLocalKey(plan.gatewayUrl, paths));
   const step = terminal.step(`Reading Vortex's documentation into ${demoCollection}`);
   try {

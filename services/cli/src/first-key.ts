@@ -39,7 +39,8 @@ export async function isOpen(gatewayUrl: string): Promise<boolean> {
   const { createClient } = await import('@vortex/client');
   const client = createClient({ url: gatewayUrl });
   try {
-    await client.keys.list({ signal: AbortSignal.timeout(2000) });
+    // No route of administrators: they may have a port of their own.
+    await client.collections.list({ signal: AbortSignal.timeout(2000) });
     return true;
   } catch {
     return false;

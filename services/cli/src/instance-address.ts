@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import type { ClientOptions } from '@vortex/client';
 import { dataFolder, dataOption, type InstancePaths, instancePaths, launcherName } from './folders.ts';
 import { CommandProblem } from './problem.ts';
@@ -57,7 +58,21 @@ export function gatewayUrl(options: { url?: string | undefined; data?: string | 
   const data = dataFolder(options.data);
   const run = runningInstance(data);
   if (run === null) throw notRunning(data);
-  return run.gateway_url;
+  trustGateway(run);
+  return run.gateway_admin_url ?? run.gateway_url;
+}
+
+/**
+ * A certificate that somebody made for this instance is no authority's, and commands of this machine take it all the
+ * same: they know the file. It must name the address they ask.
+ */
+export function trustGateway({ gateway_cert_file: file }: Pick<RunFile, 'gateway_cert_file'>): void {
+  if (file == null) return;
+  try {
+    setDefaultCACertificates([...getCACertificates('default'), readFileSync(file, 'utf8')]);
+  } catch {
+    // Not there, or no certificate: the connection will say what it misses.
+  }
 }
 
 export function notRunning(data: string): CommandProblem {

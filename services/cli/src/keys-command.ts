@@ -9,7 +9,13 @@ import {
 } from '@vortex/contracts';
 import type { Registry } from '@vortex/registry';
 import { dataFolder, instancePaths } from './folders.ts';
-import { gatewayOf, type InstanceOptions, runningInstance, withLocalKey } from './instance-address.ts';
+import {
+  gatewayOf,
+  gatewayUrl,
+  type InstanceOptions,
+  runningInstance,
+  withLocalKey,
+} from './instance-address.ts';
 import { CommandProblem } from './problem.ts';
 import { checkSettings } from './settings.ts';
 import { table } from './table.ts';
@@ -126,7 +132,9 @@ async function useKeys<T>(options: InstanceOptions, use: (keys: Keys) => Promise
   if (options.url === undefined && run === null) return useRegistry(data, use);
   // A key of the environment is for questions; whoever is at the machine must not be locked out by it.
   const asks = run === null || options.apiKey !== undefined;
-  const client = createClient(asks ? gatewayOf(options) : withLocalKey(run.gateway_url, instancePaths(data)));
+  const client = createClient(
+    asks ? gatewayOf(options) : withLocalKey(gatewayUrl({ data }), instancePaths(data)),
+  );
   try {
     return await use(client.keys);
   } finally {
@@ -147,6 +155,18 @@ async function useRegistry<T>(data: string, use: (keys: Keys) => Promise<T>): Pr
   }
 }
 
+/** As the gateway does for its own (records/audit-trail.ts). */
+function noteAct(registry: Registry, tenant: string, act: string, target: string): Promise<void> {
+  return registry.recordAdminAct({
+    tenant,
+    keyId: 'local',
+    act,
+    target,
+    status: 200,
+    requestId: 'vortex keys',
+  });
+}
+
 async function keysOf(registry: Registry, pepper: Buffer): Promise<Keys> {
   const { issueKey, keyResponseOf, reissueKey } = await import('@vortex/registry');
   const known = async (id: string) => {
@@ -155,7 +175,7 @@ async function keysOf(registry: Registry, pepper: Buffer): Promise<Keys> {
     throw new CommandProblem(`There is no key ${id}.`, { ways: ['keys list shows them'] });
   };
   return {
-    create: (request) => {
+    async create(request) {
       if (request.collections !== undefined && request.scopes.includes('admin')) {
         throw new CommandProblem(
           'A key with the scope admin sees all of its tenant: leave --collections out.',
@@ -164,20 +184,26 @@ async function keysOf(registry: Registry, pepper: Buffer): Promise<Keys> {
           },
         );
       }
-      return issueKey(registry, pepper, {
-        tenant: request.tenant ?? defaultTenant,
+      const tenant = request.tenant ?? defaultTenant;
+      const made = await issueKey(registry, pepper, {
+        tenant,
         name: request.name ?? null,
         scopes: request.scopes,
         collections: request.collections ?? null,
         limits: request.limits ?? null,
         expiresAt: request.expires_at === undefined ? null : Date.parse(request.expires_at),
       });
+      await noteAct(registry, tenant, 'POST /api/keys', `/api/keys/${made.id}`);
+      return made;
     },
     list: async () => ({ keys: (await registry.listKeys(null)).map(keyResponseOf) }),
     async rotate(id, { overlap_s = 0 } = {}) {
       const { tenant } = await known(id);
       const rotated = await reissueKey(registry, pepper, { tenant, id, overlapMs: overlap_s * 1000 });
-      if (rotated !== null) return rotated;
+      if (rotated !== null) {
+        await noteAct(registry, tenant, 'POST /api/keys/{id}/rotate', `/api/keys/${id}/rotate`);
+        return rotated;
+      }
       throw new CommandProblem(`The key ${id} has expired or was revoked.`, {
         ways: ['Make a new one: keys create'],
       });
@@ -185,6 +211,7 @@ async function keysOf(registry: Registry, pepper: Buffer): Promise<Keys> {
     async revoke(id) {
       const { tenant } = await known(id);
       await registry.revokeKey(tenant, id);
+      await noteAct(registry, tenant, 'DELETE /api/keys/{id}', `/api/keys/${id}`);
     },
   };
 }

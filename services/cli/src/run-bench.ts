@@ -7,6 +7,7 @@ import { ensureRedis } from './redis/install-redis.ts';
 import type { Terminal } from './terminal.ts';
 
 export type BenchKind =
+  | 'attack'
   | 'cache'
   | 'chain'
   | 'encoder'
@@ -78,6 +79,10 @@ function assertReadable(dataset: string): void {
 
 async function load(kind: BenchKind): Promise<(options: BenchOptions) => Promise<BenchReport>> {
   switch (kind) {
+    case 'attack': {
+      const { runAttackBench } = await import('./bench/attack.ts');
+      return async (options) => ({ ...(await runAttackBench(options)) });
+    }
     case 'cache': {
       const { runCacheBench } = await import('./bench/cache.ts');
       return async (options) => ({ ...(await runCacheBench(options)) });

@@ -1,4 +1,5 @@
 import type { Hit, SearchMode, SearchRequest, SearchResponse } from '@vortex/contracts';
+import { harmlessLines } from '@vortex/terminal';
 import { parseFilter, shortened } from './documents-command.ts';
 import { CommandProblem } from './problem.ts';
 import { type InstanceOptions, printJson, useGateway } from './use-gateway.ts';
@@ -39,7 +40,7 @@ export function describeHits({ hits, collection, mode, degraded, timings_ms }: S
     `${Math.round(timings_ms.total ?? 0)} ms`,
     ...(degraded.length > 0 ? [`degraded: ${degraded.join(', ')}`] : []),
   ];
-  return [...hits.map(describeHit), `(${facts.join('; ')})`].join('\n\n');
+  return harmlessLines([...hits.map(describeHit), `(${facts.join('; ')})`].join('\n\n'));
 }
 
 function describeHit(hit: Hit, index: number): string {

@@ -33,6 +33,8 @@ function planOf(change: Partial<PlanOptions> = {}) {
     redisBinary: '/usr/bin/redis-server',
     drainBudgetMs: 10_000,
     compileCache: '/cache',
+    certFile: null,
+    admin: null,
     ...change,
   });
   const processes = plan.groups.flat();
@@ -90,6 +92,18 @@ describe('planInstance', () => {
       expect(new Set(gateways.map(distinct)).size).toBe(3);
     }
     expect(new Set(processes.map(({ probe }) => probe.url)).size).toBe(processes.length);
+  });
+
+  it('has a gateway that speaks HTTPS, and probes it by its own port', () => {
+    const { plan, all } = planOf({ certFile: '/etc/vortex.pem', admin: { host: '0.0.0.0', port: 9000 } });
+    expect(plan).toMatchObject({
+      gatewayUrl: 'https://127.0.0.1:8000',
+      gatewayAdminUrl: 'https://127.0.0.1:9000',
+      gatewayCertFile: '/etc/vortex.pem',
+    });
+    expect(all('gateway')).toMatchObject([
+      { url: plan.gatewayUrl, probe: { url: expect.stringMatching(/^http:/) } },
+    ]);
   });
 
   it('keeps the key of a real account away from the mock', () => {

@@ -27,6 +27,10 @@ export interface PlanOptions {
   redisBinary: string | null;
   drainBudgetMs: number;
   compileCache: string;
+  /** Of the gateway's HTTPS; null: HTTP. */
+  certFile: string | null;
+  /** Of the gateway; null: it has none. */
+  admin: { host: string; port: number } | null;
 }
 
 const loopback = '127.0.0.1';
@@ -197,6 +201,7 @@ export function planInstance(options: PlanOptions): InstancePlan {
     };
     return {
       ...one,
+      url: gatewayUrlOf(options),
       env: { ...one.env, ...env },
       probe: { kind: 'http', url: `${urlOf(name)}/readyz` },
     };
@@ -209,7 +214,10 @@ export function planInstance(options: PlanOptions): InstancePlan {
     ports: options.ports,
     host: options.host,
     port: options.port,
-    gatewayUrl: httpUrl(options.host, options.port),
+    gatewayUrl: gatewayUrlOf(options),
+    gatewayAdminUrl:
+      options.admin === null ? null : gatewayUrlOf({ ...options.admin, certFile: options.certFile }),
+    gatewayCertFile: options.certFile,
     redisUrl,
     cacheUrl,
     llm: options.llm,
@@ -288,6 +296,11 @@ function baseOf(environment: Readonly<Record<string, string>>): Record<string, s
   return Object.fromEntries(
     Object.entries(environment).filter(([name]) => ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR'].includes(name)),
   );
+}
+
+function gatewayUrlOf({ host, port, certFile }: Pick<PlanOptions, 'host' | 'port' | 'certFile'>): string {
+  const url = httpUrl(host, port);
+  return certFile === null ? url : url.replace('http:', 'https:');
 }
 
 function httpUrl(host: string, port: number): string {

@@ -1,3 +1,5 @@
+import { harmless } from '@vortex/terminal';
+
 /** Rows in aligned columns; numbers stand right. */
 export function table(
   header: readonly string[],
@@ -20,5 +22,5 @@ export function table(
 }
 
 function show(value: string | number | null): string {
-  return value === null ? '–' : String(value);
+  return value === null ? '–' : harmless(String(value));
 }

@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { finishStart, sayWhereItIs } from './finish-start.ts';
 import { assertDoor } from './first-key.ts';
 import {
@@ -9,6 +9,7 @@ import {
   type InstancePaths,
   instancePaths,
   launcherName,
+  repositoryRoot,
 } from './folders.ts';
 import { runningInstance } from './instance-address.ts';
 import { checkLanguageModel } from './language-model.ts';
@@ -226,6 +227,8 @@ async function prepare(
     redisBinary,
     drainBudgetMs: worker.drain_budget_ms,
     compileCache,
+    certFile: certFileOf(settings),
+    admin: adminOf(settings),
   });
   if (watch !== null) {
     const { observe: folder, logs, prometheusFile: configFile } = paths;
@@ -249,4 +252,15 @@ function readPorts(file: string): Record<string, number> {
   } catch {
     return {};
   }
+}
+
+/** As the gateway reads it, whose working directory is the checkout. */
+function certFileOf(settings: CheckedSettings['settings']): string | null {
+  const { tls_cert_file: file } = settings.gateway.gateway;
+  return file === null ? null : resolve(repositoryRoot, file);
+}
+
+function adminOf(settings: CheckedSettings['settings']): { host: string; port: number } | null {
+  const { admin_host: host, admin_port: port } = settings.gateway.gateway;
+  return port === 0 ? null : { host, port };
 }

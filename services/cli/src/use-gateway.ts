@@ -1,4 +1,5 @@
 import { createClient, type VortexClient } from '@vortex/client';
+import { harmless } from '@vortex/terminal';
 import { gatewayOf, type InstanceOptions } from './instance-address.ts';
 import { CommandProblem } from './problem.ts';
 import type { Terminal } from './terminal.ts';
@@ -72,5 +73,5 @@ export function describeFields(record: Readonly<Record<string, unknown>>): strin
 
 function shown(value: unknown): string {
   if (value === null || value === undefined) return '–';
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return typeof value === 'object' ? JSON.stringify(value) : harmless(String(value));
 }

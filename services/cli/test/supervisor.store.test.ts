@@ -339,6 +339,8 @@ async function planOf(services: string[]): Promise<InstancePlan> {
     host: '127.0.0.1',
     port: 0,
     gatewayUrl: 'http://127.0.0.1:0',
+    gatewayCertFile: null,
+    gatewayAdminUrl: null,
     redisUrl: 'redis://127.0.0.1:0',
     cacheUrl: null,
     llm: 'mock',

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { createExplainStore, openCache } from '@vortex/cache';
-import { maskSecrets, readServiceConfig } from '@vortex/config';
+import { maskSecrets, readServiceConfig, secretValues } from '@vortex/config';
 import { explainParts } from '@vortex/contracts';
 import { chooseThreads, createThreadEmbedder, ensureModel } from '@vortex/embedding';
 import {
@@ -18,7 +18,7 @@ import { createEncodeStage } from './encode-stage.ts';
 
 const config = readServiceConfig('encoder', { env: process.env, confDir: 'conf' });
 const { name: workerName, drain_budget_ms: drainBudgetMs } = config.worker;
-const log = createLogger({ service: 'encoder', workerName, ...config.log });
+const log = createLogger({ service: 'encoder', workerName, ...config.log, secrets: secretValues(config) });
 followLevelSignal(log);
 log.info({ config: maskSecrets(config) }, 'starting with this configuration');
 const metrics = createMetrics('encoder', config.metrics);

@@ -8,9 +8,11 @@ import { createRequestNotes } from './explain/note-request.ts';
 import { serveEndpoint } from './middleware/serve-endpoint.ts';
 import { describe, openApiDocument } from './openapi-document.ts';
 import { jsonContent } from './openapi-schemas.ts';
-import { gatewayProblem } from './problem.ts';
+import { gatewayProblem, unknownRoute } from './problem.ts';
 import { createQueryMeter } from './query-meter.ts';
+import { createAuditTrail } from './records/audit-trail.ts';
 import { auditEndpoint } from './routes/audit.ts';
+import { auditLogEndpoint } from './routes/audit-log.ts';
 import { chatCompletionsEndpoint } from './routes/chat-completions.ts';
 import { collectionEndpoints } from './routes/collections.ts';
 import { deadLetterEndpoints } from './routes/dead-letters.ts';
@@ -30,6 +32,7 @@ import { searchEndpoint } from './routes/search.ts';
 import { uploadEndpoints } from './routes/uploads.ts';
 import { webhookEndpoints } from './routes/webhooks.ts';
 import { createSharedJobs } from './shared-jobs.ts';
+import type { BrowserPolicy } from './transport/browser-policy.ts';
 
 export type GatewayApp = OpenAPIHono<GatewayEnv>;
 
@@ -42,6 +45,8 @@ export function createApp(deps: GatewayDependencies): GatewayApp {
     answers: createAnswerCache({ ...deps, ttlMs: deps.answerTtlMs }),
     notes: createRequestNotes({ ...deps, withQuestion: deps.explainQuestion }),
     sharedJobs: createSharedJobs(deps),
+    adminPort: deps.settings.admin_port,
+    audit: createAuditTrail({ ...deps, keepDays: deps.auditLogDays }),
   };
   const app: GatewayApp = new OpenAPIHono<GatewayEnv>();
   const endpoints: Endpoint[] = [
@@ -58,6 +63,7 @@ export function createApp(deps: GatewayDependencies): GatewayApp {
     ...webhookEndpoints(parts),
     ...keyEndpoints(parts),
     auditEndpoint(parts),
+    auditLogEndpoint(parts),
     ...deadLetterEndpoints(parts),
     chatCompletionsEndpoint(parts),
     ...modelEndpoints(parts),
@@ -74,12 +80,12 @@ export function createApp(deps: GatewayDependencies): GatewayApp {
       serveEndpoint(endpoint, parts),
     );
   }
-  app.notFound(serveEndpoint(unmatched(endpoints), parts));
+  app.notFound(serveEndpoint(unmatched(endpoints, parts.browsers), parts));
   return app;
 }
 
 function documentEndpoint(make: () => object): Endpoint {
-  let document: string | undefined;
+  let document: Uint8Array<ArrayBuffer> | undefined;
   return {
     method: 'get',
     path: '/openapi.json',
@@ -88,14 +94,17 @@ function documentEndpoint(make: () => object): Endpoint {
     summary: 'This document',
     responses: { 200: jsonContent(z.record(z.string(), z.unknown()), 'OpenAPI 3.1.') },
     handle(_context, exchange) {
-      document ??= JSON.stringify(make());
+      document ??= new TextEncoder().encode(JSON.stringify(make()));
       return textAnswer(exchange, document, 'application/json');
     },
   };
 }
 
 /** What no route took: another method of a known path (405, or 204 for OPTIONS), or an unknown path (404). */
-function unmatched(endpoints: readonly Endpoint[]): Pick<Endpoint, 'path' | 'access' | 'handle'> {
+function unmatched(
+  endpoints: readonly Endpoint[],
+  browsers: BrowserPolicy,
+): Pick<Endpoint, 'path' | 'access' | 'handle'> {
   const forms = endpoints.map(({ method, path }) => ({
     methods: method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()],
     form: new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{.+?\}/g, '[^/]+')}$`),
@@ -106,12 +115,12 @@ function unmatched(endpoints: readonly Endpoint[]): Pick<Endpoint, 'path' | 'acc
     handle(context: GatewayContext, exchange) {
       const methods = forms.filter(({ form }) => form.test(exchange.path)).flatMap((one) => one.methods);
       if (methods.length === 0) {
-        throw gatewayProblem('not_found', {
-          detail: `There is no route ${exchange.path.slice(0, 200)}. GET /docs shows all routes.`,
-        });
+        throw unknownRoute(exchange);
       }
       const allow = [...methods, 'OPTIONS'].join(', ');
-      if (context.req.method === 'OPTIONS') return noContent(exchange, { Allow: allow });
+      if (context.req.method === 'OPTIONS') {
+        return noContent(exchange, { Allow: allow, ...browsers.preflight(context, allow) });
+      }
       throw gatewayProblem('method_not_allowed', {
         detail: `${exchange.path} takes ${allow}, not ${exchange.method}.`,
         headers: { Allow: allow },

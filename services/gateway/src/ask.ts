@@ -23,6 +23,7 @@ import type { Visit } from './admission/door.ts';
 import { cancelInBackground } from './cancel-in-background.ts';
 import type { GatewayDependencies, GatewayParts } from './dependencies.ts';
 import type { Exchange } from './exchange.ts';
+import { assertWithinLimits } from './input-limits.ts';
 import { jobHeaderOf } from './job-header.ts';
 import { ClientGone, deadlineProblem, failureProblem, type HttpProblem } from './problem.ts';
 
@@ -79,12 +80,13 @@ export interface PreparedJob extends Omit<JobTicket, 'id'> {
   question?: Question;
 }
 
-/** @throws HttpProblem 404 `collection_not_found`, before anything is queued. */
+/** @throws HttpProblem 422 for what is too large, 404 `collection_not_found`, before anything is queued. */
 export async function prepare(
   deps: GatewayDependencies & Pick<GatewayParts, 'questionIds'>,
   exchange: Exchange,
   question: Question,
 ): Promise<PreparedJob> {
+  assertWithinLimits(deps.settings, question);
   const { caller } = exchange;
   await assertCollection(deps, caller, question.collection);
   const id = deps.questionIds.make(caller.tenant);

@@ -13,8 +13,10 @@ import type { AnswerCache } from './answer-cache.ts';
 import type { RequestNotes } from './explain/note-request.ts';
 import type { JobWatch } from './jobs/job-watch.ts';
 import type { QueryMeter } from './query-meter.ts';
+import type { AuditTrail } from './records/audit-trail.ts';
 import type { ReplicaSnapshot } from './replica-snapshot.ts';
 import type { SharedJobs } from './shared-jobs.ts';
+import type { BrowserPolicy } from './transport/browser-policy.ts';
 
 /** What the routes are made of; `main.ts` gives the real things, tests give what the test is about. */
 export interface GatewayDependencies {
@@ -36,6 +38,7 @@ export interface GatewayDependencies {
   registry: Registry;
   /** Where webhooks may be sent; an address they refuse by its form is refused when it is given. */
   webhookRules: WebhookRules;
+  auditLogDays: number;
   originals: ContentStore;
   texts: Pick<ContentStore, 'pathOf'>;
   /** Where files are written while they arrive; on the file system of `originals`. */
@@ -52,6 +55,8 @@ export interface GatewayDependencies {
   tracing?: Tracing;
   log: Logger;
   version: string;
+  /** What web pages may do here. */
+  browsers: BrowserPolicy;
   /** True from SIGTERM on: readiness is off, open requests finish. */
   isDraining(): boolean;
 }
@@ -63,4 +68,6 @@ export interface GatewayParts extends GatewayDependencies {
   answers: AnswerCache;
   notes: RequestNotes;
   sharedJobs: SharedJobs;
+  adminPort: number;
+  audit: AuditTrail;
 }

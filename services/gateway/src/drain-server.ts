@@ -43,10 +43,13 @@ export function createServerDrain(server: Server, log: Logger): ServerDrain {
   let lastEnd = Number.NEGATIVE_INFINITY;
   let accepting: Promise<void> | undefined;
   const enoughGrace = new AbortController();
-  server.on('connection', (socket) => {
+  const note = (socket: Socket) => {
     acceptedAt.set(socket, performance.now());
     socket.once('close', () => acceptedAt.delete(socket));
-  });
+  };
+  server.on('connection', note);
+  // With TLS, the answers are on the socket inside of it.
+  server.on('secureConnection', note);
 
   /** Of answers that have begun without the word, the connection falls idle at their end; it is noted here. */
   function sayGoodbye(): void {

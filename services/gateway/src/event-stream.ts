@@ -36,7 +36,9 @@ export function eventStream(
         number += 1;
         const id = options.numbered ? `id: ${given ?? number}\n` : '';
         const name = event === undefined ? '' : `event: ${event}\n`;
-        controller.enqueue(encoder.encode(`${id}${name}data: ${data}\n\n`));
+        const bytes = encoder.encode(`${id}${name}data: ${data}\n\n`);
+        exchange.answerBytes += bytes.byteLength;
+        controller.enqueue(bytes);
       };
       heartbeat = setInterval(() => controller.enqueue(encoder.encode(': still here\n\n')), heartbeatMs);
       tell(send).finally(() => {

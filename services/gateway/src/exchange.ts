@@ -28,6 +28,8 @@ export class Exchange {
   readonly path: string;
   /** Known before the route runs. */
   caller: Caller = openCaller;
+  /** Of every answer, whatever it is; null: none beside the usual. */
+  policyHeaders: Record<string, string> | null = null;
   /** Epoch milliseconds. */
   readonly receivedAt = Date.now();
   readonly #startedAt = performance.now();
@@ -44,6 +46,8 @@ export class Exchange {
   jobId: string | undefined;
   /** True for a stream: its answer goes on after the route returned, and it calls `onEnd` itself. */
   endsLater = false;
+  /** Of the answer's body, as far as it was made; for the log. */
+  answerBytes = 0;
   onEnd: (status: number) => void = () => {};
   /** Its key's limits have been asked (limits/limit-requests.ts), and what they say of it goes with its answer. */
   isJudged = false;
@@ -130,14 +134,21 @@ export class Exchange {
  * writes them without building a `Headers`, which is a third of a small answer's cost.
  */
 export function baseHeaders(exchange: Exchange): Record<string, string> {
-  return {
+  const headers: Record<string, string> = {
     'X-Request-Id': exchange.requestId,
     'X-Content-Type-Options': 'nosniff',
     'Referrer-Policy': 'no-referrer',
     'Cache-Control': 'no-store',
+    'Content-Security-Policy': closedPolicy,
+    'X-Frame-Options': 'DENY',
+    'Cross-Origin-Resource-Policy': 'same-origin',
     ...exchange.limitHeaders,
   };
+  return exchange.policyHeaders === null ? headers : Object.assign(headers, exchange.policyHeaders);
 }
+
+/** What is no page runs and loads nothing, even where a browser is made to show it. */
+const closedPolicy = "default-src 'none'; frame-ancestors 'none'";
 
 export function jsonAnswer(
   exchange: Exchange,
@@ -147,7 +158,9 @@ export function jsonAnswer(
 ): Response {
   const headers = baseHeaders(exchange);
   headers['Content-Type'] = 'application/json';
-  return new Response(JSON.stringify(value), {
+  const text = JSON.stringify(value);
+  exchange.answerBytes = Buffer.byteLength(text);
+  return new Response(text, {
     status,
     headers: more ? Object.assign(headers, more) : headers,
   });
@@ -160,6 +173,7 @@ export function textAnswer(
   more: Record<string, string> = {},
 ): Response {
   const headers = { ...baseHeaders(exchange), 'Content-Type': contentType, ...more };
+  exchange.answerBytes = Buffer.byteLength(body);
   return new Response(body, { headers });
 }
 

@@ -46,6 +46,7 @@ export async function fileAnswer(
     // Nobody reads the body of an answer to HEAD, so nobody would close the file.
     if (exchange.method === 'HEAD' || size === 0) return new Response(null, { status, headers: full });
     keepOpen = true;
+    exchange.answerBytes = end - start + 1;
     const stream = handle.createReadStream({ start, end, highWaterMark: 256 * 1024 });
     return new Response(Readable.toWeb(stream) as ReadableStream<Uint8Array>, { status, headers: full });
   } finally {

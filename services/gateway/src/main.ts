@@ -1,4 +1,4 @@
-import { maskSecrets, readServiceConfig } from '@vortex/config';
+import { maskSecrets, readServiceConfig, secretValues } from '@vortex/config';
 import { createLogger, followLevelSignal, gatheredOutput } from '@vortex/observability';
 import { StartRefused } from './access/assert-may-listen.ts';
 import { startGateway } from './start-gateway.ts';
@@ -8,6 +8,7 @@ const log = createLogger({
   service: 'gateway',
   workerName: config.worker.name,
   ...config.log,
+  secrets: secretValues(config),
   destination: gatheredOutput(),
 });
 followLevelSignal(log);

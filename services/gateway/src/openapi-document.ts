@@ -12,6 +12,7 @@ const problemMeanings: Record<number, string> = {
   405: 'The route does not take this method; `Allow` says which it does.',
   409: 'The collection was built with another embedding model.',
   413: 'The body is larger than this route takes.',
+  414: 'The address is longer than `gateway.max_url_bytes`.',
   415: 'The body is not `application/json`.',
   416: 'The content has no such range; `Content-Range` says how long it is.',
   422: 'A field is not as it must be; `errors` points to it.',
@@ -55,7 +56,8 @@ const tags = [
 export function describe(endpoint: Endpoint): RouteConfig {
   const responses: RouteConfig['responses'] = { ...endpoint.responses };
   const ofAccess = endpoint.access === 'open' ? [] : [401, 403, 429, 503];
-  for (const status of [...(endpoint.problems ?? []), ...ofAccess, 500]) {
+  const ofAddress = endpoint.request?.query === undefined ? [] : [414];
+  for (const status of [...(endpoint.problems ?? []), ...ofAccess, ...ofAddress, 500]) {
     // A probe's 503 is an answer, not a problem.
     responses[status] ??= {
       description: problemMeanings[status] ?? 'A problem.',
@@ -104,7 +106,7 @@ export function openApiDocument(app: OpenAPIHono<GatewayEnv>, version: string): 
       'A key as `POST /api/keys` gave it. Asked for as soon as the instance has a key; what each operation asks for is ' +
       'its scope: `query`, `ingest` or `admin`.',
   });
-  return app.getOpenAPI31Document({
+  const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
       title: 'Vortex',
@@ -115,4 +117,24 @@ export function openApiDocument(app: OpenAPIHono<GatewayEnv>, version: string): 
     servers: [{ url: '/' }],
     tags,
   });
+  return in31(document) as object;
+}
+
+/**
+ * Two things the generator says in the way of 3.0: a tuple is `prefixItems` since 3.1, and the schema of an event
+ * stream would be that of one event, which a string is not.
+ */
+function in31(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(in31);
+  if (typeof node !== 'object' || node === null) return node;
+  const entries = Object.entries(node).flatMap(([name, value]): [string, unknown][] => {
+    if (name === 'text/event-stream') return [[name, {}]];
+    if (name !== 'items' || !Array.isArray(value)) return [[name, in31(value)]];
+    return [
+      ['prefixItems', in31(value)],
+      ['minItems', value.length],
+      ['maxItems', value.length],
+    ];
+  });
+  return Object.fromEntries(entries);
 }

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import {
+  adminActPage,
   auditReport,
   auditRequest,
   cancelAccepted,
@@ -69,6 +70,7 @@ export const schemas = {
   jobAccepted: named('JobAccepted', jobAccepted),
   job: named('Job', jobResponse),
   auditRequest: named('AuditRequest', auditRequest),
+  adminActPage: named('AdminActPage', adminActPage),
   auditReport: named('AuditReport', auditReport),
   jobPage: named('JobPage', jobPage),
   jobStatus: named('JobStatus', jobStatusResponse),

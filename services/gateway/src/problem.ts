@@ -21,6 +21,8 @@ const gatewayProblems = {
   scope_missing: { status: 403, title: 'The key may not be used for this', retryable: false },
   tenant_forbidden: { status: 403, title: 'Not for this tenant', retryable: false },
   collection_forbidden: { status: 403, title: 'The key is not for this collection', retryable: false },
+  origin_refused: { status: 403, title: 'Pages of this origin may not do that', retryable: false },
+  host_refused: { status: 421, title: 'This server does not go by that name', retryable: false },
   not_found: { status: 404, title: 'There is nothing here', retryable: false },
   model_not_found: { status: 404, title: 'There is no such model', retryable: false },
   method_not_allowed: { status: 405, title: 'This route does not take that method', retryable: false },
@@ -49,6 +51,7 @@ const gatewayProblems = {
   key_ended: { status: 409, title: 'The key has ended', retryable: false },
   body_too_large: { status: 413, title: 'The body is too large', retryable: false },
   file_too_large: { status: 413, title: 'The files are too large', retryable: false },
+  uri_too_long: { status: 414, title: 'The address is too long', retryable: false },
   unsupported_media_type: {
     status: 415,
     title: 'The body is of another type than this route takes',
@@ -198,6 +201,12 @@ export function internalProblem(): HttpProblem {
     message: 'The gateway met an error it does not know. Its log has the cause under this request id.',
     stage: null,
     retryable: true,
+  });
+}
+
+export function unknownRoute({ path }: { path: string }): HttpProblem {
+  return gatewayProblem('not_found', {
+    detail: `There is no route ${path.slice(0, 200)}. GET /docs shows all routes.`,
   });
 }
 

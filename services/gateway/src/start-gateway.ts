@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createExplainStore, openCache } from '@vortex/cache';
-import type { ServiceConfig } from '@vortex/config';
+import { isLoopback, type ServiceConfig } from '@vortex/config';
 import { explainParts } from '@vortex/contracts';
 import { createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel } from '@vortex/embedding';
@@ -27,6 +27,8 @@ import { mirrorQueues } from './queue-gauge.ts';
 import { createReplicaStates, mirrorReplicaLoads } from './replica-gauge.ts';
 import { createReplicaSnapshot } from './replica-snapshot.ts';
 import { startServer } from './server.ts';
+import { createBrowserPolicy } from './transport/browser-policy.ts';
+import { tlsFilesOf } from './transport/tls.ts';
 import { startIncomingSweep } from './upload/incoming-sweep.ts';
 import { uploadAllowanceBytes } from './upload/receive-upload.ts';
 import { version } from './version.ts';
@@ -44,13 +46,17 @@ const startPatienceMs = 2000;
 /** The gateway with all its real parts, listening. Redis may be away: it is then not ready, but alive. */
 export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger): Promise<RunningGateway> {
   const { http, data, worker, ingest, embedding, auth } = config;
+  const tls = tlsFilesOf(config.gateway);
   const registry = await openRegistry({
     databaseUrl: config.registry.database_url,
     file: join(data.dir, 'registry.db'),
   });
   const pepper = await readPepper(data.dir, auth.pepper);
   const keyring = await openKeyring({ registry, log });
-  assertMayListen({ mode: auth.mode, host: http.host, hasKeys: keyring.hasKeys() });
+  const { admin_host, admin_port, probe_port } = config.gateway;
+  for (const host of admin_port === 0 ? [http.host] : [http.host, admin_host]) {
+    assertMayListen({ mode: auth.mode, host, hasKeys: keyring.hasKeys() });
+  }
   await writeLocalKey(data.dir, pepper);
   const metrics = createMetrics('gateway', config.metrics);
   const redis = { ...config.redis, observer: createRedisObserver(metrics) };
@@ -87,6 +93,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     deadLetters,
     registry,
     webhookRules: readWebhookRules(config.webhooks.allow),
+    auditLogDays: config.registry.audit_log_days,
     originals: createContentStore(originalsDir),
     texts: createContentStore(join(data.dir, 'texts')),
     incomingDir,
@@ -103,6 +110,12 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     ...(tracing !== noTracing && { tracing }),
     log,
     version,
+    browsers: createBrowserPolicy({
+      corsOrigins: config.gateway.cors_origins,
+      hosts: config.gateway.hosts,
+      isLoopback: isLoopback(http.host),
+      hstsMaxAgeS: tls === null ? null : config.gateway.hsts_max_age_s,
+    }),
     isDraining: () => stopping !== undefined,
   });
 
@@ -111,14 +124,21 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
   await submitter.start();
   await readyOrLate();
   const sweep = await startIncomingSweep(incomingDir, log);
-  const server = await startServer({
-    ...{ app, host: http.host, port: http.port, log },
+  const doors = {
+    ...{ app, log, ...(tls !== null && { tls }) },
     largestBodyBytes: largestBody(config.gateway),
     reusePort: config.gateway.reuse_port,
-  });
-  const { probe_port } = config.gateway;
+    headersTimeoutMs: config.gateway.header_timeout_ms,
+    requestTimeoutMs: config.gateway.body_timeout_ms,
+    maxHeaderBytes: config.gateway.max_header_bytes,
+    maxUrlBytes: config.gateway.max_url_bytes,
+    maxConnections: config.gateway.max_connections,
+  };
+  const server = await startServer({ ...doors, host: http.host, port: http.port });
+  const admin =
+    admin_port === 0 ? undefined : await startServer({ ...doors, host: admin_host, port: admin_port });
   const probes = probe_port === 0 ? undefined : await listenForProbes(app, probe_port);
-  log.info({ url: server.url, probes: probes?.url }, 'the gateway listens');
+  log.info({ url: server.url, admin: admin?.url, probes: probes?.url }, 'the gateway listens');
 
   /**
    * Who listens is asked, where the port is shared from the first moment on: two of 5,000 questions met a
@@ -139,7 +159,8 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     // Who waits for a job is answered now, and who follows one comes back to another gateway: while this one
     // still took connections, they would have come back to it.
     await watch.close();
-    await server.stop(Math.max(0, stopBy - performance.now()));
+    const leftMs = () => Math.max(0, stopBy - performance.now());
+    await Promise.all([server.stop(leftMs()), admin?.stop(leftMs())]);
     sweep.stop();
     replicas.close();
     await submitter.close();
@@ -160,7 +181,10 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
       stopping ??= stop();
       return stopping;
     },
-    hurry: server.cut,
+    hurry() {
+      server.cut();
+      admin?.cut();
+    },
   };
 }
 

@@ -24,7 +24,8 @@ import { createDoor } from '../src/admission/door.ts';
 import { createApp, type GatewayApp } from '../src/app.ts';
 import { createJobWatch } from '../src/jobs/job-watch.ts';
 import { createReplicaSnapshot } from '../src/replica-snapshot.ts';
-import { type GatewayServer, startServer } from '../src/server.ts';
+import { type GatewayServer, type ServerOptions, startServer } from '../src/server.ts';
+import { createBrowserPolicy } from '../src/transport/browser-policy.ts';
 import { MemoryExplain } from './memory-explain.ts';
 import { ScriptedDeadLetters } from './scripted-dead-letters.ts';
 import { ScriptedLimits } from './scripted-limits.ts';
@@ -51,7 +52,7 @@ export interface GatewayUnderTest {
   folder: string;
   metrics: Metrics;
   drain(): void;
-  serve(options?: { requestTimeoutMs?: number; reusePort?: boolean; port?: number }): Promise<GatewayServer>;
+  serve(options?: Partial<ServerOptions>): Promise<GatewayServer>;
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>;
 }
 
@@ -93,6 +94,24 @@ export async function gatewayUnderTest(
       max_ingest_bytes: 4 * 1024 * 1024,
       max_upload_bytes: 16 * 1024 * 1024,
       max_upload_files: 5,
+      max_query_characters: 8000,
+      max_top_k: 200,
+      max_filter_depth: 8,
+      max_filter_conditions: 64,
+      max_metadata_characters: 16 * 1024,
+      max_batch_ids: 10_000,
+      max_header_bytes: 16 * 1024,
+      max_url_bytes: 8 * 1024,
+      header_timeout_ms: 20_000,
+      body_timeout_ms: 120_000,
+      max_connections: 10_000,
+      tls_cert_file: null,
+      tls_key_file: null,
+      hsts_max_age_s: 60,
+      cors_origins: [],
+      hosts: [],
+      admin_host: '127.0.0.1',
+      admin_port: 0,
       drain_grace_ms: 0,
       reuse_port: false,
       probe_port: 0,
@@ -111,6 +130,7 @@ export async function gatewayUnderTest(
     deadLetters,
     registry,
     webhookRules: readWebhookRules(['127.0.0.1']),
+    auditLogDays: 30,
     texts,
     originals,
     incomingDir,
@@ -122,6 +142,12 @@ export async function gatewayUnderTest(
     metrics,
     log,
     version: '1.2.3',
+    browsers: createBrowserPolicy({
+      corsOrigins: settings.cors_origins ?? [],
+      hosts: settings.hosts ?? [],
+      isLoopback: settings.hosts !== undefined,
+      hstsMaxAgeS: null,
+    }),
     isDraining: () => draining,
   });
   return {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { problem } from '@vortex/contracts';
 import { describe, expect, it } from 'vitest';
@@ -44,7 +45,7 @@ const head = (headers: string[], path = '/query') =>
   );
 const chunk = (text: string) => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
 
-async function served(options: { requestTimeoutMs?: number } = {}) {
+async function served(options: { requestTimeoutMs?: number; maxConnections?: number } = {}) {
   const gateway = await gatewayUnderTest({ max_body_bytes: 1000 });
   const server = await gateway.serve(options);
   return { ...gateway, port: server.port };
@@ -189,6 +190,35 @@ describe('bodies on the wire', () => {
     const { port } = await served();
     const { answers } = await talk(port, async (write) => write(head([`X-Long: ${'x'.repeat(40_000)}`])));
     expect(problem.parse(answers[0]?.body)).toMatchObject({ status: 431, code: 'headers_too_large' });
+  });
+
+  it('refuses an address that is long, though its headers are short', async () => {
+    const { port } = await served();
+    const { answers } = await talk(port, async (write) =>
+      write(`GET /healthz?${'a'.repeat(9000)} HTTP/1.1\r\nHost: vortex\r\n\r\n`),
+    );
+    expect(problem.parse(answers[0]?.body)).toMatchObject({ status: 414, code: 'uri_too_long' });
+  });
+
+  it('takes no more connections than it may hold, and new ones when others have gone', async () => {
+    const { port } = await served({ maxConnections: 2 });
+    const hello = 'GET /healthz HTTP/1.1\r\nHost: vortex\r\n\r\n';
+    const ask = () => {
+      const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+      socket.write(hello);
+      const end = Promise.race([
+        once(socket, 'data').then(() => true),
+        once(socket, 'close').then(() => false),
+      ]);
+      return { socket, end };
+    };
+    const [first, second] = [ask(), ask()];
+    expect([await first.end, await second.end]).toEqual([true, true]);
+    expect(await ask().end).toBe(false);
+    first.socket.destroy();
+    await once(first.socket, 'close');
+    await expect.poll(async () => ask().end).toBe(true);
+    second.socket.destroy();
   });
 
   it('survives a client that hangs up in the middle of its body', async () => {

@@ -171,15 +171,26 @@ describe('the request log', () => {
       {},
       createLogger({ service: 'gateway', destination }),
     );
-    await post('/query', { query: 'my secret question' }, { 'X-Request-Id': 'mine' });
+    const answer = await post('/query', { query: 'my secret question' }, { 'X-Request-Id': 'mine' });
+    const first = Buffer.byteLength(await answer.text());
     await post('/query', { query: 'my secret question', stream: 'my secret question' });
-    await (await post('/query', { query: 'my secret question', stream: true })).text();
+    const stream = await (await post('/query', { query: 'my secret question', stream: true })).text();
     await app.request('/healthz');
     const requests = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'request');
     expect(requests).toMatchObject([
-      { request_id: 'mine', job_id: queue.submitted[0]?.id, method: 'POST', route: '/query', status: 200 },
+      {
+        ...{
+          request_id: 'mine',
+          job_id: queue.submitted[0]?.id,
+          method: 'POST',
+          route: '/query',
+          status: 200,
+        },
+        ...{ tenant: 'default', key_id: null, trace_id: expect.stringMatching(/^[0-9a-f]{32}$/) },
+        ...{ bytes: Number(first), ms: expect.any(Number), time: expect.stringMatching(/Z$/) },
+      },
       { status: 422 },
-      { status: 200, job_id: queue.submitted[1]?.id },
+      { status: 200, job_id: queue.submitted[1]?.id, bytes: Buffer.byteLength(stream) },
     ]);
     expect(lines.join('')).not.toContain('secret');
   });

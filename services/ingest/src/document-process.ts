@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { type FailureCode, StageFailure } from '@vortex/contracts';
+import { type FailureCode, StageFailure, visibleText } from '@vortex/contracts';
 import { chunkPieces, type ParsedText, type ParseLimits, type Piece, parseDocument } from '@vortex/documents';
 import { loadTokenizer } from '@vortex/embedding';
 import type { DocumentRequest, ReadProgress, ReadRequest, ShortDocument } from './document-reader.ts';
@@ -83,7 +83,10 @@ function shortDocument(request: DocumentRequest, parsed: ParsedText): ShortDocum
 function piecesOf({ title, chunking }: DocumentRequest, parsed: ParsedText): Iterable<Piece> {
   const { text, mediaType, pages } = parsed;
   const countTokens = (part: string) => tokenizer.countTokens(part);
-  return chunkPieces({ text, mediaType, title: title ?? '', pages }, { ...chunking, countTokens });
+  return chunkPieces(
+    { text, mediaType, title: visibleText(title ?? ''), pages },
+    { ...chunking, countTokens },
+  );
 }
 
 function factsOf({ text, pages, title }: ParsedText) {

@@ -1,6 +1,6 @@
 import { copyFile, link, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type DocumentJobPayload, StageFailure } from '@vortex/contracts';
+import { type DocumentJobPayload, StageFailure, visibleText } from '@vortex/contracts';
 import type { ContentStore, Piece } from '@vortex/documents';
 import type { Registry } from '@vortex/registry';
 import type {
@@ -76,7 +76,8 @@ export async function readOriginal(
   });
   // Nobody owned the text until a moment ago, so a cleaner may have had it (content-store.ts).
   await storeText();
-  return { ...facts, shownTitle: payload.title ?? title ?? payload.external_id, piecesFrom };
+  const given = payload.title === null ? '' : visibleText(payload.title).trim();
+  return { ...facts, shownTitle: given || (title ?? payload.external_id), piecesFrom };
 }
 
 async function readInMemory(

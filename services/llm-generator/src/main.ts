@@ -1,5 +1,5 @@
 import { announceSettings, createExplainStore, openCache, settingsFingerprint } from '@vortex/cache';
-import { maskSecrets, readServiceConfig } from '@vortex/config';
+import { maskSecrets, readServiceConfig, secretValues } from '@vortex/config';
 import { explainParts } from '@vortex/contracts';
 import {
   createLogger,
@@ -16,7 +16,12 @@ import { createGenerateStage } from './stage.ts';
 
 const config = readServiceConfig('llm-generator', { env: process.env, confDir: 'conf' });
 const { name: workerName, drain_budget_ms: drainBudgetMs } = config.worker;
-const log = createLogger({ service: 'llm-generator', workerName, ...config.log });
+const log = createLogger({
+  service: 'llm-generator',
+  workerName,
+  ...config.log,
+  secrets: secretValues(config),
+});
 followLevelSignal(log);
 log.info({ config: maskSecrets(config) }, 'starting with this configuration');
 const metrics = createMetrics('llm-generator', config.metrics);

@@ -1,4 +1,4 @@
-import { maskSecrets, readServiceConfig } from '@vortex/config';
+import { maskSecrets, readServiceConfig, secretValues } from '@vortex/config';
 import {
   createLogger,
   createMetrics,
@@ -10,7 +10,12 @@ import { createMockLlm } from './app.ts';
 import { type Listener, listen } from './listeners.ts';
 
 const config = readServiceConfig('mock-llm', { env: process.env, confDir: 'conf' });
-const log = createLogger({ service: 'mock-llm', workerName: config.worker.name, ...config.log });
+const log = createLogger({
+  service: 'mock-llm',
+  workerName: config.worker.name,
+  ...config.log,
+  secrets: secretValues(config),
+});
 followLevelSignal(log);
 log.info({ config: maskSecrets(config) }, 'starting with this configuration');
 const metrics = createMetrics('mock-llm');

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { announceSettings, createExplainStore, openCache, settingsFingerprint } from '@vortex/cache';
-import { maskSecrets, readServiceConfig } from '@vortex/config';
+import { maskSecrets, readServiceConfig, secretValues } from '@vortex/config';
 import { explainParts } from '@vortex/contracts';
 import { createContentStore } from '@vortex/documents';
 import {
@@ -26,7 +26,12 @@ import { createVisibleSearch } from './visible-search.ts';
 import { createWriteGate } from './write-gate.ts';
 
 const config = readServiceConfig('retriever', { env: process.env, confDir: 'conf' });
-const log = createLogger({ service: 'retriever', workerName: config.worker.name, ...config.log });
+const log = createLogger({
+  service: 'retriever',
+  workerName: config.worker.name,
+  ...config.log,
+  secrets: secretValues(config),
+});
 followLevelSignal(log);
 log.info({ config: maskSecrets(config) }, 'starting with this configuration');
 const metrics = createMetrics('retriever', config.metrics);

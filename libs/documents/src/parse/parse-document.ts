@@ -7,6 +7,7 @@ import {
 } from '../document-media-types.ts';
 import { assertWithin, corrupt, nestedTooDeep, type ParsedText, type ParseRequest } from './parsed-text.ts';
 import { readMarkdown, readPlainText, readSource } from './read-text.ts';
+import { visibleDocument } from './visible-document.ts';
 
 type Parser = (request: ParseRequest) => Promise<ParsedText>;
 
@@ -35,7 +36,7 @@ const parsers: Record<DocumentMediaType, () => Promise<Parser>> = {
 };
 
 /**
- * The text of a file of any format that is read. Heavy, and as safe as its limits: services run it in a process
+ * The text of a file of any format that is read, without what nobody would see of it. Heavy, and as safe as its limits: services run it in a process
  * whose memory and time are watched from outside.
  *
  * @throws StageFailure `empty_document`, `no_text_layer`, `encrypted_pdf`, `encrypted_document`, `corrupt_file`,
@@ -49,7 +50,7 @@ export async function parseDocument(request: ParseRequest & { mediaType: string 
     );
   }
   const parse = await parsers[request.mediaType]();
-  const parsed = await parse(request).catch((error: unknown) => {
+  const parsed = await parse(request).then(visibleDocument, (error: unknown) => {
     throw asFailure(error);
   });
   assertWithin(request.limits, 'maxTextCharacters', parsed.text.length);

@@ -1,5 +1,6 @@
 import type { Registry } from '../registry.ts';
 import { acceptanceOf } from './acceptance.ts';
+import { adminActsOf } from './admin-acts.ts';
 import { keysOf } from './api-keys.ts';
 import { collectionsOf } from './collections.ts';
 import { collectionDeletionOf } from './delete-collection.ts';
@@ -22,6 +23,7 @@ export function registryOf(session: SqlSession): Omit<Registry, 'close'> {
     ...jobsOf(session),
     ...webhooksOf(session),
     ...keysOf(session),
+    ...adminActsOf(session),
     changeCounter: session.changeCounter,
   };
 }

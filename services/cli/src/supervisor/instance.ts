@@ -21,6 +21,10 @@ export interface InstancePlan {
   host: string;
   port: number;
   gatewayUrl: string;
+  /** Null: HTTP. */
+  gatewayCertFile: string | null;
+  /** Null: administrators come by the same port. */
+  gatewayAdminUrl: string | null;
   redisUrl: string;
   cacheUrl: string | null;
   llm: string;
@@ -267,6 +271,8 @@ export async function startInstance(
       host: plan.host,
       port: plan.port,
       gateway_url: plan.gatewayUrl,
+      gateway_cert_file: plan.gatewayCertFile,
+      gateway_admin_url: plan.gatewayAdminUrl,
       redis_url: plan.redisUrl,
       cache_url: plan.cacheUrl,
       llm: plan.llm,

@@ -18,6 +18,10 @@ export interface RunFile {
   host: string;
   port: number;
   gateway_url: string;
+  /** With HTTPS: what the gateway shows, for the commands of this machine. Absent in files of older versions. */
+  gateway_cert_file?: string | null;
+  /** Where commands of this machine ask, when what is for administrators has a port of its own: all else is there too. */
+  gateway_admin_url?: string | null;
   redis_url: string;
   cache_url: string | null;
   llm: string;

@@ -14,6 +14,7 @@ import { assertMayFill } from '../access/collection-access.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Exchange } from '../exchange.ts';
 import { idempotencyConflict } from '../idempotency.ts';
+import { assertWithinLimits } from '../input-limits.ts';
 import { storedBounds } from '../limits/key-bounds.ts';
 import { assertWebhookAddress, secretOfAddress } from '../webhook-address.ts';
 
@@ -48,7 +49,7 @@ export interface AcceptedDocument {
 
 /**
  * One answer per document, in their order.
- * @throws HttpProblem 409 `idempotency_conflict`, 422 for the webhook's address; QueueFull, QueueUnavailable;
+ * @throws HttpProblem 409 `idempotency_conflict`, 422 for the webhook's address or too much metadata; QueueFull, QueueUnavailable;
  * CollectionDeleting; errors of disk and registry. Nothing is kept then.
  */
 export async function acceptDocuments(
@@ -58,6 +59,7 @@ export async function acceptDocuments(
   fields: UploadFields,
   idempotency: IdempotencyKey | null,
 ): Promise<AcceptedDocument[]> {
+  assertWithinLimits(parts.settings, fields);
   const { webhook_url: webhookUrl, collection } = fields;
   const { caller } = exchange;
   const { tenant } = caller;

@@ -59,7 +59,8 @@ export function createGatekeeper(options: {
 
   function judge({ id, secret }: KeyText, stored: StoredKey | null): Caller {
     const at = now();
-    const quick = hash('sha256', secret, 'buffer');
+    // As text: Node's one-shot hash takes 0.3 µs for it, and 2 µs for a buffer.
+    const quick = Buffer.from(hash('sha256', secret, 'hex'), 'latin1');
     const match = isVerified(stored, quick) ? 'current' : matchOf(stored, secret, at);
     if (stored === null || match === null) throw keyInvalid();
     if (stored.revokedAt !== null || (stored.expiresAt !== null && stored.expiresAt <= at))
@@ -135,16 +136,17 @@ const nobody: Caller = {
 
 /**
  * SHA-256 of the secret that was last found to be a key's, as long as the keyring holds the same record: the HMAC takes
- * 13 µs, a tenth of what accepting a document costs, this 1 µs.
+ * 13 µs, a tenth of what accepting a document costs, this less than one.
  */
 const verified = new WeakMap<StoredKey, Buffer>();
 
 function isVerified(stored: StoredKey | null, quick: Buffer): boolean {
   const before = stored === null ? undefined : verified.get(stored);
-  return timingSafeEqual(quick, before ?? noDigest);
+  return timingSafeEqual(quick, before ?? noQuick);
 }
 
 const noDigest = Buffer.alloc(32);
+const noQuick = Buffer.alloc(64);
 
 function isDigest(digest: Buffer, hash: string | null | undefined): boolean {
   const expected = hash == null ? noDigest : Buffer.from(hash, 'hex');

@@ -19,8 +19,8 @@ export function createQuestionIds(pepper: Buffer): QuestionIds {
 
   function mark(tenant: string, body: string): string {
     // One call: an HMAC of Node's takes 13 µs longer, and what HMAC is for, whole digests that are shown, is not here.
-    const digest = hash('sha256', `${secret} ${body} ${tenant}`, 'buffer');
-    let number = digest.readUIntBE(0, 6);
+    const digest = hash('sha256', `${secret} ${body} ${tenant}`, 'hex');
+    let number = Number.parseInt(digest.slice(0, 12), 16);
     let text = '';
     for (let digit = 0; digit < 6; digit += 1) {
       text += idDigits.charAt(number % 62);

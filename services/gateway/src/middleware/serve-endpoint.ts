@@ -8,7 +8,9 @@ import type { Endpoint } from '../endpoint.ts';
 import { Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
 import { limitRequest } from '../limits/limit-requests.ts';
 import { openAiError } from '../openai-error.ts';
-import { ClientGone, type HttpProblem, internalProblem, problemOf } from '../problem.ts';
+import { ClientGone, type HttpProblem, internalProblem, problemOf, unknownRoute } from '../problem.ts';
+import type { AuditTrail } from '../records/audit-trail.ts';
+import type { BrowserPolicy } from '../transport/browser-policy.ts';
 import { drainUnread } from './drain-unread.ts';
 
 export interface ExchangeObservers {
@@ -17,6 +19,10 @@ export interface ExchangeObservers {
   log: Logger;
   metrics: Metrics;
   tracing?: Tracing;
+  browsers: BrowserPolicy;
+  /** 0: what is for administrators is on the same port as everything else. */
+  adminPort: number;
+  audit: AuditTrail;
 }
 
 /**
@@ -25,11 +31,13 @@ export interface ExchangeObservers {
  * counted and logged (never the question's text).
  */
 export function serveEndpoint(
-  endpoint: Pick<Endpoint, 'path' | 'access' | 'handle' | 'quiet' | 'asks'>,
+  endpoint: Pick<Endpoint, 'path' | 'access' | 'handle' | 'quiet' | 'asks'> & { method?: Endpoint['method'] },
   observers: ExchangeObservers,
 ): (context: GatewayContext) => Promise<Response> {
   const level = endpoint.quiet === true ? 'debug' : 'info';
   const requestLog = observers.log.child({}, { redact: [] });
+  const { method, path, access } = endpoint;
+  const isAct = method !== undefined && observers.audit.covers({ method, path, access });
   return async (context) => {
     const exchange = new Exchange(context, endpoint.path);
     if (observers.tracing !== undefined && endpoint.quiet !== true)
@@ -42,15 +50,21 @@ export function serveEndpoint(
       reportEnd(exchange, status, level, requestLog, observers.metrics);
     };
     exchange.onEnd = end;
+    exchange.policyHeaders = observers.browsers.headersFor(context);
     let response: Response;
     try {
+      if (isElsewhere(context, endpoint, observers.adminPort)) throw unknownRoute(exchange);
       const caller = callerFor(endpoint.access, context, observers.gatekeeper);
       // Hardly ever a promise, and a turn of the event loop is not for nothing.
       exchange.caller = caller instanceof Promise ? await caller : caller;
+      // Probes are asked under any name, and tell nothing.
+      const isProbe = endpoint.quiet === true && endpoint.access === 'open';
+      if (isOpenHouse(exchange.caller) && !isProbe) observers.browsers.assertWelcome(context);
       if (!mayUse(exchange.caller, endpoint.access)) throw missingScope(endpoint.access);
       if (exchange.caller.limits !== null && endpoint.asks !== true && endpoint.access !== 'open')
         await limitRequest(observers.limits, exchange);
       response = await endpoint.handle(context, exchange);
+      if (isAct) await observers.audit.note(exchange, response);
     } catch (error) {
       response = answerFor(await errorFor(error, endpoint.access, exchange, observers), exchange, observers);
     }
@@ -85,6 +99,22 @@ function callerFor(
 ): Caller | Promise<Caller> {
   if (env?.caller !== undefined) return env.caller;
   return access === 'open' ? gatekeeper.passerBy() : gatekeeper.callerOf(req.header('authorization'));
+}
+
+/** On the public port, a route that has a port of its own is one that does not exist. */
+function isElsewhere(
+  context: GatewayContext,
+  { access }: Pick<Endpoint, 'access'>,
+  adminPort: number,
+): boolean {
+  // Without a socket it is the machine's own question, by the probes' port.
+  const socket = context.env?.incoming?.socket;
+  return adminPort !== 0 && access === 'admin' && socket !== undefined && socket.localPort !== adminPort;
+}
+
+/** Nobody asked for a key, and everything may be done. */
+function isOpenHouse({ keyId, scopes }: Caller): boolean {
+  return keyId === null && scopes.size > 0;
 }
 
 function beginRequestSpan(
@@ -140,9 +170,12 @@ function reportEnd(
       request_id: exchange.requestId,
       job_id: exchange.jobId,
       trace_id: exchange.knownTraceId,
+      tenant: exchange.caller.tenant,
+      key_id: exchange.caller.keyId,
       method,
       route,
       status,
+      bytes: exchange.answerBytes,
       ms: Math.round(elapsedMs * 10) / 10,
     },
     'request',

@@ -12,6 +12,7 @@ import { maySee } from '../access/collection-access.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
+import { assertWithinLimits } from '../input-limits.ts';
 import { cancelJobsOf } from '../jobs/cancel-at-workers.ts';
 import { readJson } from '../middleware/json-body.ts';
 import { readQuery } from '../middleware/query-parameters.ts';
@@ -123,6 +124,7 @@ async function deleteDocuments(
   exchange: Exchange,
 ): Promise<Response> {
   const request = await readJson(context, schemas.deleteDocumentsRequest, parts.settings.max_body_bytes);
+  assertWithinLimits(parts.settings, request);
   const dryRun = request.dry_run === true;
   const { caller } = exchange;
   const found = await matching(parts, caller, request);
