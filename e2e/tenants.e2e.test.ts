@@ -181,6 +181,70 @@ describe('a tenant’s canary', () => {
   });
 });
 
+describe('limits', () => {
+  it('hold a key to its requests and its tokens, whoever made the answer', async () => {
+    const words = ['--tenant', 'theirs', '--scopes', 'query', '--json'];
+    const made = await stack.vortex(
+      'keys',
+      'create',
+      ...words,
+      '--limits',
+      'requests_per_minute=1,burst=9,tokens_per_day=1',
+    );
+    const { key } = JSON.parse(made.output);
+    const ask = () => post(key, '/query', { query: questions[1], collection, cache: 'bypass' });
+    const first = await ask();
+    expect(first.status).toBe(200);
+    expect(first.headers.get('ratelimit')).toContain('"tokens-day";r=1;');
+    expect(first.body.usage.completion_tokens).toBeGreaterThan(0);
+    const spent = await eventually(
+      async () => {
+        const reply = await ask();
+        return reply.status === 429 ? reply : null;
+      },
+      5000,
+      'the tokens are spent',
+    );
+    expect(spent.body.code).toBe('quota_exceeded');
+    expect(Number(spent.headers.get('retry-after'))).toBeGreaterThan(0);
+    // Requests that cost no tokens are let in as long as the burst lasts.
+    const looks = [];
+    for (let number = 0; number < 10; number += 1) looks.push(await get(key, '/api/collections'));
+    expect(looks.at(-1)).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
+  });
+
+  it('and turns let a tenant through that stands beside a flood', async () => {
+    const asked = new AbortController();
+    let flooded = 0;
+    const flood = Array.from({ length: 100 }, async () => {
+      while (!asked.signal.aborted) {
+        const { status } = await post(keys.mine, '/query', {
+          query: `What is ${flooded}?`,
+          collection,
+          cache: 'bypass',
+        });
+        if (status === 200) flooded += 1;
+      }
+    });
+    try {
+      await eventually(async () => flooded > 20, 20_000, 'the flood flows');
+      for (let number = 0; number < 5; number += 1) {
+        const before = flooded;
+        const { status } = await post(keys.theirs, '/query', {
+          ...{ query: questions[0], collection, cache: 'bypass', deadline_ms: 20_000 },
+        });
+        expect(status).toBe(200);
+        // In one line for all it would have come behind the hundred that were there.
+        expect(flooded - before).toBeLessThan(60);
+      }
+    } finally {
+      asked.abort();
+      await Promise.all(flood);
+    }
+    expect(flooded).toBeGreaterThan(20);
+  });
+});
+
 describe('a key', () => {
   it('stands nowhere once it is made: not in Redis, registry, logs, traces or any file', async () => {
     const secrets = Object.values(keys).map((key) => key.split('_')[2] ?? '');

@@ -24,6 +24,8 @@ function field<T extends z.ZodType>(schema: T, about: string, more: Omit<FieldMe
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const count = z.coerce.number().int().min(1);
+/** One each: what is said of a setting hangs on its schema. */
+const limit = () => z.coerce.number().int().min(0).default(0);
 const milliseconds = z.coerce.number().int().min(0);
 const onOrOff = z.union([z.boolean(), z.stringbool()]);
 const commaList = z.preprocess(
@@ -396,6 +398,18 @@ export const sections = {
       'What the secrets of keys are hashed with; by default made at the first start, as `key-pepper` in the data folder. Gateways that share a registry need the same. With another one no key is known any more.',
       { secret: true },
     ),
+  }),
+  limits: z.strictObject({
+    requests_per_minute: field(limit(), 'Requests of a key in a minute; 0: as many as it likes.'),
+    burst: field(limit(), 'How many of them may come at once; 0: a minute’s worth.'),
+    tokens_per_minute: field(limit(), 'Tokens of prompts and answers of a key in a minute; 0: no limit.'),
+    tokens_per_day: field(limit(), 'The same in a day, which begins at midnight UTC; 0: no limit.'),
+    concurrent_queries: field(
+      limit(),
+      'Queries and searches of a key that are under way at a time; 0: no limit.',
+    ),
+    documents: field(limit(), 'Documents a tenant may have stored; 0: no limit.'),
+    bytes: field(limit(), 'Bytes of their originals together; 0: no limit.'),
   }),
   ingest: z.strictObject({
     chunk_size: field(

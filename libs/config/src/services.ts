@@ -3,7 +3,7 @@ import { sections } from './sections.ts';
 
 const { redis, cache, explain, http, worker, log, metrics, tracing, data, registry, embedding, store } =
   sections;
-const { retrieval, llm, mock_llm, gateway, auth, ingest, webhooks } = sections;
+const { retrieval, llm, mock_llm, gateway, auth, limits, ingest, webhooks } = sections;
 
 const everyProcess = { http, worker, log };
 /** What all have who work on the queue. */
@@ -13,7 +13,7 @@ const asked = { ...shared, cache, explain };
 
 /** Which sections a service reads. The launcher validates all of them before it starts anything. */
 export const serviceConfigs = {
-  gateway: z.strictObject({ ...asked, data, registry, embedding, gateway, auth, ingest, webhooks }),
+  gateway: z.strictObject({ ...asked, data, registry, embedding, gateway, auth, limits, ingest, webhooks }),
   encoder: z.strictObject({ ...asked, data, embedding }),
   retriever: z.strictObject({ ...asked, data, registry, store, retrieval }),
   'llm-generator': z.strictObject({ ...asked, llm }),

@@ -82,6 +82,8 @@ export const jobHeader = z.object({
   replica: replicaRef.optional(),
   /** Absent means interactive: somebody waits. A batch job never takes an interactive one's place. */
   class: z.enum(['interactive', 'batch']).optional(),
+  /** Id of the key that pays for the answer's tokens; absent: nobody counts them. */
+  charge: z.string().min(1).max(64).optional(),
   /** Replicas that failed at it: others are preferred for the next tries. */
   exclude: z.array(z.string()).max(8).optional(),
   timings_ms: timingsMs.default({}),

@@ -15,14 +15,22 @@ export const tenantName = z
     'must be 1 to 64 letters, digits, dots, dashes or underscores, and start with a letter or digit',
   );
 
-/** Of one key, whichever gateway it comes to; absent: not limited. */
+const limit = z.int().min(1).max(1_000_000_000_000);
+
+/** Of one key, whichever gateway it comes to; absent: what the configuration says for all keys, if anything. */
 export const keyLimits = z
   .strictObject({
-    requests_per_minute: z.int().min(1),
-    tokens_per_minute: z.int().min(1),
-    concurrent_queries: z.int().min(1),
-    documents_per_day: z.int().min(1),
-    bytes_per_day: z.int().min(1),
+    requests_per_minute: limit.max(10_000_000),
+    /** As many may come at once; absent: a minute's worth. */
+    burst: limit.max(10_000_000),
+    /** Of prompts and answers together. Minutes and days (UTC) begin by the clock. */
+    tokens_per_minute: limit,
+    tokens_per_day: limit,
+    /** Questions and searches that somebody waits for. */
+    concurrent_queries: limit.max(100_000),
+    /** What the key's tenant may have stored when this key adds to it. */
+    documents: limit,
+    bytes: limit,
   })
   .partial();
 export type KeyLimits = z.infer<typeof keyLimits>;
@@ -38,6 +46,7 @@ export const createKeyRequest = z
     collections: z.array(collectionName).min(1).max(100).optional(),
     /** RFC 3339; absent: never. */
     expires_at: z.iso.datetime({ offset: true }).optional(),
+    limits: keyLimits.optional(),
   })
   .refine(({ scopes, collections }) => collections === undefined || !scopes.includes('admin'), {
     path: ['collections'],

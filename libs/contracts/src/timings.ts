@@ -9,6 +9,7 @@ import type { TimingsMs } from './envelope.ts';
  * | `receive` | arrival of the head … body read, parsed and checked | gateway |
  * | `cache_lookup` | … the answer cache has answered (`cache: default` only) | gateway |
  * | `admit` | … the job is ready for the queue: collection looked up, replicas chosen | gateway |
+ * | `turn` | … its tenant's turn to enter the chain (only where tenants share it, and this one is beyond its part) | gateway |
  * | `shared` | … an identical question's answer is there (instead of all that follows) | gateway |
  * | `queue_<stage>` | put on the stage's list … claimed | the clock of Redis, which every worker follows |
  * | `retry_<stage>` | put on the list … due again: tries that failed, their waits before and after | the same |

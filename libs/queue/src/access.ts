@@ -70,6 +70,8 @@ const patterns: Record<KeyName, readonly string[]> = {
   'other leases': [keys.leases('*')],
   load: [keys.load('*')],
   'other load': [keys.load('*')],
+  spent: [keys.spent('*')],
+  queries: [keys.openQueries('*')],
 };
 
 /** Every client does this (connect.ts). ioredis asks INFO whether a server is loading. */
@@ -104,7 +106,7 @@ const working: Activity = {
 };
 
 const generating: Activity = {
-  scripts: ['start-lease', 'renew-leases', 'report', 'return-list'],
+  scripts: ['start-lease', 'renew-leases', 'report', 'return-list', 'charge-tokens'],
 };
 
 const submitting: Activity = {
@@ -114,13 +116,16 @@ const submitting: Activity = {
   channels: [keys.framesChannel('*'), keys.cancelChannel],
 };
 
+/** Requests of keys with limits; a query's place is given back by hand. */
+const limiting: Activity = { scripts: ['judge-request'], commands: ['zrem'] };
+
 const redriving: Activity = {
   scripts: ['redrive', 'drop-letter', 'drop-letters'],
   commands: ['llen', 'lrange', 'zcard'],
 };
 
 const roleActivities: Record<Exclude<QueueRole, 'vortex' | 'exporter'>, readonly Activity[]> = {
-  gateway: [connecting, looking, caretaking, submitting, redriving],
+  gateway: [connecting, looking, caretaking, submitting, limiting, redriving],
   encoder: [connecting, caretaking, working],
   retriever: [connecting, caretaking, working],
   generator: [connecting, caretaking, working, generating],

@@ -64,6 +64,16 @@ export {
   reportReplica,
 } from './replica-report.ts';
 export {
+  createRequestLimits,
+  createTokenCharges,
+  type LimitName,
+  type LimitState,
+  type LimitVerdict,
+  type RequestBounds,
+  type RequestLimits,
+  type TokenCharges,
+} from './request-limits.ts';
+export {
   type Reply,
   runScript,
   type ScriptName,

@@ -25,6 +25,8 @@ import { batchGeneratorList, stages } from '@vortex/contracts';
  * | `llm:inflight:<url>` | ZSET | ids by the end of their lease on a slot |
  * | `llm:load:<url>` | STRING | how many those are |
  * | `llm:pool` | HASH | replica URL: its breaker and pace (JSON); `budget`: retry tokens. An hour after the last report |
+ * | `limit:spent:<key>` | HASH | of a key with limits: `tat`, when its requests so far are paid for; tokens of the minute and the day. Two days |
+ * | `limit:queries:<key>` | ZSET | its queries under way by when they must have ended |
  */
 export type Lane = 'interactive' | 'low';
 
@@ -52,6 +54,8 @@ export const keys = {
   replica: (url: string) => `llm:replica:${url}`,
   leases: (url: string) => `llm:inflight:${url}`,
   load: (url: string) => `llm:load:${url}`,
+  spent: (keyId: string) => `limit:spent:${keyId}`,
+  openQueries: (keyId: string) => `limit:queries:${keyId}`,
 } as const;
 
 /**

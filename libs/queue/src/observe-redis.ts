@@ -16,6 +16,8 @@ const groups = {
   'admit-many': 'admit',
   'admit-owed': 'admit',
   redrive: 'admit',
+  'judge-request': 'admit',
+  'charge-tokens': 'settle',
   claim: 'claim',
   handoff: 'settle',
   finish: 'settle',

@@ -108,6 +108,11 @@ export const scriptTable = {
     args: [],
     eachArg: { per: 'job', names: ['id'] },
   },
+  'judge-request': {
+    keys: ['spent', 'queries'],
+    args: ['per_minute', 'burst', 'minute_tokens', 'day_tokens', 'concurrent', 'id', 'lease_ms'],
+  },
+  'charge-tokens': { keys: ['spent'], args: ['tokens'] },
   inspect: {
     keys: ['list', 'retry', 'dead'],
     eachKey: { per: 'worker', names: ['inflight'] },

@@ -17,7 +17,7 @@ const { VORTEX_SEED: seed, VORTEX_INTERLEAVING_SEEDS: seeds = seed === undefined
   process.env;
 
 /** Breakers live by clock and count, of which the model knows nothing: breaker.redis.test.ts has them. */
-const apart: ScriptName[] = ['report', 'drain-replica'];
+const apart: ScriptName[] = ['report', 'drain-replica', 'judge-request', 'charge-tokens'];
 
 test('every script is in the model', () => {
   const model = new QueueModel();

@@ -11,11 +11,13 @@ export interface AcceptanceRegistry {
    * one was answered (`repeated`), for another request nothing happens (`conflict`). Keys are kept for a day.
    * A job id that exists already: an open job is answered as it is (`accepted`: the acceptance was redelivered);
    * an ended one is opened anew for a new version (the same body pushed by hand again).
-   * @throws CollectionDeleting
+   * `bounds`: all or none are accepted, so that the tenant never has more. Two requests with bounds wait for each other.
+   * @throws CollectionDeleting, QuotaExceeded
    */
   acceptDocuments(
     documents: readonly NewDocument[],
     idempotency?: IdempotencyKey,
+    bounds?: StoredBounds,
   ): Promise<{ outcome: 'accepted' | 'repeated'; documents: Acceptance[] } | { outcome: 'conflict' }>;
 
   /**
@@ -37,6 +39,12 @@ export interface AcceptanceRegistry {
     { outcome: 'new' } | { outcome: 'repeated'; response: Record<string, unknown> } | { outcome: 'conflict' }
   >;
   releaseIdempotencyKey(tenant: string, key: string): Promise<void>;
+}
+
+/** Of a tenant; absent: as much as it likes. */
+export interface StoredBounds {
+  documents?: number | undefined;
+  bytes?: number | undefined;
 }
 
 export interface IdempotencyKey {

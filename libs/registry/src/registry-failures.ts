@@ -25,6 +25,19 @@ export class CollectionDeleting extends StageFailure {
   }
 }
 
+/** The tenant has stored as much as whoever adds to it may have it store; nothing was kept. */
+export class QuotaExceeded extends Error {
+  readonly what: 'documents' | 'bytes';
+  readonly allowed: number;
+
+  constructor(what: 'documents' | 'bytes', allowed: number) {
+    super(`no more than ${allowed} ${what} may be stored`);
+    this.name = 'QuotaExceeded';
+    this.what = what;
+    this.allowed = allowed;
+  }
+}
+
 /** What a person reads when vectors of two models would meet: what is stored, what came, and the two ways out. */
 export class EmbeddingMismatch extends StageFailure {
   constructor(asked: ModelOfCollection, stored: { embeddingModel: string; dimension: number }) {

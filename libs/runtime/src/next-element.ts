@@ -33,6 +33,7 @@ export function nextElement(
     track: job.track || undefined,
     replica: job.replica,
     class: job.class,
+    charge: job.charge,
     tries: job.tries,
     ...payload,
   });

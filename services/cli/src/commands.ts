@@ -134,6 +134,7 @@ export function buildProgram(): Command {
           'observe',
           'overload',
           'search',
+          'tenants',
           'timings',
         ]),
     )

@@ -5,7 +5,7 @@ import { keyList, keyWithSecret } from '@vortex/contracts';
 import { hashSecret, openSqliteRegistry, parseKey, readPepper } from '@vortex/registry';
 import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { addKeyCommands, expiry, timeSpanMs } from './key-commands.ts';
+import { addKeyCommands, expiry, limits, timeSpanMs } from './key-commands.ts';
 import { CommandProblem } from './problem.ts';
 
 let folder: string;
@@ -53,6 +53,20 @@ describe('vortex keys, while nothing runs', () => {
     const stored = await registry.findKey(made.id);
     await registry.close();
     expect(stored?.secretHash).toBe(hashSecret(await readPepper(folder, null), secret));
+  });
+
+  it('takes limits, and shows them as it takes them', async () => {
+    const words = ['requests_per_minute=60,burst=5,tokens_per_day=1000', 'documents=7'];
+    const made = keyWithSecret.parse(
+      JSON.parse(await keys('create', '--scopes', 'query', '--limits', words.join(','), '--json')),
+    );
+    const bounds = { requests_per_minute: 60, burst: 5, tokens_per_day: 1000, documents: 7 };
+    expect(made.limits).toEqual(bounds);
+    expect(limits(words.join(', '))).toEqual(bounds);
+    expect(await keys('list')).toContain(words.join(','));
+    for (const bad of ['requests=1', 'burst', 'burst=', 'bytes=0', 'documents=1e999', '']) {
+      expect(() => limits(bad), bad).toThrow('It must be a list');
+    }
   });
 
   it('lists, rotates and revokes them', async () => {

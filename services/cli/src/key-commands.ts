@@ -1,4 +1,4 @@
-import { keyScope, tenantName } from '@vortex/contracts';
+import { type KeyLimits, keyLimits, keyScope, tenantName } from '@vortex/contracts';
 import { type Command, InvalidArgumentError } from 'commander';
 import { commandOf, instanceCommandOf } from './command-options.ts';
 
@@ -15,6 +15,11 @@ export function addKeyCommands(program: Command): void {
       '--expires <time>',
       'in so long (30d, 12h, 45m, 90s), or at an ISO 8601 time (default: never)',
       expiry,
+    )
+    .option(
+      '--limits <list>',
+      'requests_per_minute, burst, tokens_per_minute, tokens_per_day, concurrent_queries, documents, bytes; such as requests_per_minute=60,documents=1000',
+      limits,
     )
     .option('--json', '{"id","key",…}, for programs', false)
     .action(async (options) => (await import('./keys-command.ts')).createKey(options));
@@ -47,6 +52,15 @@ function scopes(text: string) {
     if (scope.success) return scope.data;
     throw new InvalidArgumentError(`${word} is none of ${keyScope.options.join(', ')}.`);
   });
+}
+
+/** `requests_per_minute=60,documents=1000` */
+export function limits(text: string): KeyLimits {
+  const pairs = words(text).map((word) => word.split('=').map((part) => part.trim()));
+  const bounds = keyLimits.safeParse(Object.fromEntries(pairs.map(([name, value]) => [name, Number(value)])));
+  if (bounds.success) return bounds.data;
+  const known = Object.keys(keyLimits.shape).join(', ');
+  throw new InvalidArgumentError(`It must be a list such as requests_per_minute=60 of ${known}.`);
 }
 
 function tenant(text: string): string {

@@ -1,6 +1,12 @@
 import { join } from 'node:path';
 import { createClient, type KeyCalls } from '@vortex/client';
-import { defaultTenant, type KeyResponse, type KeyScope, type KeyWithSecret } from '@vortex/contracts';
+import {
+  defaultTenant,
+  type KeyLimits,
+  type KeyResponse,
+  type KeyScope,
+  type KeyWithSecret,
+} from '@vortex/contracts';
 import type { Registry } from '@vortex/registry';
 import { dataFolder, instancePaths } from './folders.ts';
 import {
@@ -28,10 +34,11 @@ export async function createKey(
     collections?: string[];
     name?: string;
     expires?: string;
+    limits?: KeyLimits;
     json: boolean;
   },
 ): Promise<void> {
-  const { tenant, scopes, collections, name, expires } = options;
+  const { tenant, scopes, collections, name, expires, limits } = options;
   const made = await useKeys(options, (keys) =>
     keys.create({
       scopes,
@@ -39,6 +46,7 @@ export async function createKey(
       ...(collections !== undefined && { collections }),
       ...(name !== undefined && { name }),
       ...(expires !== undefined && { expires_at: expires }),
+      ...(limits !== undefined && { limits }),
     }),
   );
   if (options.json) printJson(made);
@@ -79,6 +87,7 @@ function describeSecret({
   tenant,
   scopes,
   collections,
+  limits,
   expires_at,
   overlap_until,
 }: KeyWithSecret): string {
@@ -86,20 +95,29 @@ function describeSecret({
     `tenant ${tenant}`,
     scopes.join(', '),
     collections === null ? 'all collections' : `collections ${collections.join(', ')}`,
+    ...(limits === null ? [] : [describeLimits(limits)]),
     expires_at === null ? 'does not expire' : `until ${expires_at}`,
   ];
   const overlap = overlap_until === null ? [] : [`The secret before it holds until ${overlap_until}.`];
   return [key, '', `For ${bounds.join('; ')}.`, ...overlap, 'This is the only time it is shown.'].join('\n');
 }
 
+/** As `--limits` takes them. */
+function describeLimits(limits: KeyLimits | null): string {
+  return Object.entries(limits ?? {})
+    .map(([name, value]) => `${name}=${value}`)
+    .join(',');
+}
+
 export function describeKeys(keys: readonly KeyResponse[]): string {
   if (keys.length === 0) return 'No keys.';
   return table(
-    ['key', 'tenant', 'name', 'scopes', 'collections', 'state', 'expires', 'last used'],
+    ['key', 'tenant', 'name', 'scopes', 'collections', 'limits', 'state', 'expires', 'last used'],
     keys.map((key) => [
       ...[key.id, key.tenant, key.name ?? '', key.scopes.join(',')],
       ...[
         key.collections?.join(',') ?? 'all',
+        describeLimits(key.limits),
         key.state,
         key.expires_at ?? 'never',
         key.last_used_at ?? 'never',
@@ -172,6 +190,7 @@ async function keysOf(registry: Registry, pepper: Buffer): Promise<Keys> {
         name: request.name ?? null,
         scopes: request.scopes,
         collections: request.collections ?? null,
+        limits: request.limits ?? null,
         expiresAt: request.expires_at === undefined ? null : Date.parse(request.expires_at),
       });
       await noteAct(registry, tenant, 'POST /api/keys', `/api/keys/${made.id}`);

@@ -19,6 +19,7 @@ export type BenchKind =
   | 'observe'
   | 'overload'
   | 'search'
+  | 'tenants'
   | 'timings';
 
 const withDataset: readonly BenchKind[] = ['query', 'ingest', 'search'];
@@ -123,6 +124,10 @@ async function load(kind: BenchKind): Promise<(options: BenchOptions) => Promise
     case 'search': {
       const { runSearchBench } = await import('./bench/search.ts');
       return async (options) => ({ ...(await runSearchBench(options)) });
+    }
+    case 'tenants': {
+      const { runTenantsBench } = await import('./bench/tenants.ts');
+      return async (options) => ({ ...(await runTenantsBench(options)) });
     }
     case 'timings': {
       const { runTimingsBench } = await import('./bench/timings.ts');

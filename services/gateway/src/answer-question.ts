@@ -85,7 +85,7 @@ export async function beginAnswer(
           prepared,
           listener,
         );
-        if (seat.isFirst) {
+        if (shown.id === id) {
           answers.keep(slot, shown);
           return { completion: shown, question, cache: outcome };
         }

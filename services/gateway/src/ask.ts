@@ -19,6 +19,7 @@ import {
 import type { SubmitOptions, SubmittedJob, Submitter } from '@vortex/queue';
 import type { Caller } from './access/caller.ts';
 import { assertMayRead, collectionNotFound } from './access/collection-access.ts';
+import type { Visit } from './admission/door.ts';
 import { cancelInBackground } from './cancel-in-background.ts';
 import type { GatewayDependencies, GatewayParts } from './dependencies.ts';
 import type { Exchange } from './exchange.ts';
@@ -101,6 +102,9 @@ export async function prepare(
   if (question.mode !== undefined) envelope.mode = question.mode;
   if (question.filter !== undefined) envelope.filter = question.filter;
   if (question.neighbours !== undefined) envelope.neighbours = question.neighbours;
+  const { keyId, limits } = caller;
+  const isCharged = (limits?.tokens_per_minute ?? limits?.tokens_per_day) !== undefined;
+  if (isCharged && keyId !== null) envelope.charge = keyId;
   if (question.want === 'hits') envelope.want = 'hits';
   if (question.stream === true) envelope.stream = true;
   if (question.cache !== undefined) envelope.cache = question.cache;
@@ -160,21 +164,33 @@ export async function awaitResult<Result extends object>(
   const { submitter, log } = deps;
   const gone = exchange.clientGone;
   if (gone.aborted) throw new ClientGone();
-  const door = prepared.generates ? deps.door : undefined;
-  const visit = door?.enter({ remainingMs: timeoutMs - exchange.elapsedMs() });
-  let answered: Completed<Result> | undefined;
   if (prepared.question !== undefined) exchange.queryId = job.id;
   const waiting = new AbortController();
+  const { signal } = waiting;
+  const entered = deps.door?.enter({
+    remainingMs: timeoutMs - exchange.elapsedMs(),
+    tenant: turnOf(exchange.caller),
+    signal,
+    generates: prepared.generates === true,
+  });
+  let visit: Visit | undefined;
+  let isSubmitted = false;
+  let answered: Completed<Result> | undefined;
   const giveUp = () => waiting.abort();
   const timer = setTimeout(giveUp, timeoutMs + deadlineGraceMs - exchange.elapsedMs());
   gone.addEventListener('abort', giveUp, { once: true });
   try {
-    const completion = await submitter.submit(job, { ...hear, signal: waiting.signal });
+    if (entered instanceof Promise) {
+      visit = await entered;
+      exchange.lap('turn');
+    } else visit = entered;
+    isSubmitted = true;
+    const completion = await submitter.submit(job, { ...hear, signal });
     exchange.markAnswered();
     answered = resultOf<Result>(completion, job.id, exchange);
     return answered;
   } catch (error) {
-    const failure = waiting.signal.aborted ? gaveUp() : error;
+    const failure = signal.aborted ? gaveUp() : error;
     if (prepared.question !== undefined) deps.notes?.failed(exchange, prepared.question, failure);
     throw failure;
   } finally {
@@ -184,9 +200,14 @@ export async function awaitResult<Result extends object>(
   }
 
   function gaveUp(): Error {
-    void cancelInBackground(submitter, job, log);
+    if (isSubmitted) void cancelInBackground(submitter, job, log);
     return gone.aborted ? new ClientGone() : timedOut(exchange, timeoutMs);
   }
+}
+
+/** Keys are what tells tenants apart; the machine itself waits for nobody. */
+function turnOf({ keyId, tenant, isLocal }: Caller): string | undefined {
+  return keyId === null || isLocal ? undefined : tenant;
 }
 
 /**

@@ -3,7 +3,7 @@ import type { ServiceConfig } from '@vortex/config';
 import type { ChunkSettings, ContentStore } from '@vortex/documents';
 import type { CatalogueModel } from '@vortex/embedding';
 import type { Logger, Metrics, Tracing } from '@vortex/observability';
-import type { DeadLetters, QueueInspector, Submitter } from '@vortex/queue';
+import type { DeadLetters, QueueInspector, RequestLimits, Submitter } from '@vortex/queue';
 import type { Registry, WebhookRules } from '@vortex/registry';
 import type { Gatekeeper } from './access/gatekeeper.ts';
 import type { Keyring } from './access/keyring.ts';
@@ -28,6 +28,7 @@ export interface GatewayDependencies {
   /** Whether a query's story tells what was asked. */
   explainQuestion: boolean;
   gatekeeper: Gatekeeper;
+  limits: RequestLimits;
   keyring: Pick<Keyring, 'refresh'>;
   /** What secrets of keys are hashed with. */
   pepper: Buffer;

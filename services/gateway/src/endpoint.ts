@@ -21,6 +21,8 @@ export interface Endpoint {
   responses: RouteConfig['responses'];
   /** Statuses answered with a problem document, beside the ones every route may answer. */
   problems?: readonly number[];
+  /** A question or a search: the route has its key's limits asked itself, once it knows how long it may take. */
+  asks?: boolean;
   /** Probes and scrapes come every few seconds: their log lines are on level debug. */
   quiet?: boolean;
   handle(context: GatewayContext, exchange: Exchange): Promise<Response> | Response;

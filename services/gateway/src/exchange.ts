@@ -54,6 +54,11 @@ export class Exchange {
   /** Of the answer's body, as far as it was made; for the log. */
   answerBytes = 0;
   onEnd: (status: number) => void = () => {};
+  /** Its key's limits have been asked (limits/limit-requests.ts), and what they say of it goes with its answer. */
+  isJudged = false;
+  limitHeaders: Record<string, string> | undefined;
+  /** Gives back what the key holds as long as this request is under way; called once, at its end. */
+  release: (() => void) | undefined;
 
   constructor(context: GatewayContext, route: string) {
     const asked = context.req.header('x-request-id');
@@ -142,6 +147,7 @@ export function baseHeaders(exchange: Exchange): Record<string, string> {
     'Content-Security-Policy': closedPolicy,
     'X-Frame-Options': 'DENY',
     'Cross-Origin-Resource-Policy': 'same-origin',
+    ...exchange.limitHeaders,
   };
   return exchange.policyHeaders === null ? headers : Object.assign(headers, exchange.policyHeaders);
 }

@@ -12,12 +12,18 @@ export function openAiError(problem: Problem): { status: number; body: OpenAiErr
     body: {
       error: {
         message: detail,
-        type: problem.status >= 500 ? 'server_error' : 'invalid_request_error',
+        type: typeOf(problem),
         param: firstField === undefined ? null : firstField.pointer.slice(1).replaceAll('/', '.'),
         code: problem.code,
       },
     },
   };
+}
+
+/** As OpenAI names them: its clients wait after the one, and give up after the other. */
+function typeOf({ status, code }: Problem): string {
+  if (status === 429) return code === 'quota_exceeded' ? 'insufficient_quota' : 'rate_limit_error';
+  return status >= 500 ? 'server_error' : 'invalid_request_error';
 }
 
 export interface OpenAiErrorBody {

@@ -16,10 +16,29 @@ const problemMeanings: Record<number, string> = {
   415: 'The body is not `application/json`.',
   416: 'The content has no such range; `Content-Range` says how long it is.',
   422: 'A field is not as it must be; `errors` points to it.',
+  429: 'A limit of the key: `rate_limited`, `quota_exceeded` or `too_many_concurrent`; `Retry-After` says when to come back.',
   500: 'Something unexpected; the log has it under `request_id`.',
   502: 'The language model, or every attempt, failed.',
   503: 'The queue is full or out of reach; `Retry-After` says when to come back.',
   504: 'The deadline passed; `timings_ms` says how far the question came.',
+};
+
+/** On every answer to a key with limits. */
+const limitHeaders = {
+  'Retry-After': {
+    description: 'Seconds; absent where only deleting helps.',
+    schema: { type: 'integer' as const },
+  },
+  'RateLimit-Policy': {
+    description:
+      'The limits of the key, such as `"requests";q=60;w=60`: quota, unit (`qu`, else requests), seconds.',
+    schema: { type: 'string' as const },
+  },
+  RateLimit: {
+    description:
+      'What is left of them, such as `"requests";r=12;t=3`: how many, and the seconds until there are more.',
+    schema: { type: 'string' as const },
+  },
 };
 
 const tags = [
@@ -36,7 +55,7 @@ const tags = [
 /** What OpenAPI says of an endpoint: its own words, and the problems it and every route can answer with. */
 export function describe(endpoint: Endpoint): RouteConfig {
   const responses: RouteConfig['responses'] = { ...endpoint.responses };
-  const ofAccess = endpoint.access === 'open' ? [] : [401, 403];
+  const ofAccess = endpoint.access === 'open' ? [] : [401, 403, 429, 503];
   const ofAddress = endpoint.request?.query === undefined ? [] : [414];
   for (const status of [...(endpoint.problems ?? []), ...ofAccess, ...ofAddress, 500]) {
     // A probe's 503 is an answer, not a problem.
@@ -46,6 +65,7 @@ export function describe(endpoint: Endpoint): RouteConfig {
         endpoint.tag === 'openai'
           ? { 'application/json': { schema: schemas.openAiError } }
           : { 'application/problem+json': { schema: schemas.problem } },
+      ...(status === 429 && { headers: limitHeaders }),
     };
   }
   return {

@@ -6,7 +6,7 @@ import {
   type TimingsMs,
 } from '@vortex/contracts';
 import { QueueFull, QueueUnavailable } from '@vortex/queue';
-import { CollectionDeleting, isRegistryUnavailable } from '@vortex/registry';
+import { CollectionDeleting, isRegistryUnavailable, QuotaExceeded } from '@vortex/registry';
 
 /**
  * Everything the gateway refuses or fails at, beside the failure codes of the pipeline (contracts/failure.ts).
@@ -59,6 +59,9 @@ const gatewayProblems = {
   },
   range_not_satisfiable: { status: 416, title: 'The content has no such range', retryable: false },
   validation: { status: 422, title: 'The request does not fit this route', retryable: false },
+  rate_limited: { status: 429, title: 'The key has made its requests for now', retryable: true },
+  quota_exceeded: { status: 429, title: 'The key has used up what it may', retryable: true },
+  too_many_concurrent: { status: 429, title: 'The key has too many queries under way', retryable: true },
   headers_too_large: { status: 431, title: 'The request headers are too large', retryable: false },
   stream_restarted: { status: 502, title: 'The answer changed after a part of it was sent', retryable: true },
   queue_unavailable: { status: 503, title: 'The queue is out of reach', retryable: true },
@@ -174,6 +177,11 @@ export function problemOf(error: unknown): HttpProblem | null {
     return gatewayProblem('collection_deleting', {
       detail: `The rows of the deleted collection ${error.collection} are still being removed. Try again after the time given.`,
       ...retryAfter(5000),
+    });
+  }
+  if (error instanceof QuotaExceeded) {
+    return gatewayProblem('quota_exceeded', {
+      detail: `No more than ${error.allowed.toLocaleString('en')} ${error.what} may be stored with this key. Nothing was kept; delete some documents first.`,
     });
   }
   if (error instanceof StageFailure) {

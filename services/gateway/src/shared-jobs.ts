@@ -105,6 +105,11 @@ export function createSharedJobs(deps: {
     }
   }
 
+  function openRide(key: string): Ride | undefined {
+    const ride = rides.get(key);
+    return ride?.endedAt === undefined ? ride : undefined;
+  }
+
   return {
     board(key, askedAt) {
       const found = rides.get(key);
@@ -112,8 +117,8 @@ export function createSharedJobs(deps: {
       const present = isMissed ? undefined : found;
       return {
         isFirst: present === undefined,
-        // Between boarding and submitting nothing is waited for, but the ride may have ended.
-        submit: (job, options = {}) => join(key, present ?? start(key, job), options),
+        // Between boarding and submitting a ride may have ended; or begun, while this question waited for its turn.
+        submit: (job, options = {}) => join(key, present ?? openRide(key) ?? start(key, job), options),
         // A rider leaves by its signal; the job is cancelled by the last one.
         cancel: async () => {},
       };

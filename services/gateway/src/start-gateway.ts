@@ -7,7 +7,13 @@ import { explainParts } from '@vortex/contracts';
 import { createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel } from '@vortex/embedding';
 import { countCare, createMetrics, type Logger, noTracing, openTracing } from '@vortex/observability';
-import { createDeadLetters, createInspector, createRedisObserver, createSubmitter } from '@vortex/queue';
+import {
+  createDeadLetters,
+  createInspector,
+  createRedisObserver,
+  createRequestLimits,
+  createSubmitter,
+} from '@vortex/queue';
 import { openRegistry, readPepper, readWebhookRules, writeLocalKey } from '@vortex/registry';
 import { assertMayListen } from './access/assert-may-listen.ts';
 import { createGatekeeper } from './access/gatekeeper.ts';
@@ -59,6 +65,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
   const name = `${worker.name}-${randomBytes(6).toString('hex')}`;
   const submitter = createSubmitter({ redis, name, log, caretaker: { onEvent: countCare(metrics) } });
   const inspector = createInspector(redis, log);
+  const limits = createRequestLimits(redis, log);
   const deadLetters = createDeadLetters(redis, log);
   const cache = openCache(config.cache, { metrics, log });
   const explain = createExplainStore({ cache, settings: config.explain, parts: explainParts, log });
@@ -77,7 +84,8 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     answerTtlMs: config.cache.answer_ttl_ms,
     explain,
     explainQuestion: config.explain.question,
-    gatekeeper: createGatekeeper({ mode: auth.mode, keyring, pepper }),
+    gatekeeper: createGatekeeper({ mode: auth.mode, keyring, pepper, limits: config.limits }),
+    limits,
     keyring,
     pepper,
     submitter,
@@ -157,6 +165,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     replicas.close();
     await submitter.close();
     inspector.close();
+    limits.close();
     deadLetters.close();
     explain.close();
     cache.close();

@@ -85,6 +85,7 @@ describe('a gateway on loopback', () => {
     'localhost',
     'localhost:8000',
     'me.localhost',
+    'gateway:8000',
     '127.0.0.1:8000',
     '[::1]:8000',
     'Vortex.Internal',

@@ -28,6 +28,7 @@ import { type GatewayServer, type ServerOptions, startServer } from '../src/serv
 import { createBrowserPolicy } from '../src/transport/browser-policy.ts';
 import { MemoryExplain } from './memory-explain.ts';
 import { ScriptedDeadLetters } from './scripted-dead-letters.ts';
+import { ScriptedLimits } from './scripted-limits.ts';
 
 // One piece: the gateway and what stands for each of its dependencies.
 
@@ -40,6 +41,7 @@ export interface GatewayUnderTest {
   explain: MemoryExplain;
   queue: ScriptedQueue;
   deadLetters: ScriptedDeadLetters;
+  limits: ScriptedLimits;
   registry: Registry;
   pepper: Buffer;
   keyring: Pick<Keyring, 'refresh'>;
@@ -68,6 +70,7 @@ export async function gatewayUnderTest(
   const incomingDir = incomingFolder(join(folder, 'originals'));
   const queue = new ScriptedQueue();
   const explain = new MemoryExplain();
+  const limits = new ScriptedLimits();
   const deadLetters = new ScriptedDeadLetters();
   const replicas = createReplicaSnapshot({ inspector: queue, log: silentLogger });
   await replicas.refresh();
@@ -120,6 +123,7 @@ export async function gatewayUnderTest(
     explain,
     explainQuestion: true,
     gatekeeper: createGatekeeper({ mode: authMode, keyring, pepper }),
+    limits,
     keyring,
     pepper,
     submitter: queue,
@@ -153,6 +157,7 @@ export async function gatewayUnderTest(
     explain,
     queue,
     deadLetters,
+    limits,
     registry,
     pepper,
     keyring,

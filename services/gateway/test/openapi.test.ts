@@ -114,7 +114,7 @@ describe('openapi.json', () => {
       expect(operation.responses, operation.operationId).toHaveProperty('500');
     const query = document.paths['/query']?.post?.responses;
     expect(Object.keys(query ?? {})).toEqual(
-      '200 202 400 401 403 404 409 413 415 422 500 502 503 504'.split(' '),
+      '200 202 400 401 403 404 409 413 415 422 429 500 502 503 504'.split(' '),
     );
     expect(Object.keys(query?.['422']?.content ?? {})).toEqual(['application/problem+json']);
   });

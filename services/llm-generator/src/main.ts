@@ -9,6 +9,7 @@ import {
   type Readiness,
   startProbes,
 } from '@vortex/observability';
+import { createTokenCharges } from '@vortex/queue';
 import { createReleaseStack, createReplicaHealth, type RunningStages, runStages } from '@vortex/runtime';
 import { createModelClient, slotsOf } from './backend.ts';
 import { createGenerateStage } from './stage.ts';
@@ -50,6 +51,8 @@ const explain = createExplainStore({ cache, settings: config.explain, parts: exp
 parts.push('stories', () => explain.close());
 const announced = announceSettings(cache, 'generate', fingerprint);
 parts.push('settings in the cache', () => announced.stop());
+const charges = createTokenCharges(config.redis, log);
+parts.push('charges', () => charges.close());
 running = await runStages({
   service: 'llm-generator',
   workerName,
@@ -68,6 +71,7 @@ running = await runStages({
         temperature,
         fingerprint,
         metrics,
+        charges,
         health,
       }),
       slots,

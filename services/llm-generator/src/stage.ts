@@ -9,6 +9,7 @@ import {
   stages,
 } from '@vortex/contracts';
 import { type Logger, type Metrics, type TraceSpan, traceIdOf } from '@vortex/observability';
+import type { TokenCharges } from '@vortex/queue';
 import type { ReplicaHealth } from '@vortex/runtime';
 import { createAbsence } from './absent-server.ts';
 import { CitationFilter } from './citations.ts';
@@ -42,6 +43,8 @@ export interface GenerateDeps {
   /** Names model and settings, for whoever keeps the answer. */
   fingerprint: string;
   metrics: Metrics;
+  /** Told what an answer has cost a key that pays for its tokens. */
+  charges?: Pick<TokenCharges, 'charge'>;
   /** What the pool knows of this replica; without it no call is late. */
   health?: ReplicaHealth;
 }
@@ -152,6 +155,7 @@ export function createGenerateStage(deps: GenerateDeps) {
 
     if (call !== null) endCall(call, end, firstTokenMs);
     const tokens = end.completionTokens ?? pieces;
+    if (input.charge !== undefined) deps.charges?.charge(input.charge, (end.promptTokens ?? 0) + tokens);
     measurePace(
       metrics,
       { firstTokenMs, totalMs: context.now() - startedAt, tokens },

@@ -34,9 +34,11 @@ export const gatewayRows = {
     kind: 'counter',
     services: gateway,
     labels: {
-      reason: ['overloaded', 'no_capacity', 'queue_full', 'unavailable', 'too_large', 'storage_full'],
+      reason: [
+        ...['overloaded', 'no_capacity', 'queue_full', 'unavailable', 'limit', 'too_large', 'storage_full'],
+      ],
     },
-    help: 'Requests refused at the door: too late if let in, no generator there, too many jobs waiting, Redis or registry away, too large, disk full.',
+    help: 'Requests refused at the door: too late if let in, no generator there, too many jobs waiting, Redis or registry away, a limit of its key, too large, disk full.',
   },
   api_gateway_http_request_duration_seconds: {
     kind: 'histogram',

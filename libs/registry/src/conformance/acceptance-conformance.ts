@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CollectionDeleting } from '../registry-failures.ts';
+import { CollectionDeleting, QuotaExceeded } from '../registry-failures.ts';
 import {
   collection,
   finished,
@@ -59,6 +59,38 @@ export function acceptanceConformance(underTest: RegistryUnderTest): void {
         ...{ createdAt: start, updatedAt: start, startedAt: null, completedAt: null },
       });
       expect((await underTest.other.getCollection(tenant, 'new'))?.name).toBe('new');
+    });
+
+    it('never accepts more than the bounds it is given, however many ask at once', async () => {
+      const { registry, other } = underTest;
+      await registry.createKey({
+        ...{ id: 'k1', tenant, name: null, scopes: ['ingest'], collections: null, limits: null },
+        ...{ secretHash: 'hash', expiresAt: null },
+      });
+      const offer = (number: number, change: object = {}) =>
+        (number % 2 === 0 ? registry : other)
+          .acceptDocuments(
+            [newDocument({ externalId: `d${number}`, jobId: `job_${number}`, ...change })],
+            undefined,
+            {
+              documents: 5,
+              bytes: 1000,
+            },
+          )
+          .then(
+            () => 'in',
+            (refusal: unknown) => (refusal instanceof QuotaExceeded ? refusal.what : refusal),
+          );
+      const said = await Promise.all(Array.from({ length: 12 }, (_, number) => offer(number)));
+      expect(said.filter((one) => one === 'in')).toHaveLength(5);
+      expect(said.filter((one) => one === 'documents')).toHaveLength(7);
+      expect((await registry.listDocuments(tenant)).length).toBe(5);
+      const present = said.indexOf('in');
+      // What is there is nothing more; in its place something too large is, and leaves no trace.
+      expect(await offer(present, { jobId: 'job_again' })).toBe('in');
+      expect(await offer(present, { jobId: 'job_large', contentHash: 'large', bytes: 601 })).toBe('bytes');
+      expect(await registry.getJob(tenant, 'job_large')).toBeNull();
+      expect(await offer(present, { jobId: 'job_fits', contentHash: 'fits', bytes: 400 })).toBe('in');
     });
 
     it('the same job again, as long as it is open, is answered as the first time', async () => {

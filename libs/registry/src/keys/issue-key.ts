@@ -1,4 +1,4 @@
-import type { KeyResponse, KeyScope, KeyWithSecret } from '@vortex/contracts';
+import type { KeyLimits, KeyResponse, KeyScope, KeyWithSecret } from '@vortex/contracts';
 import type { KeyRecord, KeyRegistry } from '../api-keys.ts';
 import { hashSecret, newKeyId, newKeySecret, textOfKey } from './key-text.ts';
 
@@ -8,18 +8,21 @@ export interface KeyRequest {
   scopes: readonly KeyScope[];
   collections: readonly string[] | null;
   expiresAt: number | null;
+  limits?: KeyLimits | null;
 }
 
 /** The one moment at which the secret of a key is known: it is in the answer, and nowhere else. */
 export async function issueKey(
   registry: Pick<KeyRegistry, 'createKey'>,
   pepper: Buffer,
-  { scopes, collections, ...request }: KeyRequest,
+  { scopes, collections, limits = null, ...request }: KeyRequest,
 ): Promise<KeyWithSecret> {
   const id = newKeyId();
   const secret = newKeySecret();
   const made = await registry.createKey({
-    ...{ ...request, id, limits: null, secretHash: hashSecret(pepper, secret) },
+    ...{ ...request, id, secretHash: hashSecret(pepper, secret) },
+    // None is said in one way.
+    limits: limits === null || Object.keys(limits).length === 0 ? null : limits,
     scopes: [...new Set(scopes)],
     collections: collections === null ? null : [...new Set(collections)],
   });

@@ -1,6 +1,12 @@
-import type { Acceptance, AcceptanceRegistry, IdempotencyKey, NewDocument } from '../acceptance.ts';
+import type {
+  Acceptance,
+  AcceptanceRegistry,
+  IdempotencyKey,
+  NewDocument,
+  StoredBounds,
+} from '../acceptance.ts';
 import type { Unreferenced } from '../records.ts';
-import { CollectionDeleting } from '../registry-failures.ts';
+import { CollectionDeleting, QuotaExceeded } from '../registry-failures.ts';
 import { json, number } from '../rows.ts';
 import { acceptDocument } from './accept-document.ts';
 import { lockJob, type StoredJob } from './change-job.ts';
@@ -13,7 +19,7 @@ export const idempotencyKeysLiveMs = 24 * 3_600_000;
 
 export function acceptanceOf({ now, write }: SqlSession): AcceptanceRegistry {
   return {
-    acceptDocuments: (documents, idempotency) =>
+    acceptDocuments: (documents, idempotency, bounds) =>
       write(function* () {
         const at = now();
         const tenant = documents[0]?.tenant;
@@ -28,11 +34,14 @@ export function acceptanceOf({ now, write }: SqlSession): AcceptanceRegistry {
             return { outcome: 'repeated', documents: before.documents ?? [] } as const;
           }
         }
+        if (bounds !== undefined) yield* lockTenant(tenant);
         const made = yield* lockCollections(tenant, documents, at);
         const accepted: Acceptance[] = [];
         for (const document of documents) {
           accepted.push(yield* acceptDocument(document, made.has(document.collection), at));
         }
+        const isMore = accepted.some(({ outcome }) => outcome === 'accepted');
+        if (bounds !== undefined && isMore) assertWithin(yield* storedBy(tenant), bounds);
         if (idempotency !== undefined) yield* keepResponse(tenant, idempotency.key, { documents: accepted });
         return { outcome: 'accepted', documents: accepted } as const;
       }),
@@ -58,6 +67,41 @@ export function acceptanceOf({ now, write }: SqlSession): AcceptanceRegistry {
 
     releaseIdempotencyKey: (tenant, key) => write(() => releaseKey(tenant, key)),
   };
+}
+
+interface Stored {
+  documents: number;
+  bytes: number;
+}
+
+/** Of two acceptances with bounds the second counts what the first has added. Who has bounds has a key. */
+function* lockTenant(tenant: string): Steps<void> {
+  yield* first('SELECT id FROM api_keys WHERE tenant = :tenant ORDER BY created_at, id LIMIT 1 FOR UPDATE', {
+    tenant,
+  });
+}
+
+/** Documents that are not being deleted, whether they can be found yet or not; of one that is replaced both versions. */
+function* storedBy(tenant: string): Steps<Stored> {
+  const row = yield* first(
+    `SELECT COUNT(*) AS documents,
+            COALESCE(SUM(CASE WHEN visible_version > 0 OR coming IS NULL THEN bytes ELSE 0 END), 0)
+              + COALESCE(SUM(coming), 0) AS bytes
+       FROM (SELECT d.bytes, d.visible_version,
+                    (SELECT v.bytes FROM versions v WHERE v.document_id = d.id AND v.state = 'building'
+                      ORDER BY v.version DESC LIMIT 1) AS coming
+               FROM documents d WHERE d.tenant = :tenant AND d.state <> 'deleting') AS stored`,
+    { tenant },
+  );
+  return { documents: number(row ?? {}, 'documents'), bytes: number(row ?? {}, 'bytes') };
+}
+
+/** @throws QuotaExceeded */
+function assertWithin(stored: Stored, bounds: StoredBounds): void {
+  for (const what of ['documents', 'bytes'] as const) {
+    const allowed = bounds[what];
+    if (allowed !== undefined && stored[what] > allowed) throw new QuotaExceeded(what, allowed);
+  }
 }
 
 type Claim = { outcome: 'new' | 'repeated' | 'conflict'; response: Record<string, unknown> };

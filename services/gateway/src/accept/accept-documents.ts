@@ -15,6 +15,7 @@ import type { GatewayParts } from '../dependencies.ts';
 import type { Exchange } from '../exchange.ts';
 import { idempotencyConflict } from '../idempotency.ts';
 import { assertWithinLimits } from '../input-limits.ts';
+import { storedBounds } from '../limits/key-bounds.ts';
 import { assertWebhookAddress, secretOfAddress } from '../webhook-address.ts';
 
 /**
@@ -66,7 +67,11 @@ export async function acceptDocuments(
   if (webhookUrl !== undefined) assertWebhookAddress(parts.webhookRules, webhookUrl, '/webhook_url');
   const { settings: chunking, notes } = await chunkingOf(parts, tenant, fields);
   const planned = documents.map((document) => plannedDocument(exchange, document, fields, chunking));
-  const accepted = await parts.registry.acceptDocuments(planned, idempotency ?? undefined);
+  const accepted = await parts.registry.acceptDocuments(
+    planned,
+    idempotency ?? undefined,
+    storedBounds(caller),
+  );
   if (accepted.outcome === 'conflict') throw idempotencyConflict();
   const secret = webhookUrl === undefined ? undefined : await secretOfAddress(parts, tenant, webhookUrl);
   if (accepted.outcome === 'accepted') {

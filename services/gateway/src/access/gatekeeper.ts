@@ -1,5 +1,5 @@
 import { hash, timingSafeEqual } from 'node:crypto';
-import type { AuthMode } from '@vortex/config';
+import type { AuthMode, ServiceConfig } from '@vortex/config';
 import { defaultTenant, keyScope } from '@vortex/contracts';
 import {
   digestOfSecret,
@@ -9,6 +9,7 @@ import {
   parseKey,
   type StoredKey,
 } from '@vortex/registry';
+import { boundsOf, noLimits } from '../limits/key-bounds.ts';
 import { gatewayProblem, type HttpProblem } from '../problem.ts';
 import { type Caller, openCaller } from './caller.ts';
 import type { Keyring } from './keyring.ts';
@@ -36,9 +37,13 @@ export function createGatekeeper(options: {
   mode: AuthMode;
   keyring: Pick<Keyring, 'find' | 'hasKeys' | 'noteUsed'>;
   pepper: Buffer;
+  /** For keys that have none of their own. */
+  limits?: ServiceConfig<'gateway'>['limits'];
   now?: () => number;
 }): Gatekeeper {
-  const { mode, keyring, pepper, now = Date.now } = options;
+  const { mode, keyring, pepper, limits: defaults = noLimits, now = Date.now } = options;
+  /** The same object as long as the keyring holds the same record. */
+  const callers = new WeakMap<StoredKey, Caller>();
   const ofMachine = localKey(pepper);
   // Both are hashed once more: what is compared has one length, whatever was sent.
   const machineDigest = digestOfSecret(pepper, ofMachine.secret);
@@ -74,6 +79,17 @@ export function createGatekeeper(options: {
     if (stored === null) return null;
     if (isCurrent) return 'current';
     return isPrevious && at < (stored.previousUntil ?? 0) ? 'previous' : null;
+  }
+
+  function callerOfKey(stored: StoredKey): Caller {
+    const before = callers.get(stored);
+    if (before !== undefined) return before;
+    const { tenant, id: keyId, collections } = stored;
+    const scopes = new Set(stored.scopes);
+    const limits = boundsOf(stored.limits, defaults);
+    const caller: Caller = { tenant, keyId, scopes, collections, limits, isLocal: false };
+    callers.set(stored, caller);
+    return caller;
   }
 
   return {
@@ -127,18 +143,6 @@ const verified = new WeakMap<StoredKey, Buffer>();
 function isVerified(stored: StoredKey | null, quick: Buffer): boolean {
   const before = stored === null ? undefined : verified.get(stored);
   return timingSafeEqual(quick, before ?? noQuick);
-}
-
-/** The same object as long as the keyring holds the same record. */
-const callers = new WeakMap<StoredKey, Caller>();
-
-function callerOfKey(stored: StoredKey): Caller {
-  const before = callers.get(stored);
-  if (before !== undefined) return before;
-  const { tenant, id: keyId, scopes, collections, limits } = stored;
-  const caller: Caller = { tenant, keyId, scopes: new Set(scopes), collections, limits, isLocal: false };
-  callers.set(stored, caller);
-  return caller;
 }
 
 const noDigest = Buffer.alloc(32);

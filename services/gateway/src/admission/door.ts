@@ -1,6 +1,7 @@
 import { gatewayProblem, type HttpProblem, retryAfter } from '../problem.ts';
 import type { ReplicaSnapshot } from '../replica-snapshot.ts';
 import { ServiceRate } from './service-rate.ts';
+import { createTenantTurns } from './tenant-turns.ts';
 
 /**
  * Refuses a question that could not be answered in time, before it costs anything: an overload then ends when the
@@ -12,13 +13,23 @@ import { ServiceRate } from './service-rate.ts';
  *   slots are free                            in
  *   predicted time beyond what is left of it  503 overloaded, to come back when the queue has drained so far
  *
- * The cap by count stands behind it, in admit (503 queue_full).
+ * Tenants with keys then take turns (tenant-turns.ts). The cap by count stands behind it, in admit (503 queue_full).
  */
 export interface Door {
-  /** @throws HttpProblem 503 */
-  enter(question: { remainingMs: number }): Visit;
+  /** A promise where it has to wait for its tenant's turn. @throws HttpProblem 503; AbortError */
+  enter(question: Asking): Visit | Promise<Visit>;
   /** For who does not wait for the answer. @throws HttpProblem 503 `no_capacity` */
   assertCapacity(): void;
+}
+
+export interface Asking {
+  remainingMs: number;
+  /** Of a key: it shares the chain with others, by turns. Absent: the instance has one tenant, and no turns. */
+  tenant?: string | undefined;
+  /** Fires when nobody waits any more. */
+  signal?: AbortSignal;
+  /** False: no model is asked, so slots and their pace say nothing of it. */
+  generates?: boolean;
 }
 
 export interface Visit {
@@ -35,39 +46,82 @@ export function createDoor(options: {
 }): Door {
   const { replicas, now = () => performance.now() } = options;
   const rate = new ServiceRate();
+  const turns = createTenantTurns({ slots: () => replicas.capacity().slots, now });
   let underWay = 0;
+
+  /** @throws HttpProblem 503 `overloaded` */
+  function assertInTime({ remainingMs, tenant }: Asking, slots: number): void {
+    rate.advance(now(), underWay, slots);
+    const perMs = rate.perMs(slots);
+    if (perMs === null || underWay < slots) return;
+    let predictedMs = (underWay + 1) / perMs;
+    if (tenant !== undefined) {
+      // In a chain that is shared a tenant waits behind its own, at the pace of its part; below its part, for nobody.
+      const { own, part, isShared } = turns.standing(tenant);
+      if (isShared && own < part) return;
+      if (isShared) predictedMs = (own + 1) / (perMs * Math.min(1, part / slots));
+    }
+    const excessMs = predictedMs - usableShare * remainingMs;
+    if (excessMs > 0) throw overloaded(predictedMs, excessMs);
+  }
+
+  function visit({ tenant, generates = true }: Asking): Visit {
+    let inside = true;
+    return {
+      leave({ answered, generationMs }) {
+        if (!inside) return;
+        inside = false;
+        if (generates) {
+          const at = now();
+          rate.advance(at, underWay, replicas.capacity().slots);
+          if (answered) rate.answered(generationMs);
+          underWay -= 1;
+          rate.advance(at, underWay, replicas.capacity().slots);
+        }
+        if (tenant !== undefined) turns.leave(tenant);
+      },
+    };
+  }
+
+  function begin({ generates = true }: Asking, slots: number): void {
+    if (!generates) return;
+    underWay += 1;
+    rate.advance(now(), underWay, slots);
+  }
+
+  function takeBack({ generates = true }: Asking): void {
+    if (!generates) return;
+    rate.advance(now(), underWay, replicas.capacity().slots);
+    underWay -= 1;
+  }
 
   return {
     assertCapacity() {
       if (replicas.capacity().isGone) throw noCapacity();
     },
-    enter({ remainingMs }) {
+    enter(asking) {
+      const { tenant, signal = never, generates = true } = asking;
       const { slots, isGone } = replicas.capacity();
-      if (isGone) throw noCapacity();
-      rate.advance(now(), underWay, slots);
-      const perMs = rate.perMs(slots);
-      if (perMs !== null && underWay >= slots) {
-        const predictedMs = (underWay + 1) / perMs;
-        const excessMs = predictedMs - usableShare * remainingMs;
-        if (excessMs > 0) throw overloaded(predictedMs, excessMs);
+      if (generates) {
+        if (isGone) throw noCapacity();
+        assertInTime(asking, slots);
       }
-      underWay += 1;
-      rate.advance(now(), underWay, slots);
-      let inside = true;
-      return {
-        leave({ answered, generationMs }) {
-          if (!inside) return;
-          inside = false;
-          const at = now();
-          rate.advance(at, underWay, slots);
-          if (answered) rate.answered(generationMs);
-          underWay -= 1;
-          rate.advance(at, underWay, replicas.capacity().slots);
+      // Who waits for a turn is under way too: by its number the time is told that a newcomer would take.
+      begin(asking, slots);
+      const turn = tenant === undefined ? null : turns.enter(tenant, signal);
+      if (turn === null) return visit(asking);
+      return turn.then(
+        () => visit(asking),
+        (error: unknown) => {
+          takeBack(asking);
+          throw error;
         },
-      };
+      );
     },
   };
 }
+
+const never = new AbortController().signal;
 
 function noCapacity(): HttpProblem {
   return gatewayProblem('no_capacity', {

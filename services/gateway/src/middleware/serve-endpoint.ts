@@ -1,10 +1,12 @@
 import type { Problem } from '@vortex/contracts';
 import type { LabelsOf, Logger, Metrics, TraceSpan, Tracing } from '@vortex/observability';
+import type { RequestLimits } from '@vortex/queue';
 import { type Access, type Caller, mayUse } from '../access/caller.ts';
 import type { Gatekeeper } from '../access/gatekeeper.ts';
 import { missingScope } from '../access/missing-scope.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
+import { limitRequest } from '../limits/limit-requests.ts';
 import { openAiError } from '../openai-error.ts';
 import { ClientGone, type HttpProblem, internalProblem, problemOf, unknownRoute } from '../problem.ts';
 import type { AuditTrail } from '../records/audit-trail.ts';
@@ -13,6 +15,7 @@ import { drainUnread } from './drain-unread.ts';
 
 export interface ExchangeObservers {
   gatekeeper: Gatekeeper;
+  limits: RequestLimits;
   log: Logger;
   metrics: Metrics;
   tracing?: Tracing;
@@ -28,7 +31,7 @@ export interface ExchangeObservers {
  * counted and logged (never the question's text).
  */
 export function serveEndpoint(
-  endpoint: Pick<Endpoint, 'path' | 'access' | 'handle' | 'quiet'> & { method?: Endpoint['method'] },
+  endpoint: Pick<Endpoint, 'path' | 'access' | 'handle' | 'quiet' | 'asks'> & { method?: Endpoint['method'] },
   observers: ExchangeObservers,
 ): (context: GatewayContext) => Promise<Response> {
   const level = endpoint.quiet === true ? 'debug' : 'info';
@@ -40,6 +43,8 @@ export function serveEndpoint(
     if (observers.tracing !== undefined && endpoint.quiet !== true)
       exchange.span = beginRequestSpan(observers.tracing, context, exchange);
     const end = (status: number) => {
+      exchange.release?.();
+      exchange.release = undefined;
       // A child keeps the level it was made with; the parent's may have been changed since (log-level.ts).
       if (requestLog.level !== observers.log.level) requestLog.level = observers.log.level;
       reportEnd(exchange, status, level, requestLog, observers.metrics);
@@ -56,16 +61,35 @@ export function serveEndpoint(
       const isProbe = endpoint.quiet === true && endpoint.access === 'open';
       if (isOpenHouse(exchange.caller) && !isProbe) observers.browsers.assertWelcome(context);
       if (!mayUse(exchange.caller, endpoint.access)) throw missingScope(endpoint.access);
+      if (exchange.caller.limits !== null && endpoint.asks !== true && endpoint.access !== 'open')
+        await limitRequest(observers.limits, exchange);
       response = await endpoint.handle(context, exchange);
       if (isAct) await observers.audit.note(exchange, response);
     } catch (error) {
-      response = answerFor(error, exchange, observers);
+      response = answerFor(await errorFor(error, endpoint.access, exchange, observers), exchange, observers);
     }
     const { incoming, outgoing } = context.env ?? {};
     if (incoming?.complete === false && outgoing !== undefined) await drainUnread(incoming, outgoing);
     if (!exchange.endsLater) end(response.status);
     return response;
   };
+}
+
+/** A question that failed before its key's limits were asked has still been a request. */
+async function errorFor(
+  error: unknown,
+  access: Access,
+  exchange: Exchange,
+  { limits }: ExchangeObservers,
+): Promise<unknown> {
+  const { caller } = exchange;
+  if (caller.limits === null || exchange.isJudged || !mayUse(caller, access)) return error;
+  try {
+    await limitRequest(limits, exchange);
+    return error;
+  } catch (refusal) {
+    return refusal;
+  }
 }
 
 function callerFor(
@@ -171,6 +195,9 @@ const refusals: Record<string, LabelsOf<'api_gateway_admission_rejected_total'>[
   queue_full: 'queue_full',
   queue_unavailable: 'unavailable',
   registry_unavailable: 'unavailable',
+  rate_limited: 'limit',
+  quota_exceeded: 'limit',
+  too_many_concurrent: 'limit',
   body_too_large: 'too_large',
   file_too_large: 'too_large',
   storage_full: 'storage_full',

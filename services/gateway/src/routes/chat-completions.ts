@@ -15,6 +15,7 @@ import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { eventStream } from '../event-stream.ts';
 import { type Exchange, jsonAnswer } from '../exchange.ts';
+import { limitQuery } from '../limits/limit-requests.ts';
 import { readJson } from '../middleware/json-body.ts';
 import { problemFor } from '../middleware/serve-endpoint.ts';
 import { openAiError } from '../openai-error.ts';
@@ -29,6 +30,7 @@ export function chatCompletionsEndpoint(parts: GatewayParts): Endpoint {
     method: 'post',
     path: '/v1/chat/completions',
     access: 'query',
+    asks: true,
     tag: 'openai',
     summary: 'Ask a collection through OpenAI’s chat API',
     description:
@@ -50,6 +52,7 @@ export function chatCompletionsEndpoint(parts: GatewayParts): Endpoint {
     problems: [400, 404, 409, 413, 415, 502, 503, 504],
     async handle(context, exchange) {
       const request = await readJson(context, chatRequest, parts.settings.max_body_bytes);
+      await limitQuery(parts, exchange);
       exchange.lap('receive');
       const maxTokens = request.max_completion_tokens ?? request.max_tokens;
       const question: Question = {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from '@hono/zod-openapi';
 import { defaultCollection, defaultDeadlineMs, newId, stages } from '@vortex/contracts';
+import { acceptCountedText } from '../accept/accept-counted-text.ts';
 import { assertMayFill } from '../access/collection-access.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
@@ -8,6 +9,7 @@ import { type Exchange, type GatewayContext, jsonAnswer } from '../exchange.ts';
 import { idempotencyConflict, idempotencyKeyOf, idempotencyOf } from '../idempotency.ts';
 import { jobHeaderOf } from '../job-header.ts';
 import { viewJob } from '../jobs/job-view.ts';
+import { storedBounds } from '../limits/key-bounds.ts';
 import { readJsonBytes } from '../middleware/json-body.ts';
 import { idempotencyHeader, jsonBody, jsonContent, schemas } from '../openapi-schemas.ts';
 
@@ -45,6 +47,11 @@ export function ingestEndpoint(parts: GatewayParts): Endpoint {
       const { tenant } = caller;
       const { collection = defaultCollection } = payload;
       assertMayFill(caller, collection);
+      if (storedBounds(caller) !== undefined) {
+        const idempotency = key === null ? null : idempotencyOfBody(key, bytes);
+        const counted = await acceptCountedText(parts, exchange, bytes, idempotency);
+        if (counted !== null) return answerAccepted(exchange, payload.document_id, counted);
+      }
       const made = newId('job');
       const claim = key === null ? null : await claimIngest(parts, tenant, key, bytes, made);
       const id = claim?.jobId ?? made;
@@ -93,13 +100,17 @@ async function claimIngest(
   jobId: string,
 ): Promise<{ jobId: string; repeated: boolean }> {
   const claim = await parts.registry.claimIdempotencyKey({
-    ...idempotencyOf(key, ['ingest', createHash('sha256').update(body).digest('hex')]),
+    ...idempotencyOfBody(key, body),
     tenant,
     response: { job_id: jobId },
   });
   if (claim.outcome === 'conflict') throw idempotencyConflict();
   if (claim.outcome === 'new') return { jobId, repeated: false };
   return { jobId: z.object({ job_id: z.string() }).parse(claim.response).job_id, repeated: true };
+}
+
+function idempotencyOfBody(key: string, body: Buffer) {
+  return idempotencyOf(key, ['ingest', createHash('sha256').update(body).digest('hex')]);
 }
 
 function answerAccepted(exchange: Exchange, documentId: string, id: string): Response {

@@ -115,6 +115,7 @@ async function createKey(
     ...{ tenant, expiresAt, scopes: request.scopes },
     name: request.name ?? null,
     collections: request.collections ?? null,
+    limits: request.limits ?? null,
   });
   await parts.keyring.refresh();
   return jsonAnswer(exchange, made, 201, { Location: `/api/keys/${made.id}` });

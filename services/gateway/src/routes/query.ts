@@ -5,6 +5,7 @@ import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { eventStream } from '../event-stream.ts';
 import { type Exchange, jsonAnswer } from '../exchange.ts';
+import { limitQuery } from '../limits/limit-requests.ts';
 import { readJson } from '../middleware/json-body.ts';
 import { problemFor } from '../middleware/serve-endpoint.ts';
 import { jsonBody, jsonContent, schemas } from '../openapi-schemas.ts';
@@ -19,6 +20,7 @@ export function queryEndpoint(parts: GatewayParts): Endpoint {
     method: 'post',
     path: '/query',
     access: 'query',
+    asks: true,
     tag: 'queries',
     summary: 'Ask a question and get an answer with citations',
     description:
@@ -42,6 +44,7 @@ export function queryEndpoint(parts: GatewayParts): Endpoint {
     problems: [400, 404, 409, 413, 415, 422, 502, 503, 504],
     async handle(context, exchange) {
       const request = await readJson(context, schemas.queryRequest, parts.settings.max_body_bytes);
+      await limitQuery(parts, exchange, request.deadline_ms);
       exchange.lap('receive');
       if (request.stream === true && request.async === true) {
         throw gatewayProblem('validation', {

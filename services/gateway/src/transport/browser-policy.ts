@@ -10,7 +10,7 @@ import { gatewayProblem } from '../problem.ts';
  *            another origin may still be sent without being asked about (an upload is a form), so what changes
  *            something and names a foreign `Origin` is refused, 403.
  *   host     DNS rebinding: a name of the page's own that now leads to 127.0.0.1 makes the page one of our origin. A
- *            gateway on loopback therefore answers only to names of loopback, to addresses, and to `gateway.hosts`; 421.
+ *            gateway on loopback therefore answers only to names without a dot, to addresses, and to `gateway.hosts`; 421.
  *
  * Neither is asked of a request that brings a key: no page has one, and no browser adds one by itself.
  */
@@ -97,6 +97,7 @@ function hostname(host: string): string {
 }
 
 /** An address is no name that somebody else could make lead here. */
+/** A name without a dot is of this network, not one that a page far away can bring with it. */
 function isOwnHost(host: string, listed: ReadonlySet<string>): boolean {
-  return host === 'localhost' || host.endsWith('.localhost') || isIP(host) !== 0 || listed.has(host);
+  return !host.includes('.') || host.endsWith('.localhost') || isIP(host) !== 0 || listed.has(host);
 }
