@@ -328,6 +328,33 @@ describe('a traced question', () => {
     expect(JSON.stringify(spans)).not.toContain(body.answer.slice(0, 20));
   });
 
+  it('tells the times of each answer though fifty are under way', async () => {
+    const traceIds = Array.from({ length: 50 }, (_, index) => traceOf(`c${(index + 16).toString(16)}`));
+    const answers = await Promise.all(
+      traceIds.map((traceId) =>
+        postJson(
+          `${stack.url}/query`,
+          { query: 'What is a lease?', collection: 'vortex-docs', cache: 'bypass', max_tokens: 8 },
+          traced(traceId),
+        ),
+      ),
+    );
+    for (const [index, { status, body }] of answers.entries()) {
+      expect(status).toBe(200);
+      const spans = await spansOf(traceIds[index] ?? '', (known) => known.length >= 8);
+      const named = {
+        'POST /query': 'total',
+        ...{ encode: 'encode', retrieve: 'retrieve', generate: 'generate' },
+        ...{ 'wait job:encoder_in': 'queue_encode', 'wait job:retriever_in': 'queue_retrieve' },
+      };
+      for (const [name, timing] of Object.entries(named)) {
+        const span = spans.find((one) => one.name === name);
+        const tookMs = (span?.endMs ?? 0) - (span?.startMs ?? 0);
+        expect(Math.abs(tookMs - body.timings_ms[timing]), `${name} of ${body.id}`).toBeLessThan(2);
+      }
+    }
+  });
+
   it('that is tried again shows that in a trace of its own, linked to the first', async () => {
     const traceId = traceOf('b2');
     const traceparent = `00-${traceId}-${callerSpan}-01`;

@@ -100,7 +100,7 @@ describe('a run against a real server', () => {
     const again = readRun(out);
     expect(summary.parse(again.summary)).toEqual(JSON.parse(JSON.stringify(run.summary)));
     expect(again.samples).toHaveLength(100);
-    for (const line of again.samples) sample.parse(line);
+    for (const line of again.samples ?? []) sample.parse(line);
     expect(readFileSync(join(out, 'summary.md'), 'utf8')).toContain('Throughput');
     expect(readFileSync(join(out, 'junit.xml'), 'utf8')).toContain('name="err&lt;1%"><failure');
   });
@@ -232,6 +232,7 @@ describe('the command', () => {
     [['--nonsense'], 1],
     [['--url', 'http://127.0.0.1:1', '--out', tmpdir()], 2],
     [['--url', 'http://127.0.0.1:1', '--out', import.meta.filename], 1],
+    [['--url', 'http://127.0.0.1:1', '--out', '/proc/x/y'], 1],
     [['compare', 'a'], 1],
     [['self-check', '--long'], 1],
     [['--help'], 0],

@@ -5,7 +5,7 @@ import { type Clock, createClock } from './drive/clock.ts';
 import { closedLoop } from './drive/closed-loop.ts';
 import { createMonitor, type Monitor } from './drive/monitor.ts';
 import { openLoop } from './drive/open-loop.ts';
-import { createRequestRunner, type RequestRunner } from './drive/request-runner.ts';
+import { createRequestRunner, type Due, type RequestRunner } from './drive/request-runner.ts';
 import type { LiveView } from './live-view.ts';
 import { judgeStep } from './measure/rate-step.ts';
 import { summarize, validity } from './measure/summarize.ts';
@@ -98,12 +98,15 @@ export async function runLoadTest(
     await cleanUp(target, view);
     const { warmupMs } = settings;
     const measuredFromMs = settings.mode === 'search' ? 0 : warmupMs;
+    const judgedStep = driven.limit?.confirmStep ?? null;
+    const isJudged = ({ phase, step }: Due) =>
+      phase === 'measured' && (judgedStep === null || step === judgedStep);
     summary = summarize({
       config,
       slo: settings.slo,
       samples: runner.samples,
       measuredFromMs,
-      inFlightMean: runner.inFlightMean(measuredFromMs),
+      inFlightMean: runner.inFlightMean(measuredFromMs, settings.mode === 'search' ? isJudged : undefined),
       run: {
         ...info,
         state: signal.aborted ? 'interrupted' : 'complete',
@@ -113,7 +116,7 @@ export async function runLoadTest(
       target: targetFigures,
       steps: driven.steps,
       search: driven.limit === null ? null : searchResultOf(driven.limit, settings.sloText),
-      judgedStep: driven.limit?.confirmStep ?? null,
+      judgedStep,
     });
     summary.run.exit_code = exitCodeOf(summary);
     return { summary, samples: runner.samples };

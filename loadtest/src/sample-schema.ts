@@ -19,6 +19,8 @@ export const outcomes = [
   'client_error',
   /** 5xx but 503, or an `error` event in a stream. */
   'server_error',
+  /** Below 400 and not 2xx. Redirects are not followed: what is measured is the address that was given. */
+  'unexpected_status',
   /** A stream or a body that ended before its end. */
   'stream_cut',
   /** 200, but the answer is less than it should be: empty, cut, or with a citation that leads nowhere. */

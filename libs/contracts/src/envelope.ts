@@ -39,7 +39,7 @@ const replicaRef = z.object({
 export const failedTry = z.object({
   kind: z.enum(['failed', 'later', 'lost']),
   stage: z.string().nullable(),
-  /** Its name; of a lost one all that is known is its incarnation. */
+  /** Its name. */
   worker: z.string(),
   /** Of generators: their address. */
   replica: z.string().optional(),

@@ -88,6 +88,8 @@ export const problem = z.object({
   retryable: z.boolean(),
   retry_after_ms: z.int().optional(),
   request_id: z.string().optional(),
+  /** Of a query that was let in and got no answer: its story is at `/api/queries/{id}/explain`. */
+  id: z.string().optional(),
   timings_ms: timingsMs.optional(),
   /** What is wrong with which field: a JSON pointer into the body. */
   errors: z.array(z.object({ pointer: z.string(), message: z.string() })).optional(),

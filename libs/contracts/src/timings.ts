@@ -12,7 +12,7 @@ import type { TimingsMs } from './envelope.ts';
  * | `shared` | … an identical question's answer is there (instead of all that follows) | gateway |
  * | `queue_<stage>` | put on the stage's list … claimed | the clock of Redis, which every worker follows |
  * | `retry_<stage>` | put on the list … due again: tries that failed, their waits before and after | the same |
- * | `<stage>` | the handler's run that counted | worker |
+ * | `<stage>` | claimed … the handler's run that counted has ended | worker |
  * | `first_token` | the beginning of `generate` … the first token; a part of `generate` | worker |
  * | `deliver` | what is left: completion written, inbox read, wake-up | gateway |
  * | `reply` | completion here … answer ready to be written; in a stream, its last events told | gateway |

@@ -9,6 +9,7 @@ export function followLevelSignal(log: Logger): void {
   const configured = log.level;
   process.on('SIGUSR2', () => {
     log.level = log.level === 'debug' ? configured : 'debug';
-    log.info({ level: log.level }, 'the log level was changed');
+    // Not `level`: that is the line's own.
+    log.info({ log_level: log.level }, 'the log level was changed');
   });
 }

@@ -16,7 +16,8 @@ loop lag, garbage collection, memory) come with each.
 
 How to read them:
 
-- A counter whose labels are closed stands at 0 from the first scrape on, so that its first event is an increase. A gauge
+- A counter stands at 0 from the first scrape on with every combination of its labels that can be counted (those of lists:
+  in the services that serve them; those of replicas: once the replica is seen), so that its first event is an increase. A gauge
   that is absent is not known (yet), and not 0.
 - A label never names a tenant, a query, a document or a raw path: those are in logs and traces.
 - A bucket has an edge at each threshold that an alert or an objective uses.

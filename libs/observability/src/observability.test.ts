@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { followLevelSignal } from './log-level.ts';
 import { createLogger } from './logger.ts';
 import type { MetricRow } from './metric-rows/row.ts';
+import { meteredServices } from './metric-rows/row.ts';
 import { isClosed, metricTable } from './metric-table.ts';
 import { createMetrics } from './metrics.ts';
 import { probeRoutes } from './probes.ts';
@@ -50,6 +51,18 @@ describe('createMetrics', () => {
     expect(body).toContain('rag_queue_jobs_total{queue="job:llm_in",event="claimed",service="test"} 1');
     expect(body).toContain('rag_queue_wait_seconds_bucket{le="0.025",service="test",queue="job:llm_in"} 1');
     expect(body).toContain('api_gateway_replica_load{replica="http://r",service="test"} 3');
+  });
+
+  it.each(meteredServices)('begins every counter of %s at 0 but those whose owner does', async (service) => {
+    // Of lists (runtime, job-tally.ts), of replicas (gateway, replica-gauge.ts), of documents (ingest, ingest-ends.ts).
+    const begunByOwner =
+      /^rag_(queue_jobs|dead_letters|replica_transitions|ingest_(documents|bytes|pages|chunks))_total$/;
+    const { body } = await createMetrics(service).render();
+    const rows: [string, MetricRow][] = Object.entries(metricTable);
+    for (const [name, { kind, services }] of rows) {
+      if (kind !== 'counter' || begunByOwner.test(name) || !services.some((one) => one === service)) continue;
+      expect(body, name).toMatch(new RegExp(`^${name}\\{.*\\} 0$`, 'm'));
+    }
   });
 
   it('is read also when something it mirrors hangs', async () => {
@@ -132,10 +145,16 @@ describe('probeRoutes', () => {
 
 describe('followLevelSignal', () => {
   it('goes to debug and back, at run time', () => {
+    const lines: string[] = [];
     const log = createLogger({
       service: 'test',
       level: 'warn',
-      destination: new Writable({ write: (_piece, _encoding, done) => done() }),
+      destination: new Writable({
+        write: (piece, _encoding, done) => {
+          lines.push(String(piece));
+          done();
+        },
+      }),
     });
     const before = process.listeners('SIGUSR2');
     followLevelSignal(log);
@@ -145,6 +164,8 @@ describe('followLevelSignal', () => {
     });
     process.emit('SIGUSR2');
     expect(log.level).toBe('debug');
+    expect(lines.join('').match(/"level":/g)).toHaveLength(1);
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ level: 'info', log_level: 'debug' });
     process.emit('SIGUSR2');
     expect(log.level).toBe('warn');
   });

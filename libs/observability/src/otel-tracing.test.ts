@@ -106,8 +106,14 @@ it.each([
 it('takes what is no trace context for none', async () => {
   const { tracing } = await open();
   onTestFinished(() => tracing.close());
-  for (const traceparent of ['', 'nonsense', `00-${'0'.repeat(32)}-00f067aa0ba902b7-01`]) {
+  for (const traceparent of [
+    '',
+    'nonsense',
+    `ff-${trace}-00f067aa0ba902b7-01`,
+    `00-${'0'.repeat(32)}-00f067aa0ba902b7-01`,
+  ]) {
     const span = tracing.begin('one', { kind: 'server', parent: { traceparent } });
+    expect(span?.traceparent).not.toContain(trace);
     expect(span?.traceparent).toMatch(/^00-(?!0{32})[0-9a-f]{32}-[0-9a-f]{16}-01$/);
   }
 });

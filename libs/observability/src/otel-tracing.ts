@@ -77,7 +77,7 @@ export function createOtelTracing(
   const tracer = provider.getTracer('vortex', processVersion);
 
   return {
-    begin(name, { kind, parent, link, startMs, attributes }) {
+    begin(name, { kind, parent, link, startMs, startMonotonicMs = performance.now(), attributes }) {
       const linked = link === undefined ? undefined : spanContextOf(link);
       const continued = parent === undefined ? undefined : spanContextOf(parent);
       // Known before anything is made: where a tenth is recorded, nine of ten runs end here.
@@ -95,7 +95,7 @@ export function createOtelTracing(
         },
         context,
       );
-      return span.isRecording() ? new OtelSpan(tracer, span, begunMs) : null;
+      return span.isRecording() ? new OtelSpan(tracer, span, begunMs, startMonotonicMs) : null;
     },
     async close() {
       const done = provider
@@ -122,12 +122,13 @@ class OtelSpan implements TraceSpan {
   readonly #tracer: Tracer;
   readonly #span: Span;
   readonly #begunMs: number;
-  readonly #begunAt = performance.now();
+  readonly #begunAt: number;
 
-  constructor(tracer: Tracer, span: Span, begunMs: number) {
+  constructor(tracer: Tracer, span: Span, begunMs: number, begunAt: number) {
     this.#tracer = tracer;
     this.#span = span;
     this.#begunMs = begunMs;
+    this.#begunAt = begunAt;
   }
 
   get traceparent(): string {
@@ -140,7 +141,8 @@ class OtelSpan implements TraceSpan {
   }
 
   child(name: string, { kind, startMs, attributes }: Parameters<TraceSpan['child']>[1]): TraceSpan {
-    const begunMs = startMs ?? this.#nowMs();
+    const begunAt = performance.now();
+    const begunMs = startMs ?? this.#begunMs + begunAt - this.#begunAt;
     const span = this.#tracer.startSpan(
       name,
       {
@@ -150,7 +152,7 @@ class OtelSpan implements TraceSpan {
       },
       trace.setSpan(ROOT_CONTEXT, this.#span),
     );
-    return new OtelSpan(this.#tracer, span, begunMs);
+    return new OtelSpan(this.#tracer, span, begunMs, begunAt);
   }
 
   set(attributes: Parameters<TraceSpan['set']>[0]): void {
@@ -172,7 +174,8 @@ class OtelSpan implements TraceSpan {
   }
 }
 
-const traceparentForm = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/;
+/** Any version but `ff`, which the specification forbids. */
+const traceparentForm = /^(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/;
 
 /** Undefined for what is no trace context: anyone may push an envelope by hand. */
 function spanContextOf({ traceparent, tracestate }: TraceCarrier): SpanContext | undefined {

@@ -28,6 +28,8 @@ export interface BeginSpan {
   link?: TraceCarrier;
   /** Epoch milliseconds; now when absent. */
   startMs?: number;
+  /** `performance.now()` of that same moment, where the caller has read both; the moment of the call when absent. */
+  startMonotonicMs?: number;
   attributes?: SpanAttributes;
 }
 

@@ -14,6 +14,7 @@ import {
   readWorkerMember,
   returnList,
   workerMember,
+  workerNameOf,
 } from './keys.ts';
 import { createRefusals } from './refusals.ts';
 import { runScript, texts, word } from './scripts.ts';
@@ -50,6 +51,13 @@ export interface CaretakerOptions {
   forgetReplicaMs?: number;
   onEvent?: (event: CaretakerEvent, list: string) => void;
   log?: QueueLog;
+}
+
+/** Who had the jobs of a lapsed member. */
+interface Holder {
+  worker: string;
+  inFlight: string;
+  replica?: string;
 }
 
 export function startCaretaker(options: CaretakerOptions): Caretaker {
@@ -132,14 +140,33 @@ export function startCaretaker(options: CaretakerOptions): Caretaker {
     }
     const inFlight = keys.inFlight(worker.list, worker.wid);
     const elements = await commands.lrangeBuffer(inFlight, 0, -1);
-    // Each goes to the head, so the oldest must be the last to go.
-    for (const element of elements.reverse()) {
-      await refusals.past('reap', inFlight, () => reapOne(member, worker.list, inFlight, element));
+    if (elements.length > 0) {
+      const holder = await holderOf(worker.list, worker.wid);
+      // Each goes to the head, so the oldest must be the last to go.
+      for (const element of elements.reverse())
+        await refusals.past('reap', inFlight, () => reapOne(member, worker.list, holder, element));
     }
     await runScript(commands, 'forget-worker', [keys.workers, inFlight], [member]);
   }
 
-  async function reapOne(member: string, list: string, inFlight: string, bytes: Buffer): Promise<void> {
+  /** Whom the story of the lost run names; of a generator its replica, which is known for a while after its last beat. */
+  async function holderOf(list: string, wid: string): Promise<Holder> {
+    const worker = workerNameOf(wid);
+    const inFlight = keys.inFlight(list, wid);
+    if (stageOfList(list) !== 'generate') return { worker, inFlight };
+    for (const url of await commands.zrange(keys.replicas, '0', '-1')) {
+      const [name, ownList] = await commands.hmget(keys.replica(url), 'worker_name', 'list');
+      if (name === worker || ownList === list) return { worker: name ?? worker, inFlight, replica: url };
+    }
+    return { worker, inFlight };
+  }
+
+  async function reapOne(
+    member: string,
+    list: string,
+    { worker, inFlight, replica }: Holder,
+    bytes: Buffer,
+  ): Promise<void> {
     const text = isUtf8(bytes) ? bytes.toString('utf8') : null;
     const header = text === null ? null : headerOnList(list, text);
     const redelivered = (header?.redelivered ?? 0) + 1;
@@ -152,8 +179,9 @@ export function startCaretaker(options: CaretakerOptions): Caretaker {
     const moved = target !== list || list === keys.sharedGeneratorList;
     const track = header?.track === true ? { track: true } : {};
     const tries = addTry(header?.tries, {
-      ...{ kind: 'lost' as const, stage: stageOfList(list) },
-      worker: readWorkerMember(member)?.wid ?? member,
+      ...{ kind: 'lost' as const, stage: stageOfList(list), worker },
+      ...(replica !== undefined && { replica }),
+      reason: 'its worker stopped beating',
     });
     const changes = { id: header?.id, ...track, redelivered, tries, ...(moved && { replica: undefined }) };
     const answer = await runScript(

@@ -45,7 +45,7 @@ export {
   type QueueState,
   type ReplicaState,
 } from './inspector.ts';
-export { keys, type Lane, readWorkerMember, returnList, workerMember } from './keys.ts';
+export { keys, type Lane, readWorkerMember, returnList, workerId, workerMember } from './keys.ts';
 export {
   createLiveView,
   firstFields,

@@ -78,6 +78,17 @@ export function readWorkerMember(member: string): { list: string; wid: string } 
   return bar <= 0 ? null : { list: member.slice(0, bar), wid: member.slice(bar + 1) };
 }
 
+/** A worker incarnation: begins with the name that people know it by, ends with its process and chance. */
+export function workerId(name: string, host: string, pid: number, chance: string): string {
+  return `${name.replaceAll(/[:|@\s]/g, '_')}@${host}-${pid}-${chance}`;
+}
+
+/** Of incarnations before they had it, the whole of it. */
+export function workerNameOf(wid: string): string {
+  const at = wid.lastIndexOf('@');
+  return at <= 0 ? wid : wid.slice(0, at);
+}
+
 /** Glob of all in-flight lists. */
 export const inFlightPattern = '*:proc:*';
 

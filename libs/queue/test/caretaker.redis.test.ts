@@ -2,7 +2,7 @@ import { failedCompletion } from '@vortex/contracts';
 import { openTestRedis, type TestRedis } from '@vortex/testkit';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type Caretaker, keys, startCaretaker, workerMember } from '../src/index.ts';
+import { type Caretaker, keys, startCaretaker, workerId, workerMember } from '../src/index.ts';
 
 let redis: TestRedis;
 let commands: Redis;
@@ -34,7 +34,10 @@ const list = 'job:encoder_in';
 const proc = keys.inFlight(list, 'dead');
 const lapse = (of = list) => redis.client.zadd(keys.workers, Date.now() - 1, workerMember(of, 'dead'));
 /** What the next worker is told of the run that was lost. */
-const lost = (stage: string) => ({ kind: 'lost', stage, worker: 'dead' });
+const lost = (stage: string) => ({
+  ...{ kind: 'lost', stage, worker: 'dead' },
+  reason: 'its worker stopped beating',
+});
 const read = async (key: string) =>
   (await redis.client.lrange(key, 0, -1)).map((element) => JSON.parse(element));
 
@@ -105,6 +108,23 @@ test('a body without an id gets one that stays, or it could never be taken for p
   expect(await read(keys.dead(documents))).toMatchObject([{ code: 'poison', stage: 'ingest' }]);
 });
 
+test('a lost run names the worker as its configuration does, and its replica where any may have taken the job', async () => {
+  const wid = workerId('llm_1', 'vm', 17, 'c4857df1');
+  const shared = keys.sharedGeneratorList;
+  await redis.client.rpush(keys.inFlight(shared, wid), '{"id":"g"}');
+  await redis.client.zadd(keys.replicas, Date.now() + 60_000, 'http://r1');
+  await redis.client.hset(keys.replica('http://r1'), { worker_name: 'llm_1', list: 'job:llm_in:llm_1' });
+  await redis.client.zadd(keys.workers, Date.now() - 1, workerMember(shared, wid));
+  await caretaker.tick();
+  expect(await read(shared)).toMatchObject([{ tries: [{ worker: 'llm_1', replica: 'http://r1' }] }]);
+
+  const encoder = workerId('a:b|c@d', 'vm', 18, 'c4857df1');
+  await redis.client.rpush(keys.inFlight(list, encoder), '{"id":"e"}');
+  await redis.client.zadd(keys.workers, Date.now() - 1, workerMember(list, encoder));
+  await caretaker.tick();
+  expect(await read(list)).toMatchObject([{ tries: [{ worker: 'a_b_c_d' }] }]);
+});
+
 test("a dead replica's job goes to the shared list, unassigned, and its lease is gone", async () => {
   const own = 'job:llm_in:llm_1';
   const url = 'http://r1';
@@ -114,10 +134,13 @@ test("a dead replica's job goes to the shared list, unassigned, and its lease is
   );
   await redis.client.zadd(keys.leases(url), Date.now() + 60_000, 'g');
   await redis.client.set(keys.load(url), '1');
+  await redis.client.zadd(keys.replicas, Date.now() + 60_000, url, Date.now() + 60_000, 'http://r2');
+  await redis.client.hset(keys.replica(url), { worker_name: 'llm_1', list: own });
+  await redis.client.hset(keys.replica('http://r2'), { worker_name: 'llm_2', list: 'job:llm_in:llm_2' });
   await lapse(own);
   await caretaker.tick();
   expect(await read(keys.sharedGeneratorList)).toEqual([
-    { id: 'g', redelivered: 1, tries: [lost('generate')] },
+    { id: 'g', redelivered: 1, tries: [{ ...lost('generate'), worker: 'llm_1', replica: url }] },
   ]);
   expect(await redis.client.get(keys.load(url))).toBe('0');
   expect(await redis.client.llen(own)).toBe(0);

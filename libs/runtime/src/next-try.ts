@@ -31,7 +31,7 @@ export function nextTryElement(
     enqueued_at: dueAt,
     first_at: job.first_at ?? job.enqueued_at,
     timings_ms: timingsWithWait(identity, run, dueAt),
-    tries: triesWith(identity, run, reason, blame, now),
+    tries: triesWith(identity, run, reason, blame),
     // A generator's next try may be on another replica, so its lease and its assignment end here.
     ...(identity.replicaUrl !== undefined && {
       replica: undefined,
@@ -70,10 +70,9 @@ function timingsWithWait({ stage }: LaneIdentity, { job, claimedAt }: Run, dueAt
 
 function triesWith(
   { stage, workerName: worker, replicaUrl }: LaneIdentity,
-  { job, claimedAt }: Run,
+  { job, timingsMs }: Run,
   reason: string,
   blame: JobError | undefined,
-  now: number,
 ): FailedTry[] {
   return addTry(job.tries, {
     kind: blame === undefined ? 'later' : 'failed',
@@ -81,7 +80,7 @@ function triesWith(
     ...(replicaUrl !== undefined && { replica: replicaUrl }),
     ...(blame !== undefined && { code: blame.code }),
     reason: reason.slice(0, 200),
-    ms: now - claimedAt,
+    ms: timingsMs[stage],
   });
 }
 

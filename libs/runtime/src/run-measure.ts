@@ -16,9 +16,9 @@ export function createRunMeasure(options: {
 }): MeasureRun {
   const { stage, runTimes, metrics, now } = options;
   return (run, outcome) => {
-    const serviceMs = performance.now() - run.startedAt;
+    const serviceMs = performance.now() - run.begun.monotonicMs;
     run.timingsMs[stage] = Math.round(serviceMs * 1000) / 1000;
-    if (run.span !== null) endSpan(run.span, outcome);
+    if (run.span !== null) endSpan(run.span, outcome, run.begun.epochMs + serviceMs);
     if (outcome === 'forwarded' || outcome === 'completed') runTimes.note(serviceMs, now());
     metrics.observe(
       'rag_stage_duration_seconds',
@@ -30,8 +30,8 @@ export function createRunMeasure(options: {
 }
 
 /** Only a run's own end: that it was given back, or another shall try, is no error. */
-function endSpan(span: TraceSpan, outcome: RunOutcome): void {
+function endSpan(span: TraceSpan, outcome: RunOutcome, endMs: number): void {
   span.set({ 'vortex.outcome': outcome });
   if (outcome === 'expired') span.fail('deadline_exceeded');
-  span.end();
+  span.end(endMs);
 }

@@ -1,5 +1,6 @@
 import { type JobHeader, type StageName, stages } from '@vortex/contracts';
 import { noTracing, type TraceSpan, type Tracing } from '@vortex/observability';
+import type { Moment } from './run.ts';
 
 /**
  * The span of one run of a stage, and that of the wait in its list before it.
@@ -18,12 +19,11 @@ export function beginRunSpan(
     job: JobHeader;
     claimedAt: number;
     waitedMs: number | undefined;
-    /** Later than the claim for a run that had to wait until it was alone. */
-    begunAt: number;
+    begun: Moment;
   },
 ): TraceSpan | null {
   if (tracing === noTracing) return null;
-  const { stage, delivery, job, claimedAt, waitedMs, begunAt } = run;
+  const { stage, delivery, job, claimedAt, waitedMs, begun } = run;
   const { list, lane } = stages[stage];
   const carrier = { traceparent: job.traceparent, tracestate: job.tracestate };
   const isOwnTrace = lane === 'low' || job.attempt > 1 || job.redelivered > 0;
@@ -36,7 +36,8 @@ export function beginRunSpan(
   const span = tracing.begin(stage, {
     kind: 'consumer',
     ...(isLinked ? { link: carrier } : { parent: carrier }),
-    startMs: begunAt,
+    startMs: begun.epochMs,
+    startMonotonicMs: begun.monotonicMs,
     attributes: {
       ...place,
       ...operationOf[stage],

@@ -17,6 +17,7 @@ import {
   runScript,
   startBeat,
   startCaretaker,
+  workerId,
   workerMember,
 } from '@vortex/queue';
 import { createGeneratorReplica } from './generator-replica.ts';
@@ -81,7 +82,7 @@ const stepMs = 1000;
  */
 export async function runStages(options: RunStagesOptions): Promise<RunningStages> {
   const { log, metrics, workerName, leaseMs = defaultLeaseMs, beatMs = defaultBeatMs } = options;
-  const wid = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
+  const wid = workerId(workerName, hostname(), process.pid, randomBytes(4).toString('hex'));
   const redis: RedisOptions = { ...options.redis, observer: createRedisObserver(metrics) };
   const commands = connect(redis, 'worker', log);
   const tally = createJobTally(metrics);

@@ -14,8 +14,8 @@ export interface Run {
   readonly claimedAt: number;
   /** Undefined: an envelope pushed by hand does not say since when it waits. */
   readonly waitedMs: number | undefined;
-  /** Monotonic; of a run that had to wait until it was alone, the end of that wait. */
-  startedAt: number;
+  /** Of an envelope its claim; of a run that had to wait until it was alone, the end of that wait. */
+  begun: Moment;
   span: TraceSpan | null;
   /** What becomes of the job is decided. Written in settling.ts alone; whoever finds it set does nothing. */
   concluded: boolean;
@@ -25,6 +25,20 @@ export interface Run {
   controller: AbortController | undefined;
   /** The slot of a run that was interrupted, while its handler still works. */
   releaseSlot: (() => void) | undefined;
+}
+
+/**
+ * One moment by both clocks, read together: durations are taken by the one, points in time of spans by the other. A
+ * duration that is told and its span come from the same readings: between two readings of one moment the process may
+ * be off the processor, and under 50 queries at once that was 90 ms.
+ */
+export interface Moment {
+  readonly epochMs: number;
+  readonly monotonicMs: number;
+}
+
+export function momentBy(now: () => number): Moment {
+  return { epochMs: now(), monotonicMs: performance.now() };
 }
 
 export type DatedJob = JobHeader & { deadline_at: number };
@@ -42,6 +56,7 @@ export function openRun(
   delivery: Delivery,
   header: JobHeader,
   claimedAt: number,
+  begun: Moment,
   { enter, type }: Pick<Run, 'enter' | 'type'>,
 ): Run {
   const job = {
@@ -62,7 +77,7 @@ export function openRun(
     timingsMs,
     claimedAt,
     waitedMs,
-    startedAt: performance.now(),
+    begun,
     span: null,
     concluded: false,
     interruption: undefined,

@@ -53,7 +53,7 @@ export function createRunningJobs(options: {
           measure(run, 'expired');
           endings.end(run, 'deadline_exceeded', `the deadline passed while ${stage} worked on the job`);
         });
-      } else if (monotonic - run.startedAt >= budgetMs) {
+      } else if (monotonic - run.begun.monotonicMs >= budgetMs) {
         const reason = `${stage} ran longer than its budget of ${budgetMs} ms`;
         const error = new DOMException(reason, 'TimeoutError');
         interrupt(run, error, () => failed(run, error));

@@ -17,7 +17,7 @@ import type { JobSource } from './job-source.ts';
 import type { JobTally } from './job-tally.ts';
 import { readEnvelope } from './read-envelope.ts';
 import type { ReplicaHealth } from './replica-health.ts';
-import { type DatedJob, type LaneIdentity, openRun, type Run } from './run.ts';
+import { type DatedJob, type LaneIdentity, type Moment, momentBy, openRun, type Run } from './run.ts';
 import { RunContext } from './run-context.ts';
 import { createRunMeasure } from './run-measure.ts';
 import { beginRunSpan } from './run-span.ts';
@@ -119,10 +119,14 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
       void ids.deliver(delivery);
       return;
     }
-    const claimedAt = now();
+    const claimed = momentBy(now);
     const envelope = readEnvelope(stage, delivery.element);
     if (envelope.kind === 'unreadable') endings.buryUnreadable(delivery, envelope);
-    else take(delivery, envelope.input, claimedAt, { enter: envelope.derivedId === true, type: stage });
+    else
+      take(delivery, envelope.input, claimed.epochMs, claimed, {
+        enter: envelope.derivedId === true,
+        type: stage,
+      });
   }
 
   function takeResolved(
@@ -131,16 +135,17 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     claimedAt: number,
     type: string = stage,
   ): void {
-    take(delivery, input, claimedAt, { enter: true, type });
+    take(delivery, input, claimedAt, momentBy(now), { enter: true, type });
   }
 
   function take(
     delivery: Delivery,
     input: InputOf<Stage>,
     claimedAt: number,
+    begun: Moment,
     entry: Pick<Run, 'enter' | 'type'>,
   ): void {
-    const run = openRun(stage, delivery, input, claimedAt, entry);
+    const run = openRun(stage, delivery, input, claimedAt, begun, entry);
     const { job, waitedMs } = run;
     if (waitedMs !== undefined) metrics.observe('rag_queue_wait_seconds', { queue }, waitedMs / 1000);
     const tooLate = whyTooLate(job.deadline_at, claimedAt);
@@ -180,7 +185,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
     isolation.enter(() => {
       suspect = undefined;
       if (run.concluded) return;
-      run.startedAt = performance.now();
+      run.begun = momentBy(now);
       if (isCancelled(job.id)) endings.end(run, 'cancelled', cancelledBefore);
       else if (job.deadline_at > now()) begin(run, input);
       else endings.end(run, 'deadline_exceeded', `the deadline passed before ${stage} could begin the job`);
@@ -190,7 +195,7 @@ export function createStageLane<Stage extends StageName>(options: StageLaneOptio
   function begin(run: Run, input: InputOf<Stage>): void {
     const { job } = run;
     running.add(run);
-    run.span = beginRunSpan(options.tracing, { stage, ...run, begunAt: now() });
+    run.span = beginRunSpan(options.tracing, { stage, ...run });
     options.startLease?.(job.id, job.replica?.url);
     if (job.track) noteBegin(run);
     handle(run, input).then(

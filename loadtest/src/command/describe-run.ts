@@ -1,5 +1,6 @@
 import { slowestOf } from '../measure/stage-table.ts';
 import { shownMarks } from '../report/mark-rows.ts';
+import { stageLabel } from '../report/stage-names.ts';
 import type { Group, Latency, Quantile, RunConfig, Summary } from '../summary-schema.ts';
 import { columns, ms, percent } from './terminal-table.ts';
 
@@ -124,9 +125,9 @@ function stageLines({ stages }: Summary): string[] {
     '',
     `Where the client's time went (${stages.requests} answers, cache hits apart)`,
     ...columns([
-      ['', 'mean', 'P99', 'at the median', '', `in ${slowest}`, ''],
+      ['', 'mean', 'P99', 'median', '', 'slowest', ''],
       ...stages.rows.map((row) => [
-        `  ${row.stage.replace(/^queue_/, 'wait for ')}`,
+        `  ${stageLabel(row.stage)}`,
         ms(row.mean_ms),
         ms(row.p99_ms),
         ms(row.at_median_ms),

@@ -100,7 +100,12 @@ export const flags = [
     value: 'PAIRS',
     about: 'name=key,name=key,… or @FILE of such lines: who asks by turns, each with a P99 of its own',
   },
-  { name: 'seed', env: 'LT_SEED', value: 'N', about: 'same seed, same plan and order of questions (1)' },
+  {
+    name: 'seed',
+    env: 'LT_SEED',
+    value: 'N',
+    about: 'same seed and settings, same plan and order of questions (1)',
+  },
   {
     name: 'trace-share',
     env: 'LT_TRACE_SHARE',

@@ -1,5 +1,5 @@
-import { accessSync, constants, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { createLiveView } from '../live/create-live-view.ts';
 import { exitCodes, runLoadTest, TargetUnreachable } from '../run-load-test.ts';
 import { annotateGrafana } from './annotate-grafana.ts';
@@ -70,10 +70,20 @@ async function load(words: readonly string[]): Promise<number> {
   }
 }
 
+/** One by one: below /proc, mkdir with `recursive` never comes back. */
+function makeFolders(path: string): void {
+  if (existsSync(path)) {
+    if (!statSync(path).isDirectory()) throw new Error(`${path} is no folder`);
+    return;
+  }
+  makeFolders(dirname(path));
+  mkdirSync(path);
+}
+
 /** Before the run: half an hour of load must not end in a folder that cannot be written. @throws UsageProblem */
 function makeFolder(path: string): void {
   try {
-    mkdirSync(path, { recursive: true });
+    makeFolders(resolve(path));
     accessSync(path, constants.W_OK);
   } catch (error) {
     throw new UsageProblem(

@@ -147,6 +147,15 @@ describe('what makes no sense is refused', () => {
       '--slo',
     ]);
     expect(problemOf(['--url', 'x', '--api-key', 'secret'])).not.toContain('secret');
+    for (const said of [
+      'http://me:secret@host',
+      'me:sec/secret@host',
+      'ftp://h?key=secret',
+      'http://a, x:secret@b',
+    ]) {
+      expect(problemOf(['--url', said]), said).not.toContain('secret');
+      expect(problemOf(['--metrics', said]), said).not.toContain('secret');
+    }
   });
 });
 

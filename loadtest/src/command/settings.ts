@@ -172,6 +172,11 @@ const schema = z.object({
 
 const secret: ReadonlySet<FlagName> = new Set(['api-key', 'tenants', 'grafana-token']);
 
+/** Of an address that is none, too, all before its last @ may be a password, and its query may hold a key. */
+function withoutCredentials(text: string): string {
+  return text.replace(/^.*@/s, '…@').replaceAll(/\?[^\s,]*/g, '?…');
+}
+
 /** @throws UsageProblem that names every problem there is */
 export function readSettings(said: SaidSettings): Settings {
   const { raw } = said;
@@ -181,7 +186,8 @@ export function readSettings(said: SaidSettings): Settings {
     for (const { path, message } of parsed.error.issues) {
       const [name = ''] = path as FlagName[];
       // A key must not stand in a log.
-      const shown = secret.has(name as FlagName) ? '' : ` ${JSON.stringify(raw[name as FlagName] ?? '')}`;
+      const said = raw[name as FlagName] ?? '';
+      const shown = secret.has(name as FlagName) ? '' : ` ${JSON.stringify(withoutCredentials(said))}`;
       problems.push(`--${name}${shown}: ${message}`);
     }
   }

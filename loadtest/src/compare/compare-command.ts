@@ -1,8 +1,15 @@
 import { parseArgs } from 'node:util';
 import { UsageProblem } from '../command/flags.ts';
 import { columns, ms, percent } from '../command/terminal-table.ts';
+import { stageLabel } from '../report/stage-names.ts';
 import { exitCodes } from '../run-load-test.ts';
-import { type Comparison, compareRuns, type FigureComparison, type Run } from './compare-runs.ts';
+import {
+  type Comparison,
+  compareRuns,
+  type FigureComparison,
+  type Run,
+  type Verdict,
+} from './compare-runs.ts';
 import { readRun } from './read-run.ts';
 
 /** `compare A B`: exit code 5 when B is worse. @throws UsageProblem */
@@ -52,8 +59,8 @@ function differences(before: Run, after: Run): string {
 function describe(comparison: Comparison, before: Run, after: Run): string {
   const { mann_whitney, kolmogorov_smirnov } = comparison;
   const lines = [
-    `A  ${before.summary.run.id}  ${before.summary.config.url}`,
-    `B  ${after.summary.run.id}  ${after.summary.config.url}`,
+    nameOf('A', before),
+    nameOf('B', after),
     '',
     ...columns([
       ['', 'A', 'B', 'B / A', '95 %', 'verdict'],
@@ -62,7 +69,7 @@ function describe(comparison: Comparison, before: Run, after: Run): string {
         shown(row, row.before),
         shown(row, row.after),
         change(row, row.change),
-        `${change(row, row.low)} to ${change(row, row.high)}`,
+        row.low === null ? '-' : `${change(row, row.low)} to ${change(row, row.high)}`,
         row.verdict,
       ]),
     ]),
@@ -73,7 +80,7 @@ function describe(comparison: Comparison, before: Run, after: Run): string {
       ...columns([
         ['mean of each stage', 'A', 'B', 'B − A'],
         ...comparison.stages.map(({ stage, before_ms, after_ms }) => [
-          `  ${stage}`,
+          `  ${stageLabel(stage)}`,
           ms(before_ms),
           ms(after_ms),
           before_ms === null || after_ms === null ? '-' : `${(after_ms - before_ms).toFixed(2)} ms`,
@@ -81,19 +88,35 @@ function describe(comparison: Comparison, before: Run, after: Run): string {
       ]),
     );
   }
-  lines.push(
-    '',
-    `single requests: Mann-Whitney p = ${mann_whitney.p_value.toPrecision(2)} (B slower in ${percent(mann_whitney.superiority)} of pairs), Kolmogorov-Smirnov p = ${kolmogorov_smirnov.p_value.toPrecision(2)}`,
-    `B is ${comparison.verdict === 'noise' ? 'neither better nor worse than A: what differs is noise' : `${comparison.verdict} than A`}`,
-  );
+  lines.push('');
+  if (mann_whitney !== null && kolmogorov_smirnov !== null) {
+    lines.push(
+      `single requests: Mann-Whitney p = ${mann_whitney.p_value.toPrecision(2)} (B slower in ${percent(mann_whitney.superiority)} of pairs), Kolmogorov-Smirnov p = ${kolmogorov_smirnov.p_value.toPrecision(2)}`,
+    );
+  }
+  lines.push(said[comparison.verdict]);
   return lines.join('\n');
 }
 
-function shown({ figure }: FigureComparison, value: number): string {
+const said: Record<Verdict, string> = {
+  better: 'B is better than A',
+  worse: 'B is worse than A',
+  noise: 'B is neither better nor worse than A: what differs is noise',
+  'not resolved': 'whether B is better or worse than A is not resolved: too little is known of them',
+};
+
+function nameOf(letter: string, { summary, samples }: Run): string {
+  const without = samples === null ? '  (without its samples: no intervals)' : '';
+  return `${letter}  ${summary.run.id}  ${summary.config.url}${without}`;
+}
+
+function shown({ figure }: FigureComparison, value: number | null): string {
+  if (value === null) return 'no answers';
   if (figure === 'errors') return percent(value);
   return figure === 'throughput' ? `${value.toFixed(1)}/s` : ms(value);
 }
 
-function change({ figure }: FigureComparison, value: number): string {
+function change({ figure }: FigureComparison, value: number | null): string {
+  if (value === null) return '-';
   return figure === 'errors' ? `${value >= 0 ? '+' : ''}${(value * 100).toFixed(2)} pp` : value.toFixed(3);
 }

@@ -1,10 +1,13 @@
 import { betweenSamples } from '../measure/kolmogorov-smirnov.ts';
 import type { Sample } from '../sample-schema.ts';
+import { judgedStepOf } from '../search/judged-step.ts';
 import type { Summary } from '../summary-schema.ts';
 import {
+  type BlockRun,
   blocksOf,
   bootstrapPairs,
   type ComparedFigure,
+  canBeDrawn,
   comparedFigures,
   type Figures,
   figuresOf,
@@ -13,19 +16,21 @@ import { mannWhitney } from './mann-whitney.ts';
 
 export interface Run {
   summary: Summary;
-  samples: readonly Sample[];
+  /** Null: only its summary is there. */
+  samples: readonly Sample[] | null;
 }
 
 export type Verdict = 'better' | 'worse' | 'noise' | 'not resolved';
 
 export interface FigureComparison {
   figure: ComparedFigure;
-  before: number;
-  after: number;
-  /** Ratio after / before with its 95 % interval; for `errors`, which may be 0, the difference. */
-  change: number;
-  low: number;
-  high: number;
+  /** Null: nothing ended well, so there is none. */
+  before: number | null;
+  after: number | null;
+  /** Ratio after / before with its 95 % interval; for `errors`, which may be 0, the difference. Null: cannot be said. */
+  change: number | null;
+  low: number | null;
+  high: number | null;
   verdict: Verdict;
 }
 
@@ -33,10 +38,11 @@ export interface Comparison {
   figures: FigureComparison[];
   /** Mean milliseconds of each stage in both; null where one has none. */
   stages: { stage: string; before_ms: number | null; after_ms: number | null }[];
-  /** Over single requests, which are not independent: small values here alone prove little. */
-  mann_whitney: { superiority: number; p_value: number };
-  kolmogorov_smirnov: { distance: number; p_value: number };
-  verdict: 'better' | 'worse' | 'noise';
+  /** Over single requests, which are not independent: small values here alone prove little. Null: there are none in one of the two. */
+  mann_whitney: { superiority: number; p_value: number } | null;
+  kolmogorov_smirnov: { distance: number; p_value: number } | null;
+  /** `not resolved`: not one figure is. */
+  verdict: Verdict;
 }
 
 const draws = 500;
@@ -52,33 +58,75 @@ export function compareRuns(
 ): Comparison {
   const { tolerance, seed = 1 } = options;
   const { headline } = after.summary.latency;
-  const a = blocksOf(before.samples, headline);
-  const b = blocksOf(after.samples, headline);
-  const pairs = bootstrapPairs(a, b, { draws, seed });
-  const pointBefore = figuresOf(a.blocks);
-  const pointAfter = figuresOf(b.blocks);
+  const a = blocksOf(queriesOf(before), headline);
+  const b = blocksOf(queriesOf(after), headline);
+  const pairs = canBeDrawn(a) && canBeDrawn(b) ? bootstrapPairs(a, b, { draws, seed }) : [];
+  const point = { before: pointOf(before, a), after: pointOf(after, b) };
 
   const figures = comparedFigures.map((figure): FigureComparison => {
-    const changeOf = (pair: { before: Figures; after: Figures }) =>
-      figure === 'errors' ? pair.after.errors - pair.before.errors : pair.after[figure] / pair.before[figure];
-    const changes = pairs.map(changeOf).sort((x, y) => x - y);
-    const low = changes[Math.floor(draws * 0.025)] ?? Number.NaN;
-    const high = changes[Math.ceil(draws * 0.975) - 1] ?? Number.NaN;
-    const change = changeOf({ before: pointBefore, after: pointAfter });
+    const change = changeOf(figure, point);
+    const { low, high } = intervalOf(pairs.map((pair) => changeOf(figure, pair)));
+    const values = { before: finite(point.before[figure]), after: finite(point.after[figure]), change };
     const isResolved = [before, after].every(({ summary }) => isFigureResolved(summary, figure));
-    const verdict = isResolved ? judge({ figure, change, low, high, tolerance }) : 'not resolved';
-    return { figure, before: pointBefore[figure], after: pointAfter[figure], change, low, high, verdict };
+    if (!isResolved || change === null || low === null || high === null)
+      return { figure, ...values, low, high, verdict: 'not resolved' };
+    return { figure, ...values, low, high, verdict: judge({ figure, change, low, high, tolerance }) };
   });
 
-  const shift = mannWhitney(a.latencies, b.latencies);
-  const shape = betweenSamples(a.latencies, b.latencies);
-  const verdicts = figures.map(({ verdict }) => verdict);
+  const hasBoth = a.latencies.length > 0 && b.latencies.length > 0;
+  const [first, second] = [[...a.latencies], [...b.latencies]];
+  const shift = mannWhitney(first, second);
+  const shape = betweenSamples(first, second);
   return {
     figures,
     stages: stageDeltas(before.summary, after.summary),
-    mann_whitney: { superiority: shift.superiority, p_value: shift.pValue },
-    kolmogorov_smirnov: { distance: shape.distance, p_value: shape.pValue },
-    verdict: verdicts.includes('worse') ? 'worse' : verdicts.includes('better') ? 'better' : 'noise',
+    mann_whitney: hasBoth ? { superiority: shift.superiority, p_value: shift.pValue } : null,
+    kolmogorov_smirnov: hasBoth ? { distance: shape.distance, p_value: shape.pValue } : null,
+    verdict: whole(figures, point.after),
+  };
+}
+
+/** A run without one answer is never better: it has no latency that could be, and whatever else fell, fell with the answers. */
+function whole(figures: readonly FigureComparison[], after: Figures): Verdict {
+  const verdicts = figures.map(({ verdict }) => verdict);
+  if (verdicts.includes('worse')) return 'worse';
+  if (verdicts.includes('better') && Number.isFinite(after.mean)) return 'better';
+  return verdicts.every((verdict) => verdict === 'not resolved') ? 'not resolved' : 'noise';
+}
+
+/** Measured, and of a search the confirmation alone: that is what its summary is of. */
+function queriesOf({ summary, samples }: Run): Sample[] {
+  const judged = judgedStepOf(summary);
+  return (samples ?? []).filter(
+    ({ kind, phase, step }) =>
+      kind === 'query' && phase === 'measured' && (judged === null || step === judged),
+  );
+}
+
+function pointOf({ summary: { latency, totals }, samples }: Run, blocks: BlockRun): Figures {
+  if (samples !== null) return figuresOf(blocks);
+  const { p50, p95, p99, mean_ms } = latency[latency.headline];
+  return {
+    p50: p50.value_ms ?? Number.NaN,
+    p95: p95.value_ms ?? Number.NaN,
+    p99: p99.value_ms ?? Number.NaN,
+    mean: mean_ms ?? Number.NaN,
+    throughput: totals.throughput_per_second,
+    errors: totals.failed_ratio,
+  };
+}
+
+function changeOf(figure: ComparedFigure, { before, after }: { before: Figures; after: Figures }) {
+  return finite(figure === 'errors' ? after.errors - before.errors : after[figure] / before[figure]);
+}
+
+/** Null where more draws than the interval may leave out have no such figure. */
+function intervalOf(changes: readonly (number | null)[]): { low: number | null; high: number | null } {
+  const known = changes.filter((change) => change !== null).sort((x, y) => x - y);
+  if (known.length < draws * 0.95) return { low: null, high: null };
+  return {
+    low: known[Math.floor(known.length * 0.025)] ?? null,
+    high: known[Math.ceil(known.length * 0.975) - 1] ?? null,
   };
 }
 
@@ -100,6 +148,10 @@ function judge(change: {
 function isFigureResolved({ latency }: Summary, figure: ComparedFigure): boolean {
   if (figure !== 'p50' && figure !== 'p95' && figure !== 'p99') return true;
   return latency[latency.headline][figure].resolved;
+}
+
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
 }
 
 function stageDeltas(before: Summary, after: Summary): Comparison['stages'] {

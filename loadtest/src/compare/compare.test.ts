@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
@@ -6,7 +6,9 @@ import { UsageProblem } from '../command/flags.ts';
 import { writeResults } from '../command/write-results.ts';
 import { exampleRun } from '../fixtures/example-run.ts';
 import { betweenSamples } from '../measure/kolmogorov-smirnov.ts';
+import { summarize } from '../measure/summarize.ts';
 import { randomFor } from '../plan/random.ts';
+import type { Sample } from '../sample-schema.ts';
 import { compareCommand } from './compare-command.ts';
 import { compareRuns } from './compare-runs.ts';
 import { mannWhitney } from './mann-whitney.ts';
@@ -53,6 +55,71 @@ describe('compare', { timeout: 30_000 }, () => {
     const short = exampleRun({ seconds: 10 });
     const { figures } = compareRuns(short, slower(3), { tolerance: 0.05 });
     expect(figures.find(({ figure }) => figure === 'p99')?.verdict).toBe('not resolved');
+  });
+
+  /** `count` questions, `everyMs` one, each answered after 8 ms; a few at once where that is said. */
+  function quick(count: number, everyMs: number, atOnce = 1): ReturnType<typeof exampleRun> {
+    const whole = exampleRun({ mode: 'closed' });
+    const [blank] = whole.samples.filter(({ kind, outcome }) => kind === 'query' && outcome === 'ok');
+    const samples = Array.from({ length: count }, (_, n) => {
+      const at = Math.floor(n / atOnce) * atOnce * everyMs;
+      const times = { planned_ms: at, sent_ms: at, done_ms: at + 8 };
+      return { ...(blank as Sample), ...times, n, phase: 'measured' as const };
+    });
+    const { config, run } = whole.summary;
+    return {
+      summary: summarize({ config, slo: [], samples, measuredFromMs: 0, inFlightMean: 1, run }),
+      samples,
+    };
+  }
+
+  test('throughput is the true rate, also of a run that took less than a second', () => {
+    const [fast, slow] = [quick(100, 2), quick(100, 7)];
+    const { figures } = compareRuns(fast, slow, { tolerance: 0.05 });
+    const row = figures.find(({ figure }) => figure === 'throughput');
+    expect(row?.before).toBeCloseTo(fast.summary.totals.throughput_per_second, 6);
+    expect(row?.after).toBeCloseTo(slow.summary.totals.throughput_per_second, 6);
+    expect(row).toMatchObject({ verdict: 'worse' });
+    expect(row?.high).toBeLessThan(0.5);
+  });
+
+  test('one volley is one event: nothing of it is resolved', () => {
+    const volley = quick(100, 2, 100);
+    const { figures, verdict } = compareRuns(volley, quick(100, 7), { tolerance: 0.05 });
+    expect(figures.find(({ figure }) => figure === 'throughput')).toMatchObject({ verdict: 'not resolved' });
+    expect(verdict).toBe('not resolved');
+  });
+
+  test('a run without one answer has none, and is never better', async () => {
+    const good = quick(200, 10);
+    const samples = good.samples.map((one) => ({ ...one, outcome: 'connect' as const }));
+    const { config, run } = good.summary;
+    const dead = {
+      summary: summarize({ config, slo: [], samples, measuredFromMs: 0, inFlightMean: 1, run }),
+      samples,
+    };
+    const { figures, verdict } = compareRuns(good, dead, { tolerance: 0.05 });
+    expect(verdict).toBe('worse');
+    expect(figures.filter((row) => row.verdict === 'better')).toEqual([]);
+    expect(compareRuns(dead, dead, { tolerance: 0.05 }).verdict).not.toBe('better');
+    const print = vi.spyOn(console, 'log').mockImplementation(() => {});
+    await compareCommand([await written(good), await written(dead)]);
+    expect(print.mock.calls[0]?.[0]).toContain('no answers');
+    expect(print.mock.calls[0]?.[0]).not.toContain('NaN');
+  });
+
+  test('a file is read itself, with the samples beside it when they are its own', async () => {
+    const [first, other] = [await written(quick(200, 10)), await written(quick(300, 10))];
+    const copy = join(first, 'before.json');
+    copyFileSync(join(first, 'summary.json'), copy);
+    expect(readRun(copy).samples).toHaveLength(200);
+    const foreign = join(first, 'after.json');
+    copyFileSync(join(other, 'summary.json'), foreign);
+    expect(readRun(foreign)).toMatchObject({ summary: { totals: { requests: 300 } }, samples: null });
+    const print = vi.spyOn(console, 'log').mockImplementation(() => {});
+    expect(await compareCommand([copy, foreign])).toBe(0);
+    expect(print.mock.calls[0]?.[0]).toContain('without its samples');
+    expect(print.mock.calls[0]?.[0]).toContain('is not resolved');
   });
 
   test('is the same each time', () => {

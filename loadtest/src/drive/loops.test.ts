@@ -89,6 +89,22 @@ test('a closed loop keeps so many in flight, and a volley is so many requests', 
   expect(runner.inFlightMean(0)).toBe(50);
 });
 
+test('the number in flight is counted of those alone that are asked for, from the first of them on', async () => {
+  const { clock, runner, parts } = start();
+  for (const step of [0, 1]) {
+    const plan = arrivals({ mode: 'constant', rate: 100, fromMs: 0, untilMs: 1_000, seed: 1 });
+    const steps = [...plan].map((arrival) => ({ ...arrival, step }));
+    const offsetMs = 10_000 * step;
+    await clock.run(
+      openLoop({ ...parts, arrivals: steps, offsetMs, maxInFlight: 10, measuredFromMs: offsetMs + 500 }),
+    );
+  }
+  // Each takes 20 ms, and 100 a second are sent: two at a time.
+  const judged = runner.inFlightMean(0, ({ phase, step }) => phase === 'measured' && step === 1);
+  expect(judged).toBeCloseTo(2, 0);
+  expect(runner.inFlightMean(0)).toBeLessThan(0.5);
+});
+
 test('the warm-up is marked, and the number of requests counts without it', async () => {
   const { clock, runner, parts } = start();
   await clock.run(closedLoop({ ...parts, concurrency: 2, warmupMs: 100, durationMs: null, requests: 7 }));

@@ -25,8 +25,11 @@ export interface RequestRunner {
   drop(request: PlannedRequest, due: Due): void;
   /** Nothing is under way any more; documents that were accepted have been found, or given up. */
   settled(): Promise<void>;
-  /** Mean number in flight from the given moment until the last answer; counted, not derived from latencies. */
-  inFlightMean(fromMs: number): number;
+  /**
+   * Mean number in flight from the given moment until the last answer; counted, not derived from latencies. `only` leaves
+   * the others out, and counts from the first of its own on: the probes of a search have pauses and warm-ups between them.
+   */
+  inFlightMean(fromMs: number, only?: (due: Due) => boolean): number;
 }
 
 export function createRequestRunner(options: {
@@ -40,13 +43,13 @@ export function createRequestRunner(options: {
   const { clock, target, signal, tenantNames = [], listener = {} } = options;
   const samples: Sample[] = [];
   const underWay = new Set<Promise<unknown>>();
-  /** The number in flight from each of these moments on. */
-  const levels: { atMs: number; inFlight: number }[] = [];
+  /** In the order of time. */
+  const changes: { atMs: number; by: 1 | -1; due: Due }[] = [];
   let inFlight = 0;
 
-  function count(change: 1 | -1): void {
-    inFlight += change;
-    levels.push({ atMs: clock.now(), inFlight });
+  function count(by: 1 | -1, due: Due): void {
+    inFlight += by;
+    changes.push({ atMs: clock.now(), by, due });
   }
 
   function write(
@@ -86,10 +89,10 @@ export function createRequestRunner(options: {
 
   async function exchange(request: PlannedRequest, due: Due): Promise<void> {
     const sentMs = clock.now();
-    count(1);
+    count(1, due);
     const reply = await target.send(request, signal);
     const doneMs = clock.now();
-    count(-1);
+    count(-1, due);
     if (reply !== null) write(request, due, reply, { sent_ms: sentMs, done_ms: doneMs });
   }
 
@@ -111,15 +114,19 @@ export function createRequestRunner(options: {
     async settled() {
       while (underWay.size > 0) await Promise.all(underWay);
     },
-    inFlightMean(fromMs) {
-      const endMs = levels.at(-1)?.atMs ?? 0;
-      if (endMs <= fromMs) return 0;
+    inFlightMean(fromMs, only) {
+      const counted = only === undefined ? changes : changes.filter(({ due }) => only(due));
+      const beginMs = only === undefined ? fromMs : Math.max(fromMs, counted[0]?.atMs ?? fromMs);
+      const endMs = counted.at(-1)?.atMs ?? 0;
+      if (endMs <= beginMs) return 0;
       let area = 0;
-      for (const [index, { atMs, inFlight: level }] of levels.entries()) {
-        const nextMs = levels[index + 1]?.atMs ?? atMs;
-        area += level * Math.max(0, nextMs - Math.max(atMs, fromMs));
+      let level = 0;
+      for (const [index, { atMs, by }] of counted.entries()) {
+        level += by;
+        const nextMs = counted[index + 1]?.atMs ?? atMs;
+        area += level * Math.max(0, nextMs - Math.max(atMs, beginMs));
       }
-      return area / (endMs - fromMs);
+      return area / (endMs - beginMs);
     },
   };
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { compareRuns } from '../compare/compare-runs.ts';
 import { exampleConfig, exampleRun } from '../fixtures/example-run.ts';
 import { exponential, randomFor } from '../plan/random.ts';
 import type { Sample } from '../sample-schema.ts';
@@ -157,4 +158,18 @@ describe('growth', () => {
     expect(judged((n) => n * 10 + 100)).toMatchObject({ passed: true, reasons: [] });
     expect(judged((n) => n * 14 + 100)).toMatchObject({ passed: false, reasons: ['in flight grows'] });
   });
+});
+
+test('a run of more requests than a call can have arguments has its figures', { timeout: 30_000 }, () => {
+  const many = answers(150_000, () => ({ gaps_ms: null, timings_ms: null, step: 0 }));
+  expect(summaryOf(many).timeline).toHaveLength(1_501);
+  const step = { samples: many, slo: [], step: 0, rate: 100, purpose: 'step' } as const;
+  expect(judgeStep(step)).toMatchObject({ offered: 150_000, passed: true });
+  const compared = summaryOf(many);
+  const { figures } = compareRuns(
+    { summary: compared, samples: many },
+    { summary: compared, samples: many },
+    { tolerance: 0.05 },
+  );
+  expect(figures.every(({ verdict }) => verdict === 'noise')).toBe(true);
 });

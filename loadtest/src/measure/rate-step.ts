@@ -1,5 +1,6 @@
 import { type Sample, timesOf } from '../sample-schema.ts';
 import type { RateStep } from '../summary-schema.ts';
+import { greatest, least } from './extremes.ts';
 import { createLatencyHistogram } from './latency-histogram.ts';
 import { checkSlo, isWithin, type SloTerm } from './slo.ts';
 import { growth } from './slope.ts';
@@ -30,8 +31,8 @@ export function judgeStep(options: {
     streamed.map(({ first_token_ms }) => first_token_ms ?? 0),
   ).summary();
   const lags = createLatencyHistogram(sent.map((sample) => Math.max(0, timesOf(sample)?.lagMs ?? 0)));
-  const from = Math.min(...samples.map(({ planned_ms }) => planned_ms));
-  const planEnd = Math.max(...samples.map(({ planned_ms }) => planned_ms));
+  const from = least(samples.map(({ planned_ms }) => planned_ms));
+  const planEnd = greatest(samples.map(({ planned_ms }) => planned_ms));
   // Answers that came while the plan ran, whenever they were asked for: what comes behind its end belongs to no second of it.
   const seconds = samples.length === 0 ? 0 : (planEnd - from) / 1000;
   const perSecond = (count: number) => (seconds === 0 ? 0 : count / seconds);

@@ -1,5 +1,6 @@
 import type { Mark } from '../plan/marks.ts';
 import type { MarkRow, TimelinePoint } from '../summary-schema.ts';
+import { greatest } from './extremes.ts';
 
 /** Seconds before a mark that say what is usual, and how many of them there must be. */
 const before = { seconds: 10, least: 3 } as const;
@@ -44,7 +45,7 @@ export function judgeMarks(marks: readonly Mark[], timeline: readonly TimelinePo
     return {
       ...row,
       effect: isOver ? 'recovered' : 'lasting',
-      worst_ms: worst.length === 0 ? null : Math.max(...worst),
+      worst_ms: worst.length === 0 ? null : greatest(worst),
       failed: affected.reduce((sum, point) => sum + failedOf(point), 0),
       recovered_after_ms: isOver ? ((affected.at(-1)?.second ?? 0) + 1) * 1000 - atMs : null,
     };

@@ -1,5 +1,6 @@
 import { type Sample, timesOf } from '../sample-schema.ts';
 import type { TimelinePoint } from '../summary-schema.ts';
+import { greatest } from './extremes.ts';
 import { quantileRank } from './order-statistics.ts';
 import { partsOf } from './stage-table.ts';
 
@@ -8,7 +9,10 @@ export function timeline(
   samples: readonly Sample[],
   options: { headline: 'response' | 'service'; measuredFromMs: number },
 ): TimelinePoint[] {
-  const endMs = Math.max(0, ...samples.map(({ planned_ms, done_ms }) => done_ms ?? planned_ms));
+  const endMs = greatest(
+    samples.map(({ planned_ms, done_ms }) => done_ms ?? planned_ms),
+    0,
+  );
   if (samples.length === 0) return [];
   const seconds = Array.from({ length: Math.floor(endMs / 1000) + 1 }, () => ({
     offered: 0,

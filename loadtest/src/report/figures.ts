@@ -12,6 +12,12 @@ export function rate(value: number | null): string {
   return value.toLocaleString('en', { maximumFractionDigits: value < 99.95 ? 1 : 0 });
 }
 
+/** Three digits of what is small, so that neighbouring ticks of a tenth of a core differ. */
+export function decimal(value: number | null): string {
+  if (value === null) return '–';
+  return Math.abs(value) >= 100 ? count(value) : String(Number(value.toPrecision(3)));
+}
+
 /** `12 %`, `0.4 %`, `< 0.1 %`: no share of some is shown as none. */
 export function percent(ratio: number | null): string {
   if (ratio === null) return '–';

@@ -9,7 +9,7 @@ const light = `
   --main: #1f5fbf; --other: #d0812a; --misses: #7a4fb5; --offered: #9aa1ab;
   --h1: #dbe7f8; --h2: #b9d0f0; --h3: #93b6e6; --h4: #6b98d8; --h5: #4679c2; --h6: #2b5aa0; --h7: #173f7a;
   --encode: #3b7dd8; --retrieve: #0f9b84; --rerank: #a9b22f; --generate: #dd8330; --edge: #7d8896; --more: #9a6cc9; --rest: #c9cdd2; --lag: #6d7480;
-  --timeout: #7a4fb5; --shed: #dd8330; --connect: #5c6570; --client: #b9a11a; --server: #b3261e; --cut: #d46aa0; --degraded: #3b7dd8; --dropped: #1b1f24;
+  --timeout: #7a4fb5; --shed: #dd8330; --connect: #5c6570; --client: #b9a11a; --server: #b3261e; --unexpected: #2f8f7a; --cut: #d46aa0; --degraded: #3b7dd8; --dropped: #1b1f24;
   --hatch: rgba(255,255,255,.55); --in-bar: #12161b;`;
 const dark = `
   --page: #121417; --card: #1a1d22; --ink: #e8eaed; --soft: #a4acb6; --faint: #7b848f; --rule: #2c3138; --grid: #262b31;
@@ -17,7 +17,7 @@ const dark = `
   --main: #7db1ff; --other: #f0a75c; --misses: #bb9af0; --offered: #717a85;
   --h1: #1d2b45; --h2: #24395f; --h3: #2d4b80; --h4: #3b63a6; --h5: #5682cc; --h6: #82a8ea; --h7: #bcd5ff;
   --encode: #5b97ea; --retrieve: #2fb79f; --rerank: #c3cb50; --generate: #e5934a; --edge: #8b96a4; --more: #b08be0; --rest: #4a525c; --lag: #98a0ab;
-  --timeout: #bb9af0; --shed: #e5934a; --connect: #a4acb6; --client: #d8c24a; --server: #ff8d82; --cut: #ee93c0; --degraded: #7db1ff; --dropped: #e8eaed;
+  --timeout: #bb9af0; --shed: #e5934a; --connect: #a4acb6; --client: #d8c24a; --server: #ff8d82; --unexpected: #5fcbb2; --cut: #ee93c0; --degraded: #7db1ff; --dropped: #e8eaed;
   --hatch: rgba(18,20,23,.5); --in-bar: #0d0f12;`;
 
 export const pageStyle = `
@@ -78,6 +78,7 @@ text.bad { fill: var(--bad); } text.note { fill: var(--faint); font-size: 11.5px
 text.why { fill: var(--soft); font-size: 13px; } .void { fill: none; stroke: var(--rule); stroke-dasharray: 4 4; }
 text.bar-title { fill: var(--ink); font-size: 13px; font-weight: 550; }
 text.in-bar { fill: var(--in-bar); font-size: 12px; font-weight: 550; }
+text.in-bar.on-rest { fill: var(--ink); }
 text.on-waits { fill: var(--ink); paint-order: stroke; stroke: var(--card); stroke-width: 4px; stroke-linejoin: round; }
 text.row-name { fill: var(--soft); white-space: pre; font: 11.5px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 text.row-total { fill: var(--ink); font-weight: 550; }
@@ -100,7 +101,7 @@ text.row-total { fill: var(--ink); font-weight: 550; }
 .st-encode { fill: var(--encode); } .st-retrieve { fill: var(--retrieve); } .st-rerank { fill: var(--rerank); } .st-generate { fill: var(--generate); }
 .st-edge { fill: var(--edge); } .st-more { fill: var(--more); } .st-rest { fill: var(--rest); } .st-lag { fill: var(--lag); }
 .waits { fill-opacity: .62; } .hatch { fill: url(#hatch); } #hatch path { stroke: var(--hatch); stroke-width: 2.2; }
-.f-connect { fill: var(--connect); } .f-timeout { fill: var(--timeout); } .f-shed { fill: var(--shed); } .f-client_error { fill: var(--client); } .f-server_error { fill: var(--server); } .f-stream_cut { fill: var(--cut); } .f-degraded { fill: var(--degraded); } .f-dropped { fill: var(--dropped); }
+.f-connect { fill: var(--connect); } .f-timeout { fill: var(--timeout); } .f-shed { fill: var(--shed); } .f-client_error { fill: var(--client); } .f-server_error { fill: var(--server); } .f-unexpected_status { fill: var(--unexpected); } .f-stream_cut { fill: var(--cut); } .f-degraded { fill: var(--degraded); } .f-dropped { fill: var(--dropped); }
 .shared { position: absolute; width: 0; height: 0; }
 #tip { position: fixed; z-index: 2; left: 0; top: 0; max-width: min(340px, calc(100vw - 24px)); background: var(--ink); color: var(--card); font-size: 12.5px; line-height: 1.4; padding: 5px 9px; border-radius: 6px; pointer-events: none; overflow-wrap: anywhere; }
 #tip[hidden] { display: none; }

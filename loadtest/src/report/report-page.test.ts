@@ -4,6 +4,9 @@ import { exampleConfig, exampleRun } from '../fixtures/example-run.ts';
 import { summarize } from '../measure/summarize.ts';
 import type { Sample } from '../sample-schema.ts';
 import type { Summary } from '../summary-schema.ts';
+import { distribution } from './plots/distribution.ts';
+import { errorsOverTime, inFlight, offeredAndAchieved } from './plots/over-time.ts';
+import { percentilePlot } from './plots/percentile-plot.ts';
 import { reportPage } from './report-page.ts';
 import { runData } from './run-data.ts';
 
@@ -179,4 +182,42 @@ test('the plots are of the samples: a stall is where it was', () => {
   expect(worst.join('\n')).toMatch(/P50 1\.\d\d s/);
   expect(found(page, /data-tip="waits for retrieve in the slowest 1 %: 1\.\d\d s, 77 %"/)).not.toBeNull();
   expect(page.match(/class="row-total/g)).toHaveLength(60);
+});
+
+test('a search is in a shade only while its probes settle, and the curves are of what it found', () => {
+  const { samples, summary } = exampleRun();
+  const probes = samples.map((sample, n) => ({
+    ...sample,
+    step: n < samples.length / 2 ? 0 : 1,
+    phase: n % (samples.length / 2) < 100 ? ('warmup' as const) : ('measured' as const),
+  }));
+  const step = { step: 1, purpose: 'confirm', passed: true } as Summary['steps'][number];
+  const config = { ...summary.config, mode: 'search' as const };
+  const search = { found_rate: 40, failed_rate: 44, knee_rate: 40, confirmed: true, sentence: '' };
+  const run = runData({ ...summary, config, steps: [step], search }, probes);
+  expect(run.warmups).toHaveLength(2);
+  const shaded = run.warmups.reduce((sum, { fromS, toS }) => sum + toS - fromS, 0);
+  expect(shaded).toBeLessThan(run.endS / 2);
+  const [later] = run.warmups.slice(-1);
+  expect(
+    run.queries.filter(({ isMeasured }) => isMeasured).every(({ dueS }) => dueS > (later?.toS ?? 0)),
+  ).toBe(true);
+});
+
+test('labels keep clear of each other and of the edge', () => {
+  const run = exampleRun();
+  const long = { ...run, samples: Array.from({ length: 20 }, () => run.samples).flat() };
+  const plot = percentilePlot(runData(long.summary, long.samples), 340).text;
+  expect(plot).toContain('>P50<');
+  expect(plot).not.toContain('>0</text>');
+  const tails = distribution(runData(long.summary, long.samples), 340).text;
+  const start = Number(/x="([\d.]+)"[^>]*>1 in 10,000</.exec(tails)?.[1]);
+  expect(start).toBeGreaterThan(6.5 * '1 in 10,000'.length);
+});
+
+test('every plot over time reaches to the last second', () => {
+  const run = runData(example.summary, example.samples);
+  const last = `second ${example.summary.timeline.at(-1)?.second}`;
+  for (const draw of [offeredAndAchieved, inFlight, errorsOverTime])
+    expect(draw(run, 510).text).toContain(last);
 });

@@ -1,5 +1,6 @@
 import { partsOf, type StagePart } from '../measure/stage-table.ts';
 import { type Outcome, type Sample, timesOf } from '../sample-schema.ts';
+import { judgedStepOf } from '../search/judged-step.ts';
 import type { Summary } from '../summary-schema.ts';
 
 /** One query as the plots want it. */
@@ -7,6 +8,7 @@ export interface Query {
   /** When it was due, seconds since the run began. */
   dueS: number;
   outcome: Outcome;
+  /** In the figures. */
   isMeasured: boolean;
   /** By the headline's clock; null for what never ended. */
   latencyMs: number | null;
@@ -21,10 +23,12 @@ export interface RunData {
   queries: Query[];
   /** Length of the time axis, at least a second. */
   endS: number;
-  warmupS: number;
+  /** Times whose queries are in no figure. */
+  warmups: { fromS: number; toS: number }[];
 }
 
 export function runData(summary: Summary, samples: readonly Sample[]): RunData {
+  const judged = judgedStepOf(summary);
   const queries = samples
     .filter(({ kind }) => kind === 'query')
     .map((sample): Query => {
@@ -33,7 +37,7 @@ export function runData(summary: Summary, samples: readonly Sample[]): RunData {
       return {
         dueS: sample.planned_ms / 1000,
         outcome: sample.outcome,
-        isMeasured: sample.phase === 'measured',
+        isMeasured: sample.phase === 'measured' && (judged === null || sample.step === judged),
         latencyMs: latency ?? null,
         responseMs: times?.responseMs ?? null,
         serviceMs: times?.serviceMs ?? null,
@@ -41,17 +45,27 @@ export function runData(summary: Summary, samples: readonly Sample[]): RunData {
       };
     })
     .sort((a, b) => a.dueS - b.dueS);
-  const warmupS = samples.reduce(
-    (end, { phase, planned_ms }) => (phase === 'warmup' ? Math.max(end, planned_ms / 1000) : end),
-    0,
-  );
   const lastDue = queries.at(-1)?.dueS ?? 0;
   return {
     summary,
     queries,
     endS: Math.max(1, Math.ceil(lastDue), summary.timeline.at(-1)?.second ?? 0),
-    warmupS: Math.ceil(warmupS),
+    warmups: warmupsOf(samples, summary.config.mode),
   };
+}
+
+/** One at the beginning; each probe of a search has its own. */
+function warmupsOf(samples: readonly Sample[], mode: Summary['config']['mode']): RunData['warmups'] {
+  const spans = new Map<number | null, { fromS: number; toS: number }>();
+  for (const { phase, planned_ms, step } of samples) {
+    if (phase !== 'warmup') continue;
+    const atS = planned_ms / 1000;
+    const key = mode === 'search' ? step : null;
+    const span = spans.get(key) ?? { fromS: mode === 'search' ? atS : 0, toS: atS };
+    spans.set(key, { fromS: Math.min(span.fromS, atS), toS: Math.max(span.toS, atS) });
+  }
+  const round = (toS: number) => (mode === 'search' ? toS : Math.ceil(toS));
+  return [...spans.values()].map(({ fromS, toS }) => ({ fromS, toS: round(toS) }));
 }
 
 /** Sorted durations of what ended well in the measured part. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { decimal } from './figures.ts';
 import { linearScale, linearTicks, logDomain, logScale, logTicks, wholeTicks } from './scale.ts';
 
 test('a scale puts the ends of its domain at the ends of its range', () => {
@@ -32,4 +33,16 @@ test('a logarithmic axis has as many ticks as it has room for', () => {
   const [from, to] = logDomain([5, 5]);
   expect(from).toBeLessThan(5);
   expect(to).toBeGreaterThan(5);
+});
+
+test('a narrow spread fills its axis, and has ticks', () => {
+  const [from, to] = logDomain([480, 560]);
+  expect(Math.log(560 / 480) / Math.log(to / from)).toBeGreaterThan(0.6);
+  expect(logTicks([from, to], 5).length).toBeGreaterThanOrEqual(3);
+  expect(logTicks([408, 644], 5)).toEqual([450, 500, 550, 600]);
+});
+
+test('ticks below a whole differ', () => {
+  const labels = linearTicks(0.09, 5).map(decimal);
+  expect(new Set(labels).size).toBe(labels.length);
 });

@@ -30,8 +30,9 @@ export function wholeTicks(most: number, about: number): number[] {
   return Array.from({ length: Math.ceil(most / step - 1e-9) + 1 }, (_, index) => index * step);
 }
 
-/** 1, 2 and 5 of each power of ten, or the powers alone where those would crowd. */
+/** 1, 2 and 5 of each power of ten, or the powers alone where those would crowd; even steps where no power lies within. */
 export function logTicks([from, to]: readonly [number, number], most: number): number[] {
+  if (to / from < 5) return evenTicks(from, to, Math.min(most, 6));
   for (const factors of [[1, 2, 5], [1, 3], [1]]) {
     const ticks: number[] = [];
     for (let power = 10 ** Math.floor(Math.log10(from)); power <= to; power *= 10) {
@@ -53,6 +54,20 @@ export function logDomain(values: readonly number[]): [number, number] {
     if (value > most) most = value;
   }
   if (most === 0) return [1, 1000];
-  const from = least * 0.85;
-  return [from, Math.max(most * 1.15, from * 4)];
+  // Air in proportion: answers that all took half a second would else be a line in a quarter of the plot.
+  const air = Math.min(1.15, Math.max(1.02, (most / least) ** 0.1));
+  const widening = Math.max(1, Math.sqrt((least * leastRatio) / most) / air);
+  return [least / air / widening, most * air * widening];
+}
+
+/** A plot of less than this shows what the clock made, not the server. */
+const leastRatio = 1.25;
+
+function evenTicks(from: number, to: number, most: number): number[] {
+  const power = 10 ** Math.floor(Math.log10((to - from) / most));
+  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((one) => (to - from) / one <= most);
+  if (step === undefined) return [from, to];
+  const first = Math.ceil(from / step - 1e-9);
+  const count = Math.floor(to / step + 1e-9) - first + 1;
+  return Array.from({ length: count }, (_, index) => Number(((first + index) * step).toPrecision(6)));
 }

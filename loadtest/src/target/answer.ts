@@ -3,8 +3,9 @@ import { cacheOutcomes } from '../sample-schema.ts';
 import { emptyReply, type Reply } from './target.ts';
 
 /**
- * What a load test reads of an answer. Everything is optional: a target that gives no more than `{"answer"}`, or
- * another object altogether, can be measured too; what is there is checked.
+ * What a load test reads of an answer. Everything is optional: a target that gives no more than `{"answer"}` can be measured
+ * too, and with `--cache omit`, which says that it is none of ours, one that gives another object altogether; what is there
+ * is checked.
  */
 const answerShape = z.object({
   id: z.string().optional(),
@@ -26,12 +27,17 @@ const problemShape = z.object({
 });
 
 /** A 200 is no success yet: an answer that is empty, cut or cites what is not there is a failure of its own class. */
-export function readAnswer(body: unknown, status: number, expected?: string): Reply {
+export function readAnswer(
+  body: unknown,
+  status: number,
+  { expected, isAnyObject = false }: { expected?: string | undefined; isAnyObject?: boolean } = {},
+): Reply {
   const parsed = answerShape.safeParse(body);
   if (!parsed.success) return { ...emptyReply, status, outcome: 'degraded', degraded: ['malformed_answer'] };
   const said = parsed.data;
   const lacks = [...(said.degraded ?? [])];
   if (said.answer !== undefined && said.answer.trim() === '') lacks.push('empty_answer');
+  if (!isAnyObject && said.answer === undefined && said.answered === undefined) lacks.push('no_answer');
   const sources = said.sources ?? [];
   const known = new Set(sources.map(({ chunk_id }) => chunk_id));
   if (said.citations?.some(({ chunk_id }) => !known.has(chunk_id))) lacks.push('citation_leads_nowhere');
@@ -52,20 +58,26 @@ export function readAnswer(body: unknown, status: number, expected?: string): Re
   };
 }
 
-/** An answer that is no 2xx, or the `error` event of a stream. */
-export function readProblem(body: unknown, httpStatus: number): Reply {
+/** An answer that is no 2xx. */
+export function readProblem(body: unknown, status: number): Reply {
+  if (status >= 400) return problemReply(saidBy(body), status);
+  const why = status >= 300 ? '; redirects are not followed' : '';
+  return { ...emptyReply, status, outcome: 'unexpected_status', error: `HTTP ${status}${why}` };
+}
+
+/** The `error` event of a stream, whose own status was 200 long before. */
+export function readStreamProblem(body: unknown): Reply {
+  const said = saidBy(body);
+  return problemReply(said, said.status ?? 500);
+}
+
+function saidBy(body: unknown): z.infer<typeof problemShape> {
   const problem = problemShape.safeParse(body);
-  const said = problem.success ? problem.data : {};
-  const status = httpStatus >= 400 ? httpStatus : (said.status ?? 500);
-  return {
-    ...emptyReply,
-    status,
-    outcome:
-      status === 429 || status === 503
-        ? 'shed'
-        : status >= 400 && status < 500
-          ? 'client_error'
-          : 'server_error',
-    error: said.code ?? said.title ?? `HTTP ${status}`,
-  };
+  return problem.success ? problem.data : {};
+}
+
+function problemReply({ code, title }: z.infer<typeof problemShape>, status: number): Reply {
+  const isShed = status === 429 || status === 503;
+  const outcome = isShed ? 'shed' : status >= 400 && status < 500 ? 'client_error' : 'server_error';
+  return { ...emptyReply, status, outcome, error: code ?? title ?? `HTTP ${status}` };
 }

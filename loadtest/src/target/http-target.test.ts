@@ -130,6 +130,13 @@ describe('a question', () => {
     expect(await send()).toMatchObject({ outcome: 'degraded', status: 200, degraded: [reason] });
   });
 
+  test('an object without an answer is none, unless the target is said to be none of ours', async () => {
+    const ours = await serve((_, response) => json(response, {}));
+    expect(await ours.send()).toMatchObject({ outcome: 'degraded', status: 200, degraded: ['no_answer'] });
+    const other = await serve((_, response) => json(response, {}), { cache: null });
+    expect(await other.send()).toMatchObject({ outcome: 'ok' });
+  });
+
   test('an answer without the document that was expected is degraded', async () => {
     const { send } = await serve((_, response) => json(response, good));
     expect(await send('query', 'd1')).toMatchObject({ outcome: 'ok' });
@@ -152,6 +159,16 @@ describe('a question', () => {
     const { send } = await serve((_, response) => response.writeHead(502).end());
     expect(await send()).toMatchObject({ outcome: 'server_error', error: 'HTTP 502' });
   });
+
+  test.each([302, 308])(
+    '%i is no error of the server: its own class, with its own number',
+    async (status) => {
+      const { send } = await serve((_, response) => response.writeHead(status, { location: '/there' }).end());
+      const error = `HTTP ${status}; redirects are not followed`;
+      expect(await send()).toMatchObject({ outcome: 'unexpected_status', status, error });
+      expect(await send('ingest')).toMatchObject({ outcome: 'unexpected_status', status, error });
+    },
+  );
 
   test('silence is a timeout, a cut connection is connect, a cut body is stream_cut', async () => {
     const silent = await serve(() => {}, { timeoutMs: 30 });

@@ -2,7 +2,7 @@ import { createParser } from 'eventsource-parser';
 import { type Dispatcher, Pool } from 'undici';
 import type { Clock } from '../drive/clock.ts';
 import { documentText, type PlannedRequest } from '../plan/deal-requests.ts';
-import { readAnswer, readProblem } from './answer.ts';
+import { readAnswer, readProblem, readStreamProblem } from './answer.ts';
 import { waitUntilFound } from './freshness.ts';
 import { emptyReply, type Reply, type Target } from './target.ts';
 
@@ -38,6 +38,7 @@ const maxAnswerBytes = 16 * 2 ** 20;
 
 export function createHttpTarget(options: HttpTargetOptions): HttpTarget {
   const { clock, timeoutMs, apiKeys, ingestCollection } = options;
+  const isAnyObject = options.cache === null;
   const base = new URL(options.baseUrl);
   const prefix = base.pathname.replace(/\/+$/, '');
   // The deadline of a request is ours: undici's own timers tick only every second.
@@ -112,7 +113,7 @@ export function createHttpTarget(options: HttpTargetOptions): HttpTarget {
       if (status < 200 || status > 299) return readProblem(await jsonBody(response), status);
       try {
         if (isEventStream(response)) return await readStream(response, status, expected, sentMs);
-        return readAnswer(await jsonBody(response), status, expected);
+        return readAnswer(await jsonBody(response), status, { expected, isAnyObject });
       } catch (error) {
         if (ending.aborted) throw error;
         return { ...emptyReply, status, outcome: 'stream_cut', error: networkError(error) };
@@ -137,8 +138,8 @@ export function createHttpTarget(options: HttpTargetOptions): HttpTarget {
           if (firstTokenMs === null) firstTokenMs = nowMs - sentMs;
           else gaps.push(round(nowMs - lastMs));
           lastMs = nowMs;
-        } else if (event === 'done') end = readAnswer(parseJson(data), status, expected);
-        else if (event === 'error') end = readProblem(parseJson(data), status);
+        } else if (event === 'done') end = readAnswer(parseJson(data), status, { expected, isAnyObject });
+        else if (event === 'error') end = readStreamProblem(parseJson(data));
       },
     });
     const decoder = new TextDecoder();

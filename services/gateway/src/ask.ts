@@ -163,6 +163,7 @@ export async function awaitResult<Result extends object>(
   const door = prepared.generates ? deps.door : undefined;
   const visit = door?.enter({ remainingMs: timeoutMs - exchange.elapsedMs() });
   let answered: Completed<Result> | undefined;
+  if (prepared.question !== undefined) exchange.queryId = job.id;
   const waiting = new AbortController();
   const giveUp = () => waiting.abort();
   const timer = setTimeout(giveUp, timeoutMs + deadlineGraceMs - exchange.elapsedMs());
@@ -220,7 +221,7 @@ export function timingsOf(pipeline: TimingsMs, exchange: Exchange): TimingsMs {
   const timings: TimingsMs = {};
   for (const measured of [exchange.laps, pipeline])
     for (const [name, ms] of Object.entries(measured)) timings[name] = round(ms);
-  const replyMs = exchange.sinceAnsweredMs();
+  const replyMs = exchange.sinceAnsweredMs(total);
   const known = sumOfTimings(exchange.laps) + sumOfTimings(pipeline) + (replyMs ?? 0);
   timings.deliver = round(Math.max(0, total - known));
   if (replyMs !== null) timings.reply = round(replyMs);
@@ -246,6 +247,7 @@ export function queryAnswer(
 ): QueryResponse {
   const { status: _status, v: _v, made_from: _madeFrom, ...answer } = completion;
   const timings = timingsOf(completion.timings_ms, exchange);
+  exchange.toldTotalMs = timings.total;
   notes.answered(exchange, question, { ...answer, timings_ms: timings, cache, sharedWith });
   return { ...answer, cache, timings_ms: timings, request_id: exchange.requestId };
 }

@@ -32,18 +32,23 @@ export class Exchange {
   policyHeaders: Record<string, string> | null = null;
   /** Epoch milliseconds. */
   readonly receivedAt = Date.now();
-  readonly #startedAt = performance.now();
+  /** The same moment by `performance.now()`. */
+  readonly startedAt = performance.now();
   readonly #context: GatewayContext;
   #traceparent: string | undefined;
   #gone: AbortController | undefined;
   /** Of this request; null while nobody traces it. */
   span: TraceSpan | null = null;
+  /** The `total` that the client is told, if it is told one: the request's span ends with it. */
+  toldTotalMs: number | undefined;
   /** Durations between the laps so far, in the order of their first lap. */
   readonly laps: TimingsMs = {};
   #lapAt = 0;
   #answeredAt: number | undefined;
   /** The job asked for by this request, once there is one; for the log. */
   jobId: string | undefined;
+  /** The query this is, once its end will be written down, whatever it is. */
+  queryId: string | undefined;
   /** True for a stream: its answer goes on after the route returned, and it calls `onEnd` itself. */
   endsLater = false;
   /** Of the answer's body, as far as it was made; for the log. */
@@ -61,7 +66,7 @@ export class Exchange {
 
   /** Milliseconds since arrival. */
   elapsedMs(): number {
-    return performance.now() - this.#startedAt;
+    return performance.now() - this.startedAt;
   }
 
   /** What has passed since the lap before this one is called `name`; more of the same name is added. */
@@ -80,9 +85,9 @@ export class Exchange {
     this.#answeredAt = this.elapsedMs();
   }
 
-  /** Null: no completion has come. */
-  sinceAnsweredMs(): number | null {
-    return this.#answeredAt === undefined ? null : this.elapsedMs() - this.#answeredAt;
+  /** Of `elapsedMs`, what has passed since the completion came; null: none has. */
+  sinceAnsweredMs(elapsedMs: number): number | null {
+    return this.#answeredAt === undefined ? null : elapsedMs - this.#answeredAt;
   }
 
   /** Aborts when the client closes the connection before the answer's end. Made only for those who wait on it. */

@@ -6,7 +6,7 @@ import type { AuthMode } from '@vortex/config';
 import type { Answer, AnswerFrame, AnswerFrameBody, FailureCode } from '@vortex/contracts';
 import { type ContentStore, createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel, defaultModel } from '@vortex/embedding';
-import { createMetrics, type Logger, type Metrics, silentLogger } from '@vortex/observability';
+import { createMetrics, type Logger, type Metrics, silentLogger, type Tracing } from '@vortex/observability';
 import type {
   BreakerView,
   Lane,
@@ -59,6 +59,7 @@ export async function gatewayUnderTest(
   log: Logger = silentLogger,
   cache: Cache = noCache,
   authMode: AuthMode = 'auto',
+  tracing?: Tracing,
 ): Promise<GatewayUnderTest> {
   const folder = await mkdtemp(join(tmpdir(), 'vortex-gateway-'));
   const registry = openSqliteRegistry({ file: join(folder, 'registry.db') });
@@ -137,6 +138,7 @@ export async function gatewayUnderTest(
     door: createDoor({ replicas }),
     metrics,
     log,
+    ...(tracing && { tracing }),
     version: '1.2.3',
     browsers: createBrowserPolicy({
       corsOrigins: settings.cors_origins ?? [],

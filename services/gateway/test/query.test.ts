@@ -119,7 +119,8 @@ describe('POST /query', () => {
     const response = await post('/query', { query: 'a', deadline_ms: 1 });
     expect(response.status).toBe(504);
     const body = problem.parse(await response.json());
-    expect(body).toMatchObject({ code: 'deadline_exceeded', retryable: true });
+    expect(body).toMatchObject({ code: 'deadline_exceeded', retryable: true, id: queue.submitted[0]?.id });
+    expect(response.headers.get('x-vortex-query-id')).toBe(body.id);
     expect(Object.keys(body.timings_ms ?? {})).toEqual([
       'receive',
       'cache_lookup',

@@ -16,6 +16,7 @@ import {
 import { createInspector, createLiveView, createRedisObserver, createSubmitter } from '@vortex/queue';
 import { openRegistry } from '@vortex/registry';
 import { createReleaseStack } from '@vortex/runtime';
+import { beginCountingEnds } from './ingest-ends.ts';
 import { createProcessReader } from './process-reader.ts';
 import { readPieces } from './read-pieces.ts';
 import { readerLimits } from './reader-limits.ts';
@@ -43,6 +44,7 @@ const registry = await openRegistry({
   file: join(dataDir, 'registry.db'),
 });
 parts.push('registry', () => registry.close());
+beginCountingEnds(metrics);
 mirrorRegistry(metrics, registry);
 if (config.data.snapshot_marker !== null) watchSnapshots(metrics, config.data.snapshot_marker);
 const reader = createProcessReader({

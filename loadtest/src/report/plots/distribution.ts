@@ -39,17 +39,19 @@ export function distribution(run: RunData, width: number): Markup {
   const main = curves[0]?.values ?? [];
   if (main.length === 0) return nothing(width, 120, 'No query ended well: there is no latency to draw.');
 
-  const upper = frameOf(width, 170, { left: 62, bottom: 8 });
-  const gap = 14;
-  const lower = frameOf(width, upper.height + gap + 150, { left: 62, top: upper.height + gap });
   const domain = logDomain(curves.flatMap(({ values }) => [values[0] ?? 1, values.at(-1) ?? 1]));
+  const least = 1 / (Math.max(...curves.map(({ values }) => values.length)) * 1.3);
+  const tails = [1, 0.1, 0.01, 0.001, 1e-4, 1e-5, 1e-6].filter((part) => part >= least);
+  const nameOf = (part: number) => (part === 1 ? 'all' : `1 in ${count(1 / part)}`);
+  // Room for the longest: "1 in 10,000" was cut off at its left.
+  const left = Math.max(62, 12 + 6.6 * nameOf(tails.at(-1) ?? 1).length);
+  const upper = frameOf(width, 170, { left, bottom: 8 });
+  const gap = 14;
+  const lower = frameOf(width, upper.height + gap + 150, { left, top: upper.height + gap });
   const x = logScale(domain, [upper.left, width - upper.right]);
   const share = linearScale([0, 1], [upper.height - upper.bottom, upper.top]);
-  const least = 1 / (Math.max(...curves.map(({ values }) => values.length)) * 1.3);
   const slower = logScale([least, 1], [lower.height - lower.bottom, lower.top]);
-
-  const tails = [1, 0.1, 0.01, 0.001, 1e-4, 1e-5, 1e-6].filter((part) => part >= least);
-  const limits = limitsOf(run).filter((ms) => ms >= domain[0]);
+  const limits = limitsOf(run).filter((ms) => ms >= domain[0] && ms <= domain[1]);
   return svg(lower, `Distribution of ${count(main.length)} latencies`, [
     ...yAxis(
       upper,
@@ -57,7 +59,7 @@ export function distribution(run: RunData, width: number): Markup {
     ),
     ...yAxis(
       lower,
-      tails.map((part) => ({ at: slower(part), label: part === 1 ? 'all' : `1 in ${count(1 / part)}` })),
+      tails.map((part) => ({ at: slower(part), label: nameOf(part) })),
     ),
     ...xAxis(
       { ...lower, top: upper.top },

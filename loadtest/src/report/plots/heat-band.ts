@@ -16,6 +16,7 @@ import {
 import type { Query, RunData } from '../run-data.ts';
 import { linearScale, logDomain, logScale, logTicks } from '../scale.ts';
 import { markLines } from './mark-lines.ts';
+import { warmupShade } from './warmup-shade.ts';
 
 const levels = 7;
 const stripHeight = 22;
@@ -25,7 +26,8 @@ const stripHeight = 22;
  * cells, darker for more; over it the median and the 95th percentile of the slice, above it what failed. By the time
  * a query was due, not when it ended: a stall then shows all who came into it.
  */
-export function heatBand({ summary, queries, endS, warmupS }: RunData, width: number): Markup {
+export function heatBand(run: RunData, width: number): Markup {
+  const { summary, queries, endS, warmups } = run;
   const isNarrow = width < 500;
   const frame = frameOf(width, isNarrow ? 260 : 320, { top: stripHeight + 12 });
   const ended = queries.filter(({ outcome, latencyMs }) => outcome === 'ok' && latencyMs !== null);
@@ -82,16 +84,17 @@ export function heatBand({ summary, queries, endS, warmupS }: RunData, width: nu
       const value = shareOf(slice, share);
       return value === null ? null : [frame.left + (column + 0.5) * cellWidth, y(value)];
     });
-  const warmup =
-    warmupS <= 0
-      ? null
-      : markup`<rect class="warmup" x="${frame.left}" y="${frame.top}" width="${px(x(warmupS) - frame.left)}" height="${px(base - frame.top)}"/><text class="note" x="${frame.left + 4}" y="${frame.top + 14}">warm-up</text>`;
+  const [first] = warmups;
+  const named =
+    first !== undefined &&
+    markup`<text class="note" x="${px(x(first.fromS) + 4)}" y="${frame.top + 14}">warm-up</text>`;
   return svg(frame, `Latency over time, ${count(queries.length)} queries`, [
     ...yAxis(
       frame,
       logTicks(domain, 8).map((tick) => ({ at: y(tick), label: tickOf(tick) })),
     ),
-    ...(warmup === null ? [] : [warmup]),
+    ...warmupShade(run, frame, x, endS),
+    ...(named === false ? [] : [named]),
     ...byLevel.map((list, level) => boxes(list, `heat h${level + 1}`)),
     markup`<text class="tick end bad" x="${frame.left - 6}" y="${stripHeight}">failed</text>`,
     boxes(failed, 'bad-fill'),

@@ -1,7 +1,8 @@
+import { greatest } from '../../measure/extremes.ts';
 import { failureClasses, type Outcome } from '../../sample-schema.ts';
 import type { TimelinePoint } from '../../summary-schema.ts';
 import { count, duration, rate } from '../figures.ts';
-import { Markup, markup } from '../markup.ts';
+import type { Markup } from '../markup.ts';
 import {
   type Box,
   boxes,
@@ -10,7 +11,6 @@ import {
   hotspot,
   nothing,
   polyline,
-  px,
   secondTicks,
   svg,
   xAxis,
@@ -20,13 +20,9 @@ import type { RunData } from '../run-data.ts';
 import { linearScale, linearTicks, type Scale, wholeTicks } from '../scale.ts';
 import { stageClass, stageLabel } from '../stage-names.ts';
 import { markLines } from './mark-lines.ts';
+import { warmupShade } from './warmup-shade.ts';
 
 const empty = 'The run has no timeline: nothing was sent.';
-
-/** Whole seconds only: the last, broken one would show a fall that was none. */
-function wholeSeconds({ summary }: RunData): TimelinePoint[] {
-  return summary.timeline.length > 1 ? summary.timeline.slice(0, -1) : summary.timeline;
-}
 
 interface Ground {
   frame: Frame;
@@ -42,23 +38,24 @@ interface Ground {
 function groundOf(run: RunData, width: number, height: number): Ground {
   const frame = frameOf(width, height);
   const base = height - frame.bottom;
-  const points = wholeSeconds(run);
+  const points = run.summary.timeline;
   const endS = Math.max(1, points.length);
   const x = linearScale([0, endS], [frame.left, width - frame.right]);
-  const warmupS = Math.min(run.warmupS, endS);
-  const warmup =
-    warmupS <= 0
-      ? new Markup('')
-      : markup`<rect class="warmup" x="${frame.left}" y="${frame.top}" width="${px(x(warmupS) - frame.left)}" height="${px(base - frame.top)}"/>`;
   return {
     frame,
     base,
     x,
     points,
     slot: x(1) - x(0),
-    axes: [warmup, ...xAxis(frame, secondTicks(endS, x, width < 500 ? 5 : 10))],
+    axes: [...warmupShade(run, frame, x, endS), ...xAxis(frame, secondTicks(endS, x, width < 500 ? 5 : 10))],
     marks: markLines(run.summary.marks, frame, x, endS),
   };
+}
+
+/** The last second is hardly ever a whole one. It is drawn, as the failures in it are; its fall is said to be none. */
+function secondOf({ second }: TimelinePoint, points: readonly TimelinePoint[]): string {
+  const isLast = second > 0 && second === points.at(-1)?.second;
+  return `second ${second}${isLast ? ' (the last, not a whole one)' : ''}`;
 }
 
 /** What was asked for, what was sent and what came back, each second. */
@@ -66,7 +63,13 @@ export function offeredAndAchieved(run: RunData, width: number): Markup {
   if (run.summary.timeline.length === 0) return nothing(width, 120, empty);
   const { frame, base, x, points, slot, axes, marks } = groundOf(run, width, 230);
   const isOpen = run.summary.config.mode !== 'closed';
-  const ticks = wholeTicks(Math.max(1, ...points.flatMap(({ offered, sent, ok }) => [offered, sent, ok])), 5);
+  const ticks = wholeTicks(
+    greatest(
+      points.flatMap(({ offered, sent, ok }) => [offered, sent, ok]),
+      1,
+    ),
+    5,
+  );
   const y = linearScale([0, ticks.at(-1) ?? 1], [base, frame.top]);
   const line = (read: (point: TimelinePoint) => number, name: string) =>
     polyline(
@@ -86,7 +89,7 @@ export function offeredAndAchieved(run: RunData, width: number): Markup {
     ...points.map((point) =>
       hotspot(
         { x: x(point.second), y: 0, width: slot, height: base },
-        `second ${point.second}: ${isOpen ? `${point.offered} due, ` : ''}${point.sent} sent, ${point.ok} ended well`,
+        `${secondOf(point, points)}: ${isOpen ? `${point.offered} due, ` : ''}${point.sent} sent, ${point.ok} ended well`,
       ),
     ),
   ]);
@@ -95,7 +98,13 @@ export function offeredAndAchieved(run: RunData, width: number): Markup {
 export function inFlight(run: RunData, width: number): Markup {
   if (run.summary.timeline.length === 0) return nothing(width, 120, empty);
   const { frame, base, x, points, slot, axes, marks } = groundOf(run, width, 230);
-  const ticks = wholeTicks(Math.max(1, ...points.map(({ in_flight }) => in_flight)), 5);
+  const ticks = wholeTicks(
+    greatest(
+      points.map(({ in_flight }) => in_flight),
+      1,
+    ),
+    5,
+  );
   const y = linearScale([0, ticks.at(-1) ?? 1], [base, frame.top]);
   const line = points.map((point) => [x(point.second + 0.5), y(point.in_flight)] as const);
   return svg(frame, 'In flight at the end of each second', [
@@ -109,7 +118,7 @@ export function inFlight(run: RunData, width: number): Markup {
     ...points.map((point) =>
       hotspot(
         { x: x(point.second), y: 0, width: slot, height: base },
-        `second ${point.second}: ${point.in_flight} in flight`,
+        `${secondOf(point, points)}: ${point.in_flight} in flight`,
       ),
     ),
   ]);
@@ -124,12 +133,8 @@ export function errorsOverTime(run: RunData, width: number): Markup {
   );
   if (sums.every((sum) => sum === 0)) return nothing(width, 120, 'Nothing failed in any second of the run.');
 
-  const { frame, base, x, slot, axes, marks } = groundOf(
-    { ...run, summary: { ...run.summary, timeline: [...timeline, ...timeline.slice(-1)] } },
-    width,
-    230,
-  );
-  const ticks = wholeTicks(Math.max(...sums), 5);
+  const { frame, base, x, slot, axes, marks } = groundOf(run, width, 230);
+  const ticks = wholeTicks(greatest(sums), 5);
   const y = linearScale([0, ticks.at(-1) ?? 1], [base, frame.top]);
   const byClass = new Map<Outcome, Box[]>(failureClasses.map((name) => [name, []]));
   for (const { second, failed } of timeline) {
@@ -178,7 +183,7 @@ export function stagesOverTime(run: RunData, width: number): Markup {
   const { frame, base, x, points, slot, axes, marks } = groundOf(run, width, 230);
   const sumOf = ({ stages_ms }: TimelinePoint) =>
     stages.reduce((sum, stage) => sum + (stages_ms[stage] ?? 0), 0);
-  const ticks = linearTicks(Math.max(1, ...points.map(sumOf)), 5);
+  const ticks = linearTicks(greatest(points.map(sumOf), 1), 5);
   const y = linearScale([0, ticks.at(-1) ?? 1], [base, frame.top]);
   const layers = new Map<string, Box[]>(stages.map((stage) => [stage, []]));
   for (const { second, stages_ms } of points) {

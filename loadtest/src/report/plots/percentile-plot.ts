@@ -31,8 +31,11 @@ export function percentilePlot(run: RunData, width: number): Markup {
   const place = linearScale([0, nines], [frame.left, width - frame.right]);
   const x = (share: number) => place(Math.min(nines, -Math.log10(Math.max(1e-12, 1 - share))));
 
-  const labelled = [0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999].filter(
-    (share) => -Math.log10(1 - share) <= nines,
+  const nameOf = (share: number) => (share === 0 ? '0' : `P${+(100 * share).toFixed(5)}`);
+  const labelled = free(
+    // From the right: where two would overlap, the higher one is worth more, and 0 the least.
+    [0.99999, 0.9999, 0.999, 0.99, 0.9, 0.5, 0].filter((share) => -Math.log10(1 - share) <= nines),
+    (share) => ({ at: x(share), wide: letter * nameOf(share).length, end: width - frame.right }),
   );
   return svg(frame, 'Latency by percentile', [
     ...yAxis(
@@ -41,7 +44,7 @@ export function percentilePlot(run: RunData, width: number): Markup {
     ),
     ...xAxis(
       frame,
-      labelled.map((share) => ({ at: x(share), label: share === 0 ? '0' : `P${+(100 * share).toFixed(5)}` })),
+      labelled.map((share) => ({ at: x(share), label: nameOf(share) })),
       {
         grid: true,
       },
@@ -73,6 +76,26 @@ export function percentilePlot(run: RunData, width: number): Markup {
       ];
     }),
   ]);
+}
+
+const letter = 6.6;
+
+/** Those whose labels do not touch one that came before; those at the ends of the axis lean inwards. */
+function free(
+  shares: readonly number[],
+  placeOf: (share: number) => { at: number; wide: number; end: number },
+): number[] {
+  const kept: number[] = [];
+  let rightmost = Number.POSITIVE_INFINITY;
+  for (const share of shares) {
+    const { at, wide, end } = placeOf(share);
+    const from = at > end - 16 ? at - wide : at - wide / 2;
+    const to = at > end - 16 ? at : share === 0 ? at + wide : at + wide / 2;
+    if (to + 6 > rightmost) continue;
+    kept.push(share);
+    rightmost = from;
+  }
+  return kept;
 }
 
 function quoted({ summary }: RunData): { share: number; label: string; quantile: Quantile }[] {

@@ -1,3 +1,4 @@
+import { greatest } from '../../measure/extremes.ts';
 import { duration, rate, tickOf } from '../figures.ts';
 import { type Markup, markup } from '../markup.ts';
 import { frameOf, hotspot, nothing, px, svg, xAxis, yAxis } from '../plot.ts';
@@ -17,7 +18,7 @@ export function rateSteps(run: RunData, width: number): Markup {
     ...steps.flatMap(({ response: { p50, p99 } }) => [p50.value_ms ?? 1, p99.high_ms ?? p99.value_ms ?? 1]),
     ...limits,
   ]);
-  const ticks = linearTicks(Math.max(...steps.map((step) => step.rate)), width < 500 ? 4 : 8);
+  const ticks = linearTicks(greatest(steps.map((step) => step.rate)), width < 500 ? 4 : 8);
   const x = linearScale([0, ticks.at(-1) ?? 1], [frame.left, width - frame.right]);
   const y = logScale(domain, [base, frame.top]);
   return svg(frame, 'P99 by rate', [

@@ -58,7 +58,8 @@ function labelWithin(stage: string, share: number, start: number, wide: number, 
     (one) => one.length * 7.2 + 10 < wide,
   );
   if (text === undefined) return [];
-  const ground = stageClass(stage).includes('waits') ? ' on-waits' : '';
+  const name = stageClass(stage);
+  const ground = name.includes('waits') ? ' on-waits' : name === 'st-rest' ? ' on-rest' : '';
   return [
     markup`<text class="in-bar middle${ground}" x="${px(start + wide / 2)}" y="${top + barHeight / 2 + 4}">${text}</text>`,
   ];

@@ -1,10 +1,12 @@
+import { greatest } from '../../measure/extremes.ts';
 import type { TargetFigures } from '../../summary-schema.ts';
-import { rate } from '../figures.ts';
-import { type Markup, markup } from '../markup.ts';
-import { frameOf, hotspot, nothing, polyline, px, secondTicks, svg, xAxis, yAxis } from '../plot.ts';
+import { decimal } from '../figures.ts';
+import type { Markup } from '../markup.ts';
+import { frameOf, hotspot, nothing, polyline, secondTicks, svg, xAxis, yAxis } from '../plot.ts';
 import type { RunData } from '../run-data.ts';
 import { linearScale, linearTicks } from '../scale.ts';
 import { markLines } from './mark-lines.ts';
+import { warmupShade } from './warmup-shade.ts';
 
 type Series = TargetFigures['series'][number];
 
@@ -27,11 +29,11 @@ export function targetLines(
   const { name, title, empty, width, height } = options;
   const series = shownSeries(run, name);
   if (series.length === 0) return nothing(width, 120, empty);
-  const { endS, warmupS, summary } = run;
+  const { endS, summary } = run;
   const frame = frameOf(width, height);
   const base = height - frame.bottom;
   const x = linearScale([0, endS], [frame.left, width - frame.right]);
-  const ticks = linearTicks(Math.max(...series.map(({ max }) => max)), 5);
+  const ticks = linearTicks(greatest(series.map(({ max }) => max)), 5);
   const y = linearScale([0, ticks.at(-1) ?? 1], [base, frame.top]);
   // The last look is taken when the last answer is there, which may be after the axis' end.
   const within = series.map(({ points }) => points.filter(([ms]) => ms / 1000 <= endS));
@@ -41,11 +43,11 @@ export function targetLines(
       frame,
       ticks.map((tick) => ({
         at: y(tick),
-        label: tick < 1 ? String(Number(tick.toPrecision(2))) : rate(tick),
+        label: decimal(tick),
       })),
     ),
-    markup`<rect class="warmup" x="${frame.left}" y="${frame.top}" width="${px(x(Math.min(warmupS, endS)) - frame.left)}" height="${px(base - frame.top)}"/>`,
-    ...xAxis(frame, secondTicks(endS, x, width < 500 ? 5 : 12)),
+    ...warmupShade(run, frame, x, endS),
+    ...xAxis(frame, secondTicks(endS, x, width < 600 ? 5 : 12)),
     ...within.map((points, index) =>
       polyline(
         points.map(([ms, value]) => [x(ms / 1000), y(value)] as const),
@@ -57,7 +59,7 @@ export function targetLines(
       const from = x(ms / 1000);
       const to = x((moments[index + 1]?.[0] ?? ms + 1000) / 1000);
       const said = series.map(
-        ({ label, points }) => `${label ?? name} ${rate(points.find(([at]) => at === ms)?.[1] ?? null)}`,
+        ({ label, points }) => `${label ?? name} ${decimal(points.find(([at]) => at === ms)?.[1] ?? null)}`,
       );
       return hotspot(
         { x: from, y: 0, width: Math.max(1, Math.min(to, width) - from), height: base },

@@ -1,8 +1,9 @@
-import { type ClientOptions, createClient, type VortexClient } from '@vortex/client';
+import { ApiProblem, type ClientOptions, createClient, type VortexClient } from '@vortex/client';
 import { createInspector, type QueueInspector } from '@vortex/queue';
 import { type AskQueue, askConnected } from '../ask-queue.ts';
 import { dataFolder, instancePaths } from '../folders.ts';
 import { gatewayOf, notRunning } from '../instance-address.ts';
+import { CommandProblem, messageOf } from '../problem.ts';
 import { readRemoteStatus, readStatus } from '../status.ts';
 import { readRunFile } from '../supervisor/run-file.ts';
 import type { InstanceOptions } from '../use-gateway.ts';
@@ -13,7 +14,7 @@ const patienceMs = 2000;
 
 /** Reads an instance again and again over connections it keeps. */
 export interface InstanceReader {
-  /** @throws CommandProblem when nothing runs on the data folder, or `--url` is no address */
+  /** @throws CommandProblem when nothing runs on the data folder, or nothing has answered at `--url` yet */
   read(): Promise<Reading>;
   close(): Promise<void>;
 }
@@ -53,8 +54,12 @@ function localReader(data: string): InstanceReader {
 function remoteReader(gateway: ClientOptions): InstanceReader {
   const { url, key } = gateway;
   const client = createClient(gateway);
+  let hasAnswered = false;
   return {
     async read() {
+      // One that goes away later is shown as such; one that never was there is a wrong address.
+      if (!hasAnswered) await assertAnswers(client, url);
+      hasAnswered = true;
       const page = {
         key: processKey({ name: 'gateway', worker_name: null }),
         url: new URL('/metrics', url).href,
@@ -68,6 +73,16 @@ function remoteReader(gateway: ClientOptions): InstanceReader {
     },
     close: () => client.close(),
   };
+}
+
+/** Whatever it says, it is there. */
+async function assertAnswers(client: VortexClient, url: string): Promise<void> {
+  try {
+    await client.health({ signal: AbortSignal.timeout(patienceMs) });
+  } catch (error) {
+    if (!(error instanceof ApiProblem))
+      throw new CommandProblem(`No gateway answers at ${url}: ${messageOf(error)}.`);
+  }
 }
 
 async function listReplicas(client: VortexClient) {

@@ -24,7 +24,7 @@ export function explainQuery(id: string, kept: Readonly<Record<string, unknown>>
   const generation = readPart(explainedGeneration, kept.generate);
   const end = readPart(explainedEnd, kept.end);
   const status = request === null || request.status === 'queued' ? (end?.status ?? 'queued') : request.status;
-  const timings = timingsOfStory(request, end);
+  const timings = rounded(timingsOfStory(request, end));
   const story = { request, retrieval, generation, end };
   return {
     ...{ id, status, request, timings_ms: timings, waterfall: waterfallOf(timings) },
@@ -97,6 +97,10 @@ function missingOf(status: string, { request, retrieval, generation, end }: Stor
   // What is still under way has no end yet.
   if (end === null && request?.status === 'completed' && request.attempt > 1) missing.push('end');
   return missing;
+}
+
+function rounded(timings: TimingsMs): TimingsMs {
+  return Object.fromEntries(Object.entries(timings).map(([name, ms]) => [name, round(ms)]));
 }
 
 function round(ms: number): number {

@@ -96,7 +96,7 @@ function isOpenHouse({ keyId, scopes }: Caller): boolean {
 function beginRequestSpan(
   tracing: Tracing,
   context: GatewayContext,
-  { method, route, receivedAt, requestId }: Exchange,
+  { method, route, receivedAt, startedAt, requestId }: Exchange,
 ): TraceSpan | null {
   return tracing.begin(`${method} ${route}`, {
     kind: 'server',
@@ -105,6 +105,7 @@ function beginRequestSpan(
       tracestate: context.req.header('tracestate'),
     },
     startMs: receivedAt,
+    startMonotonicMs: startedAt,
     attributes: {
       'http.request.method': method,
       'http.route': route,
@@ -113,13 +114,18 @@ function beginRequestSpan(
   });
 }
 
-function endRequestSpan(span: TraceSpan, jobId: string | undefined, status: number): void {
+function endRequestSpan(
+  span: TraceSpan,
+  { jobId, receivedAt }: Exchange,
+  status: number,
+  tookMs: number,
+): void {
   span.set({
     'http.response.status_code': status,
     ...(jobId !== undefined && { 'vortex.job.id': jobId }),
   });
   if (status >= 500) span.fail(String(status));
-  span.end();
+  span.end(receivedAt + tookMs);
 }
 
 function reportEnd(
@@ -131,7 +137,7 @@ function reportEnd(
 ): void {
   const elapsedMs = exchange.elapsedMs();
   const { method, route, span } = exchange;
-  if (span !== null) endRequestSpan(span, exchange.jobId, status);
+  if (span !== null) endRequestSpan(span, exchange, status, exchange.toldTotalMs ?? elapsedMs);
   metrics.observe(
     'api_gateway_http_request_duration_seconds',
     {
@@ -204,17 +210,27 @@ function answerFor(error: unknown, exchange: Exchange, { log, metrics }: Exchang
 
 function problemAnswer(failure: HttpProblem, exchange: Exchange): Response {
   const problem = problemFor(failure, exchange);
+  const headers = {
+    ...failure.headers,
+    ...(problem.id !== undefined && { 'X-Vortex-Query-Id': problem.id }),
+  };
   if (exchange.path.startsWith('/v1/')) {
     const { status, body } = openAiError(problem);
-    return jsonAnswer(exchange, body, status, failure.headers);
+    return jsonAnswer(exchange, body, status, headers);
   }
   return jsonAnswer(exchange, problem, problem.status, {
-    ...failure.headers,
+    ...headers,
     'Content-Type': 'application/problem+json',
   });
 }
 
 /** The problem as this exchange's client reads it, in a document or in a stream's `error` event. */
 export function problemFor(failure: HttpProblem, exchange: Exchange): Problem {
-  return { ...failure.problem, instance: exchange.path, request_id: exchange.requestId };
+  exchange.toldTotalMs = failure.problem.timings_ms?.total;
+  return {
+    ...failure.problem,
+    instance: exchange.path,
+    request_id: exchange.requestId,
+    ...(exchange.queryId !== undefined && { id: exchange.queryId }),
+  };
 }

@@ -26,6 +26,7 @@ export function searchEndpoint(parts: GatewayParts): Endpoint {
         const prepared = await prepare(parts, exchange, question);
         const completion = await awaitResult<Hits>(parts, exchange, prepared);
         const timings = timingsOf(completion.timings_ms, exchange);
+        exchange.toldTotalMs = timings.total;
         const found = {
           hits: completion.hits,
           collection: completion.collection,

@@ -55,7 +55,7 @@ export function createBrowserPolicy(options: BrowserPolicyOptions): BrowserPolic
         ...usual,
         'Access-Control-Allow-Origin': origin,
         'Access-Control-Expose-Headers':
-          'X-Request-Id, Server-Timing, X-Vortex-Cache, Location, ETag, Retry-After',
+          'X-Request-Id, Server-Timing, X-Vortex-Cache, X-Vortex-Query-Id, Location, ETag, Retry-After',
       };
     },
 
