@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, open, readFile, rename, unlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { localKey, textOfKey } from './key-text.ts';
 
 /**
@@ -47,6 +47,8 @@ async function makePepper(file: string): Promise<Buffer> {
   } finally {
     await unlink(own);
   }
+  // The registry's commits survive a power cut; the pepper their keys are known by must, too.
+  await syncFolder(dirname(file));
   const made = await readPresent(file);
   if (made === null) throw new Error(`${file} was made and is not there`);
   return made;
@@ -74,6 +76,17 @@ export async function readLocalKey(dataDir: string): Promise<string | null> {
 async function writeWhole(file: string, text: string): Promise<void> {
   await writeFile(file, `${text}\n`, { mode: ownerOnly, flag: 'wx' });
   const handle = await open(file, 'r+');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Windows has no such call and needs none. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, 'r');
   try {
     await handle.sync();
   } finally {

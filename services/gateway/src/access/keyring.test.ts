@@ -101,6 +101,28 @@ describe('the keyring', () => {
     expect(registry.reads).toEqual(['k1']);
   });
 
+  it('shares none that was begun before the key was revoked', async () => {
+    const { registry, keyring } = await open();
+    registry.put(key);
+    await keyring.refresh();
+    const held = Promise.withResolvers<void>();
+    const { findKey } = registry;
+    registry.findKey = async (id) => {
+      const found = await findKey.call(registry, id);
+      await held.promise;
+      return found;
+    };
+    const before = keyring.find('k1');
+    registry.findKey = findKey;
+    registry.put({ ...key, revokedAt: 5 });
+    await keyring.refresh();
+    expect(await keyring.find('k1')).toMatchObject({ revokedAt: 5 });
+    held.resolve();
+    expect(await before).toMatchObject({ revokedAt: null });
+    // What comes home late is not taken for news.
+    expect(await keyring.find('k1')).toMatchObject({ revokedAt: 5 });
+  });
+
   it('trusts what it knows for four seconds without the registry, and nobody after that', async () => {
     const { registry, keyring, later } = await open();
     registry.put(key);

@@ -43,7 +43,7 @@ interface Known {
 export async function openKeyring(options: KeyringOptions): Promise<Keyring> {
   const { registry, log, now = Date.now, watchMs = 250 } = options;
   const known = new Map<string, Known>();
-  const reading = new Map<string, Promise<StoredKey | null>>();
+  const reading = new Map<string, { generation: number; key: Promise<StoredKey | null> }>();
   const noted = new Map<string, number>();
   let toWrite = new Map<string, number>();
   let generation = 0;
@@ -118,10 +118,16 @@ export async function openKeyring(options: KeyringOptions): Promise<Keyring> {
       const isSure = entry?.generation === generation && performance.now() - lookedAt < blindMs;
       if (entry !== undefined && isSure) return entry.key;
       const underWay = reading.get(keyId);
-      if (underWay !== undefined) return underWay;
-      const begun = read(keyId).finally(() => reading.delete(keyId));
+      // One that was begun before the last change may bring the key as it was before it.
+      if (underWay?.generation === generation) return underWay.key;
+      const begun = {
+        generation,
+        key: read(keyId).finally(() => {
+          if (reading.get(keyId) === begun) reading.delete(keyId);
+        }),
+      };
       reading.set(keyId, begun);
-      return begun;
+      return begun.key;
     },
     hasKeys: () => everHad,
     noteUsed(keyId) {
