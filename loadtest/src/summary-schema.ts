@@ -3,6 +3,7 @@ import { cacheOutcomes, outcome, sample } from './sample-schema.ts';
 
 /**
  * `summary.json`: everything a run found. Version 1; a field may be added within a version, and none changes its meaning.
+ * One piece: it is one document.
  * Durations are milliseconds, rates per second, shares 0 to 1. Warm-up requests are in no figure but `warmup_requests`.
  */
 export const summaryVersion = 1;

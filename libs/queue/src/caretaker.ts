@@ -23,6 +23,7 @@ import { buryKeys, leaseKeys } from './settler.ts';
 /**
  * Looks after what nobody looks after any more, once a second, in every worker and every submitter. There
  * is no leader: each script checks again before it moves anything, so two caretakers do each move once.
+ * One piece: all of it is one round, and its order matters.
  *
  * - A lapsed worker's jobs go back to their list (head first, tail the second time) with `redelivered` one
  *   higher; after `maxDeliveries` deliveries without an end a job is poison and goes to the dead list. (Of bare

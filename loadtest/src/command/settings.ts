@@ -5,7 +5,10 @@ import { numberedTenants, readTenants, type Tenant } from '../plan/tenants.ts';
 import { modes, type RunConfig } from '../summary-schema.ts';
 import { type FlagName, type SaidSettings, UsageProblem } from './flags.ts';
 
-/** The settings of a run, checked as a whole: a flag that the mode does not know is a mistake, not ignored. */
+/**
+ * The settings of a run, checked as a whole: a flag that the mode does not know is a mistake, not ignored. One piece,
+ * because what one setting may be hangs on the others.
+ */
 export interface Settings {
   baseUrl: string;
   mode: RunConfig['mode'];

@@ -68,7 +68,10 @@ export function portNames(options: {
   ];
 }
 
-/** Every process of an instance, with all that distinguishes it. Pure: ports, folders and binary are given. */
+/**
+ * Every process of an instance, with all that distinguishes it. Pure: ports, folders and binary are given. One piece: what
+ * two services must be told alike is in sight of both.
+ */
 export function planInstance(options: PlanOptions): InstancePlan {
   const portOf = (name: string): number => {
     const port = options.ports[name];

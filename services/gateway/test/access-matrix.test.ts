@@ -9,6 +9,7 @@ import { acceptDocument } from './with-document.ts';
 /**
  * Every route of openapi.json against every caller who should not get in. The routes come from the document and not
  * from a list here: a new route is tested by existing, and one that takes an id nobody has told this file about fails.
+ * One piece: a row of the matrix is read beside what it stands on.
  */
 interface Operation {
   security: Record<string, Scope[]>[];

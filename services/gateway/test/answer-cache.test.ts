@@ -20,7 +20,10 @@ import { acceptDocument } from './with-document.ts';
 
 const collection = 'notes';
 
-/** A gateway with a cache and a collection; every job is answered from the collection's state at that time. */
+/**
+ * A gateway with a cache and a collection; every job is answered from the collection's state at that time. One piece: all
+ * tests here stand on it.
+ */
 async function withCache() {
   const cache = new MemoryCache();
   cache.put(cacheKeys.settings('retrieve'), 'retrieval-1', 1000);

@@ -11,7 +11,7 @@ const services = Object.entries(file.services);
 const ours = services.filter(([, { image }]) => image.startsWith('vortex:'));
 const read = (path: string) => readFileSync(join(repositoryRoot, path), 'utf8');
 
-/** Names of the services that break a rule; a rule that holds breaks at none. */
+/** Names of the services that break a rule; a rule that holds breaks at none. One piece: a rule each over one parsed file. */
 function breaking(rule: (service: ComposeService, name: string) => boolean): string[] {
   return services.filter(([name, service]) => !rule(service, name)).map(([name]) => name);
 }

@@ -1,3 +1,4 @@
+// One piece: start, restart and stop are the writers of one set of processes.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { lastLines } from '../log-tail.ts';
