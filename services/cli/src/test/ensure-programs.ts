@@ -30,6 +30,7 @@ export const testPrograms: readonly TestPrograms[] = [
     suites: ['e2e'],
     otherNames: ['chromium-browser', 'google-chrome', 'google-chrome-stable'],
   }),
+  onePackage('openssl', { tests: 'of TLS, which make certificates', suites: ['pure', 'redis'] }),
   // Debian's docker-compose needs no engine to read a file.
   onePackage('docker-compose', {
     tests: 'that have Compose read docker-compose.yml',
