@@ -48,7 +48,9 @@ export function createRetrieveStage({
 }: RetrieveDeps): StageHandler<'retrieve'> {
   return async function retrieve(input, { job, explain }): Promise<Outcome<'retrieve'>> {
     const name = input.collection ?? defaultCollection;
-    const collection = await registry.resolveCollection(job.tenant, name);
+    const collection = await registry.resolveCollection(job.tenant, name, {
+      byNameOnly: input.by_name_only === true,
+    });
     if (collection === null) {
       return reject(
         'collection_not_found',
