@@ -495,6 +495,7 @@ describe('what concerns all tenants', () => {
   it.each([
     ['GET', '/metrics'],
     ['POST', '/api/audit'],
+    ['GET', '/api/replicas'],
     ['POST', '/api/replicas/llm_generator_1/drain'],
   ])('%s %s takes an admin of the first tenant, or the machine', async (method, path) => {
     const bearers = {

@@ -160,7 +160,10 @@ export function createRetrieveStage({
     );
     const chunks = hits.map(({ chunk }) => chunk);
     const around =
-      reach === 0 ? null : await findNeighbours(store, { tenant, collection: name }, chunks, reach);
+      // Of no hits there are none, and the store may not know a collection that nothing was ever put into.
+      reach === 0 || chunks.length === 0
+        ? null
+        : await findNeighbours(store, { tenant, collection: name }, chunks, reach);
     return hitsResult(hits, about, {
       metadataOf: ({ chunk }) => documents.get(chunk.document_id) ?? {},
       neighboursOf: ({ chunk }) => around?.get(chunk.id),
