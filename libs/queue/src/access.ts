@@ -120,7 +120,7 @@ const submitting: Activity = {
 const limiting: Activity = { scripts: ['judge-request'], commands: ['zrem'] };
 
 const redriving: Activity = {
-  scripts: ['redrive', 'drop-letter', 'drop-letters'],
+  scripts: ['redrive', 'drop-letter'],
   commands: ['llen', 'lrange', 'zcard'],
 };
 
