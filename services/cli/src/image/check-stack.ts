@@ -195,11 +195,11 @@ async function uploadProblems(gatewayUrl: string): Promise<string[]> {
   );
   form.set('collection', 'harbour');
   const response = await fetch(`${gatewayUrl}/api/documents/upload`, { method: 'POST', body: form });
-  const accepted = uploadAccepted.safeParse(await response.json());
-  if (response.status !== 202 || !accepted.success) return [`an upload was answered ${response.status}`];
+  const jobId = uploadAccepted.safeParse(await response.json()).data?.job_id;
+  if (response.status !== 202 || jobId == null) return [`an upload was answered ${response.status}`];
   const client = createClient({ url: gatewayUrl });
   try {
-    const job = await client.waitForJob(accepted.data.job_id);
+    const job = await client.waitForJob(jobId);
     return job.status === 'completed' ? [] : [`the upload ended ${job.status}: ${job.error ?? ''}`];
   } finally {
     await client.close();

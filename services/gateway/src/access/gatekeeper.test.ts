@@ -15,11 +15,11 @@ const stored: StoredKey = {
   ...{ expiresAt: null, rotatedAt: null, revokedAt: null, lastUsedAt: null },
 };
 
-function gatekeeperWith(key: StoredKey | null = stored, mode: AuthMode = 'auto') {
+function gatekeeperWith(key: StoredKey | null = stored, mode: AuthMode = 'auto', clock = () => now) {
   const used: string[] = [];
   const looked: string[] = [];
   const gatekeeper = createGatekeeper({
-    ...{ mode, pepper, now: () => now },
+    ...{ mode, pepper, now: clock },
     keyring: {
       find: (id) => {
         looked.push(id);
@@ -119,9 +119,15 @@ describe('the gatekeeper', () => {
 
   it('takes both secrets while a rotation overlaps', async () => {
     const rotated = { ...stored, previousHash: hashSecret(pepper, before), previousUntil: now + 1 };
-    const { ask } = gatekeeperWith(rotated);
+    let time = now;
+    const { ask } = gatekeeperWith(rotated, 'auto', () => time);
+    const old = bearer(textOfKey({ id: 'k1', secret: before }));
     expect(await ask(key)).toMatchObject({ keyId: 'k1' });
-    expect(await ask(bearer(textOfKey({ id: 'k1', secret: before })))).toMatchObject({ keyId: 'k1' });
+    expect(await ask(old)).toMatchObject({ keyId: 'k1' });
+    // Nor is the one before taken any longer for having been let in.
+    time = now + 1;
+    expect(await ask(old)).toMatchObject(invalid);
+    expect(await ask(key)).toMatchObject({ keyId: 'k1' });
   });
 
   it('knows the key of the machine, which is in no registry', async () => {
