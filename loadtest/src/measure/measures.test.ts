@@ -130,6 +130,8 @@ describe('growth', () => {
     expect(growth(points((n) => noise() + n)).isSignificant).toBe(true);
     expect(growth(points((n) => 10 + n)).perSecond).toBeCloseTo(4, 6);
     expect(growth(points(() => 10))).toEqual({ perSecond: 0, isSignificant: false });
+    // Of four seconds nothing can be said.
+    expect(growth(points((n) => 10 + n).slice(0, 16))).toEqual({ perSecond: 0, isSignificant: false });
   });
 
   test('false alarms on levels that drift by chance are few', () => {
@@ -157,6 +159,16 @@ describe('growth', () => {
       });
     expect(judged((n) => n * 10 + 100)).toMatchObject({ passed: true, reasons: [] });
     expect(judged((n) => n * 14 + 100)).toMatchObject({ passed: false, reasons: ['in flight grows'] });
+    // A target that falls behind by one in a hundred: sure, and of no weight in a step of ten seconds.
+    expect(judged((n) => n * 10.1 + 100)).toMatchObject({ passed: true, growing: false });
+  });
+
+  test('a step of which too little was sent does not hold, whatever its latencies are', () => {
+    const samples = answers(1_000, (n) =>
+      n % 20 === 0 ? { sent_ms: null, done_ms: null, outcome: 'dropped' } : {},
+    );
+    const judged = judgeStep({ samples, slo: [], step: 0, rate: 100, purpose: 'step' });
+    expect(judged).toMatchObject({ passed: false, dropped: 50, reasons: ['only 95.0 % sent'] });
   });
 });
 

@@ -2,6 +2,7 @@ import type { AuthMode } from '@vortex/config';
 import type { StoredKey } from '@vortex/registry';
 import { hashSecret, localKey, newKeySecret, textOfKey } from '@vortex/registry';
 import { describe, expect, it } from 'vitest';
+import { noLimits } from '../limits/key-bounds.ts';
 import { HttpProblem } from '../problem.ts';
 import { createGatekeeper } from './gatekeeper.ts';
 
@@ -128,6 +129,18 @@ describe('the gatekeeper', () => {
     time = now + 1;
     expect(await ask(old)).toMatchObject(invalid);
     expect(await ask(key)).toMatchObject({ keyId: 'k1' });
+  });
+
+  it('holds a key to the limits of the configuration where it has none of its own', async () => {
+    const limits = { ...noLimits, requests_per_minute: 60, documents: 5 };
+    const limitsOf = (own: StoredKey['limits']) => {
+      const record = { ...stored, limits: own };
+      const keyring = { find: () => record, hasKeys: () => true, noteUsed: () => undefined };
+      const gatekeeper = createGatekeeper({ mode: 'auto', pepper, now: () => now, keyring, limits });
+      return gatekeeper.callerOf(key);
+    };
+    expect(limitsOf(null)).toMatchObject({ limits: { requests_per_minute: 60, documents: 5 } });
+    expect(limitsOf({ documents: 9 })).toMatchObject({ limits: { requests_per_minute: 60, documents: 9 } });
   });
 
   it('knows the key of the machine, which is in no registry', async () => {
