@@ -1,4 +1,5 @@
-import type { Latency, Quantile, Summary } from '../summary-schema.ts';
+import type { Latency, Quantile } from '../figures-schema.ts';
+import type { Summary } from '../summary-schema.ts';
 import { count, duration, percent, rate } from './figures.ts';
 
 /** What the report and summary.md open with: the run in a sentence, nothing claimed that the run cannot carry. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Group, Quantile, SloCheck, Summary } from '../summary-schema.ts';
+import type { Group, Quantile, SloCheck } from '../figures-schema.ts';
+import type { Summary } from '../summary-schema.ts';
 import { count, duration, percent, rate } from './figures.ts';
 import { headlineOf, intervalText } from './headline.ts';
 import { shownMarks } from './mark-rows.ts';
