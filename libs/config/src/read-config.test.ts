@@ -94,6 +94,8 @@ describe('maskSecrets', () => {
     );
     expect(shown).not.toMatch(/sk-1|pw/);
     expect(shown).toContain('host:1');
+    const inQuery = maskSecrets({ registry: { database_url: 'postgres://host/vortex?password=in-query' } });
+    expect(inQuery).toEqual({ registry: { database_url: 'postgres://host/vortex?password=••••' } });
   });
 });
 
