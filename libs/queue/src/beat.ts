@@ -11,7 +11,7 @@ export const defaultBeatMs = 3_000;
  * A main loop that has not turned for this long is taken for hung. A minute is far above any computation
  * that belongs on a main loop (a 64 MB envelope parses in under a second) and far below a person's patience.
  */
-export const defaultStuckMs = 60_000;
+const defaultStuckMs = 60_000;
 
 export interface BeatReplica {
   url: string;
