@@ -56,6 +56,18 @@ describe('where the time went', () => {
 });
 
 describe('the figures of a run', () => {
+  test('one that was not streamed has no figures of streams, rather than zeros', () => {
+    const whole = answers(10, () => ({ gaps_ms: null, first_token_ms: null }));
+    expect(summaryOf(whole).stream).toBeNull();
+    const [streamed, ...others] = answers(10, (n) =>
+      n === 0 ? { gaps_ms: [5], first_token_ms: 40 } : { gaps_ms: null, first_token_ms: null },
+    );
+    expect(summaryOf([streamed as Sample, ...others]).stream?.first_token).toMatchObject({
+      count: 1,
+      min_ms: 40,
+    });
+  });
+
   test('failures are beside the latencies, never in them', () => {
     const { totals, latency, errors } = summaryOf(
       answers(100, (n) => (n < 10 ? { outcome: 'timeout', done_ms: 30_000, error: 'late' } : {})),
