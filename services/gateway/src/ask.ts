@@ -194,7 +194,7 @@ export async function awaitResult<Result extends object>(
     if (prepared.question !== undefined) deps.notes?.failed(exchange, prepared.question, failure);
     throw failure;
   } finally {
-    visit?.leave({ answered: answered !== undefined, generationMs: answered?.timings_ms.generate });
+    visit?.leave({ timings: answered?.timings_ms });
     clearTimeout(timer);
     gone.removeEventListener('abort', giveUp);
   }
