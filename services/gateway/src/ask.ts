@@ -1,5 +1,6 @@
 import {
   type Answer,
+  batchLists,
   batchPart,
   type CacheMode,
   type CacheOutcome,
@@ -110,7 +111,7 @@ export async function prepare(
   if (question.cache !== undefined) envelope.cache = question.cache;
   if (question.max_tokens !== undefined) envelope.max_tokens = question.max_tokens;
   const job: SubmittedJob = {
-    list: stages.encode.list,
+    list: question.track === true ? batchLists.encode : stages.encode.list,
     lane: stages.encode.lane,
     id,
     deadlineAt,

@@ -74,7 +74,7 @@ export class ChainWindow {
     if (this.#full.length === 0 || (width === null && !isCrowded)) return width;
     if (isCrowded) return Math.max(this.#targetAt(this.#meanRate(now)), (width ?? slots) / 2);
     const target = this.#targetAt(this.#greatestRate());
-    const isEmpty = waitMs < 0.04 * workMs;
+    const isEmpty = waitMs < 0.02 * workMs;
     return hasLine && (isEmpty || isCalm) ? 1.25 * Math.max(target, width ?? 0) : target;
   }
 
