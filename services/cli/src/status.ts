@@ -122,7 +122,7 @@ export async function readRemoteStatus(url: string): Promise<Status> {
 }
 
 /** Every list of the pipeline, those of the generators' own included. */
-export function queueNames(workerNames: readonly string[]): string[] {
+function queueNames(workerNames: readonly string[]): string[] {
   const lists: string[] = Object.values(stages).map(({ list }) => list);
   return [...lists, batchGeneratorList, ...workerNames.map(generatorList)];
 }

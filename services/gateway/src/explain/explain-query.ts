@@ -66,7 +66,7 @@ const order: readonly string[] = [
 ];
 
 /** The named durations, end to end in the order in which they were spent. */
-export function waterfallOf(timings: TimingsMs): WaterfallBar[] {
+function waterfallOf(timings: TimingsMs): WaterfallBar[] {
   const bars: WaterfallBar[] = [];
   let start = 0;
   for (const name of order) {
