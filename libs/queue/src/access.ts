@@ -1,4 +1,4 @@
-import { stageNames, stages } from '@vortex/contracts';
+import { batchLists, stageNames, stages } from '@vortex/contracts';
 import { keys } from './keys.ts';
 import { type ScriptName, type ScriptRow, scriptTable, scriptText } from './scripts.ts';
 
@@ -36,7 +36,7 @@ type KeyName = Row['keys'][number] | Extract<Row, { eachKey: unknown }>['eachKey
 
 const lists = [
   ...stageNames.map((stage) => stages[stage].list),
-  keys.batchGeneratorList,
+  ...Object.values(batchLists),
   // A replica's own.
   `${keys.sharedGeneratorList}:*`,
 ];

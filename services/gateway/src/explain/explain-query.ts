@@ -60,7 +60,7 @@ function timingsOfStory(request: Story['request'], end: Story['end']): TimingsMs
 
 const stageOrder = ['encode', 'retrieve', 'generate'] as const;
 const order: readonly string[] = [
-  ...['receive', 'cache_lookup', 'admit', 'shared'],
+  ...['receive', 'cache_lookup', 'admit', 'turn', 'shared'],
   ...stageOrder.flatMap((stage) => [`retry_${stage}`, `queue_${stage}`, stage]),
   ...['deliver', 'reply'],
 ];
