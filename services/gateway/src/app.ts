@@ -108,6 +108,7 @@ function unmatched(
 ): Pick<Endpoint, 'path' | 'access' | 'handle'> {
   const forms = endpoints.map(({ method, path, access }) => ({
     access,
+    isLiteral: !path.includes('{'),
     methods: method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()],
     form: new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{.+?\}/g, '[^/]+')}$`),
   }));
@@ -115,9 +116,12 @@ function unmatched(
     path: 'unmatched',
     access: 'open',
     handle(context: GatewayContext, exchange) {
-      const methods = forms
-        .filter((one) => one.form.test(exchange.path) && !isElsewhere(context, one, adminPort))
-        .flatMap((one) => one.methods);
+      const fitting = forms.filter(
+        (one) => one.form.test(exchange.path) && !isElsewhere(context, one, adminPort),
+      );
+      // Of `/api/documents/upload` the document says POST, not what `/api/documents/{id}` would take.
+      const literal = fitting.filter(({ isLiteral }) => isLiteral);
+      const methods = (literal.length > 0 ? literal : fitting).flatMap((one) => one.methods);
       if (methods.length === 0) {
         throw unknownRoute(exchange);
       }

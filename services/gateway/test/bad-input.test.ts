@@ -200,6 +200,8 @@ describe('bad input', () => {
     const asked = await app.request('/query', { method: 'OPTIONS' });
     expect(asked.status).toBe(204);
     expect(asked.headers.get('allow')).toBe('POST, OPTIONS');
+    const literal = await app.request('/api/documents/upload', { method: 'OPTIONS' });
+    expect(literal.headers.get('allow')).toBe('POST, OPTIONS');
     expect((await app.request('/nope', { method: 'OPTIONS' })).status).toBe(404);
   });
 
