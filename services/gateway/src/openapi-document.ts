@@ -18,7 +18,7 @@ const problemMeanings: Record<number, string> = {
   422: 'A field is not as it must be; `errors` points to it.',
   429: 'A limit of the key: `rate_limited`, `quota_exceeded` or `too_many_concurrent`; `Retry-After` says when to come back.',
   500: 'Something unexpected; the log has it under `request_id`.',
-  502: 'The language model, or every attempt, failed.',
+  502: 'The language model, or every attempt, failed, or the result in Redis is none.',
   503: 'The queue is full or out of reach; `Retry-After` says when to come back.',
   504: 'The deadline passed; `timings_ms` says how far the question came.',
 };

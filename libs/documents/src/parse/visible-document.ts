@@ -6,7 +6,8 @@ import type { ParsedText } from './parsed-text.ts';
  * counts: what is stored, cut and cited is this text, so every offset is into it.
  */
 export function visibleDocument(parsed: ParsedText): ParsedText {
-  const title = parsed.title === null ? null : visibleText(parsed.title).trim() || null;
+  // A library hands on what a file spells, half a pair of surrogates too, which no database takes.
+  const title = parsed.title === null ? null : visibleText(parsed.title).toWellFormed().trim() || null;
   const starts = parsed.pages?.map(({ start }) => start) ?? [];
   const moved: number[] = [];
   let text = '';
