@@ -96,8 +96,11 @@ function operationId({ method, path }: Endpoint): string {
     .join('');
 }
 
+/** Of the API, not of the program: the document is open to everybody, and /health tells operators what runs. */
+const apiVersion = '1';
+
 /** `openapi.json`, made once: the routes do not change while the process lives. */
-export function openApiDocument(app: OpenAPIHono<GatewayEnv>, version: string): object {
+export function openApiDocument(app: OpenAPIHono<GatewayEnv>): object {
   app.openAPIRegistry.registerComponent('securitySchemes', scheme, {
     type: 'http',
     scheme: 'bearer',
@@ -110,7 +113,7 @@ export function openApiDocument(app: OpenAPIHono<GatewayEnv>, version: string): 
     openapi: '3.1.0',
     info: {
       title: 'Vortex',
-      version,
+      version: apiVersion,
       description: 'Questions about your documents, answered with citations.',
       license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
     },

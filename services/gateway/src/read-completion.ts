@@ -44,11 +44,17 @@ export function readCompletion<Result extends object>(
   return isWhole ? ({ ...fields, timings_ms } as unknown as Completion<Result>) : null;
 }
 
+/** A year: what is longer, or less than nothing, was no duration. */
+const longestMs = 366 * 86_400_000;
+
+/** Names become part of the header `Server-Timing`, and sums of JSON: of what is neither a name nor a duration nothing is told. */
 function timingsFrom(value: unknown): TimingsMs {
   if (!isObject(value)) return {};
-  return Object.fromEntries(
-    Object.entries(value).filter((entry): entry is [string, number] => Number.isFinite(entry[1])),
-  );
+  const isTiming = (entry: [string, unknown]): entry is [string, number] => {
+    const [name, ms] = entry;
+    return /^\w{1,64}$/.test(name) && typeof ms === 'number' && ms >= 0 && ms <= longestMs;
+  };
+  return Object.fromEntries(Object.entries(value).filter(isTiming));
 }
 
 function isListOf(value: unknown, is: (entry: unknown) => boolean): boolean {

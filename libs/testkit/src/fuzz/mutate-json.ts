@@ -45,9 +45,7 @@ export function mutateJson(value: unknown, chance: Chance): unknown {
     const name = names.length > 0 && chance.is(0.85) ? chance.oneOf(names) : String(chance.oneOf(nastyTexts));
     if (chance.is(0.15)) delete holder[name];
     else {
-      const taken = chance.is(0.3)
-        ? structuredClone(chance.oneOf(holders)[chance.oneOf(names.length > 0 ? names : ['id'])] ?? null)
-        : nasty(chance);
+      const taken = chance.is(0.3) ? structuredClone(ownOf(chance.oneOf(holders), chance)) : nasty(chance);
       // As an own property, which is how JSON.parse makes it.
       Object.defineProperty(holder, name, {
         ...{ configurable: true, enumerable: true, writable: true },
@@ -56,6 +54,11 @@ export function mutateJson(value: unknown, chance: Chance): unknown {
     }
   }
   return copy;
+}
+
+function ownOf(holder: Record<string, unknown>, chance: Chance): unknown {
+  const values = Object.values(holder);
+  return values.length === 0 ? null : chance.oneOf(values);
 }
 
 /** Every object and list of it. */
