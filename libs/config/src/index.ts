@@ -4,3 +4,4 @@ export { type AuthMode, isLoopback, mayListen } from './may-listen.ts';
 export { type ConfigProblem, InvalidConfiguration, readServiceConfig } from './read-config.ts';
 export { sections } from './sections.ts';
 export { type ServiceConfig, type ServiceName, serviceConfigs, serviceNames } from './services.ts';
+export { type RedisTls, withTls } from './with-tls.ts';
