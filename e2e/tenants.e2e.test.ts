@@ -249,6 +249,57 @@ describe('limits', () => {
   });
 });
 
+describe('documents', () => {
+  /** Of a second of work for two cores and more: who stands behind all of them is in last. */
+  const many = 300;
+  const stillQueued = 100;
+
+  it('of a tenant that brings many let another’s pass, and all of theirs can be given up', async () => {
+    const flood = 'flood';
+    const text =
+      'A stage takes a job from its list and hands it on in one step, so that none is lost. '.repeat(20);
+    let next = 0;
+    const senders = Array.from({ length: 16 }, async () => {
+      while (next < many) {
+        const number = next++;
+        const document = { title: `Flood ${number}`, text: `${number}. ${text}`, collection: flood };
+        expect((await post(keys.theirs, '/api/documents', document)).status).toBe(202);
+      }
+    });
+    await eventually(async () => next > stillQueued, 30_000, 'the flood flows');
+    const quiet = await post(keys.mine, '/api/documents', { title: 'Quiet', text, collection: 'quiet' });
+    await Promise.all(senders);
+    // Two cores are through with the flood in some ten seconds: those who wait must not all be asked for too late.
+    const behind = await eventually(
+      async () => {
+        const { body: job } = await get(keys.mine, `/api/jobs/${quiet.body.job_id}`);
+        if (!['completed', 'failed'].includes(job.status)) return null;
+        expect(job).toMatchObject({ status: 'completed' });
+        return get(keys.theirs, `/api/jobs?state=queued&collection=${flood}&limit=${stillQueued}`);
+      },
+      60_000,
+      'the quiet tenant’s document is in',
+    );
+    expect(behind.body.jobs).toHaveLength(stillQueued);
+    const { queues, open_jobs: open } = await stack.status();
+    const uploads = queues.find(({ name }) => name === 'queue:document_upload');
+    expect(Number(uploads?.waiting)).toBeGreaterThan(0);
+    expect(Number(open)).toBeGreaterThan(Number(uploads?.waiting));
+    const deleted = await fetch(`${stack.url}/api/collections/${flood}`, {
+      ...{ method: 'DELETE', headers: bearer(keys.theirs) },
+    });
+    expect(deleted.status).toBeLessThan(300);
+    await eventually(
+      async () => {
+        const left = ['queued', 'processing'].map((state) => get(keys.theirs, `/api/jobs?state=${state}`));
+        return (await Promise.all(left)).every(({ body }) => body.jobs.length === 0);
+      },
+      60_000,
+      'none of theirs is open any more',
+    );
+  }, 180_000);
+});
+
 describe('a key', () => {
   it('stands nowhere once it is made: not in Redis, registry, logs, traces or any file', async () => {
     const secrets = Object.values(keys).map((key) => key.split('_')[2] ?? '');

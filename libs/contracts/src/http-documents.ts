@@ -4,6 +4,7 @@ import { collectionName } from './envelope.ts';
 import { webhookUrl } from './http-webhooks.ts';
 import { metadataFilter } from './metadata-filter.ts';
 import { isDeeperThan, isStoredText, storedRecord, storedText } from './stored-text.ts';
+import { visibleText } from './visible-text.ts';
 
 /** Documents over HTTP: `POST /api/documents/upload`, `/api/documents…`. */
 
@@ -32,6 +33,7 @@ export const documentMetadata = z
 
 export const externalId = z
   .string()
+  .overwrite(visibleText)
   .min(1)
   .max(512)
   .refine(isStoredText, { message: 'must be Unicode text without U+0000' });
@@ -39,7 +41,7 @@ export const externalId = z
 /** The fields beside `file` of a multipart upload, and those of the JSON body beside its text. */
 export const documentSettings = {
   collection: collectionName.optional(),
-  title: z.string().trim().min(1).max(1000).overwrite(storedText).optional(),
+  title: z.string().overwrite(storedText).trim().min(1).max(1000).optional(),
   external_id: externalId.optional(),
   metadata: documentMetadata.optional(),
   /** Tokens; more than the encoder takes is clamped, and a note says so. */
@@ -163,7 +165,7 @@ export const deleteDocumentsRequest = z
     collection: collectionName.optional(),
     state: documentState.exclude(['deleting']).optional(),
     /** A part of title, file name or external id, whatever its case. */
-    q: z.string().min(1).max(200).optional(),
+    q: z.string().overwrite(visibleText).min(1).max(200).optional(),
     filter: metadataFilter.optional(),
     /** Only says what would be deleted. */
     dry_run: z.boolean().optional(),

@@ -38,7 +38,7 @@ export type KeyLimits = z.infer<typeof keyLimits>;
 export const createKeyRequest = z
   .strictObject({
     /** For people who read the list. */
-    name: z.string().min(1).max(100).overwrite(storedText).optional(),
+    name: z.string().overwrite(storedText).min(1).max(100).optional(),
     /** Absent: the caller's own. Another one only with the authority of the machine. */
     tenant: tenantName.optional(),
     scopes: z.array(keyScope).min(1).max(3),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { storedText } from './stored-text.ts';
 
 /**
  * A condition on a document's metadata: one comparison, or several joined by `all`, `any`, `not`. `field`
@@ -17,8 +18,10 @@ export type MetadataFilter =
 export const maxFilterDepth = 8;
 export const maxFilterConditions = 64;
 
-const field = z.string().min(1).max(200);
-const scalar = z.union([z.string().max(1000), z.number(), z.boolean()]);
+// Metadata is kept without what nobody sees, and compared with the same.
+const text = z.string().overwrite(storedText).max(1000);
+const field = z.string().overwrite(storedText).min(1).max(200);
+const scalar = z.union([text, z.number(), z.boolean()]);
 
 const node: z.ZodType<MetadataFilter> = z.lazy(() =>
   z.union([
@@ -27,7 +30,7 @@ const node: z.ZodType<MetadataFilter> = z.lazy(() =>
     z.strictObject({
       field,
       op: z.enum(['gt', 'gte', 'lt', 'lte']),
-      value: z.union([z.string().max(1000), z.number()]),
+      value: z.union([text, z.number()]),
     }),
     z.strictObject({ field, op: z.literal('exists'), value: z.boolean().optional() }),
     z.strictObject({ all: z.array(node).min(1) }),

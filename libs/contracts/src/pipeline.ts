@@ -148,13 +148,15 @@ type ForwardOf<S extends StageName> = {
 /**
  * What a stage decides; the runtime carries it out in one script.
  * `reject` is permanent: dead list, and an error completion. `later` is "not now": it uses up no attempt
- * and is bounded by the deadline. A throw is "unexpected": retried with backoff while attempts remain.
+ * and is bounded by the deadline. `leave`: the registry holds the job from here on, and has it admitted again when
+ * it is its turn; the queue lets go of it without an end, and `onLeft` is called when it has. A throw is "unexpected": retried with backoff while attempts remain.
  */
 export type Outcome<S extends StageName> =
   | ForwardOf<S>
   | { kind: 'done'; result: Results[S] }
   | { kind: 'reject'; code: FailureCode; reason: string }
-  | { kind: 'later'; afterMs: number; reason: string };
+  | { kind: 'later'; afterMs: number; reason: string }
+  | { kind: 'leave'; onLeft: () => void };
 
 /** Deliveries without an end after which a job is taken for poison: it has killed its worker that often. */
 export const maxDeliveries = 3;

@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { queryRequest, searchRequest } from './http.ts';
 import { documentRequest } from './http-documents.ts';
+import { createKeyRequest } from './http-keys.ts';
 import { createWebhookRequest } from './http-webhooks.ts';
 import { documentFields } from './ingest/1-document.ts';
+import { metadataFilter } from './metadata-filter.ts';
+import { encodeInput } from './query/1-encode.ts';
 
 const nested = (levels: number): Record<string, unknown> => {
   let value: Record<string, unknown> = {};
@@ -31,6 +35,46 @@ describe('metadata', () => {
       title: 'a\ufffd',
       metadata: { 'k\ufffd': ['\ufffdb', { c: '\ud83d\ude00' }, 1, null] },
     });
+  });
+});
+
+describe('what nobody sees', () => {
+  const carrier = `\u200b\u{e0041}\u202e\u2060`;
+
+  it('is left out of all that is stored and shown', () => {
+    const body = documentRequest.parse({
+      text: 'x',
+      title: `${carrier}Ti${carrier}tle `,
+      external_id: `a${carrier}.md`,
+      metadata: { [`k${carrier}`]: [`v${carrier}`, { c: `می‌خواهم${carrier}` }] },
+    });
+    expect(body).toMatchObject({
+      title: 'Title',
+      external_id: 'a.md',
+      metadata: { k: ['v', { c: 'می‌خواهم' }] },
+    });
+    expect(documentFields.parse({ document_id: `a${carrier}`, content: 'x', title: carrier })).toMatchObject({
+      document_id: 'a',
+      title: '',
+    });
+    expect(createKeyRequest.parse({ name: `k${carrier}`, scopes: ['query'] }).name).toBe('k');
+    expect(metadataFilter.parse({ field: `k${carrier}`, op: 'in', value: [`v${carrier}`] })).toEqual({
+      ...{ field: 'k', op: 'in', value: ['v'] },
+    });
+  });
+
+  it('makes no name and no title', () => {
+    expect(problemsOf({ external_id: carrier, title: ` ${carrier} ` })).toEqual(['title', 'external_id']);
+  });
+
+  it('is left out of a question, however it comes, and is none', () => {
+    expect(queryRequest.parse({ query: ` Two${carrier} years? می‌خواهم ${carrier} ` }).query).toBe(
+      'Two years? می‌خواهم',
+    );
+    expect(encodeInput.parse({ id: 'q1', query: `Two${carrier}` }).query).toBe('Two');
+    expect(
+      searchRequest.safeParse({ query: `${carrier}\u3164 \u00ad\u00ad` }).error?.issues[0]?.path,
+    ).toEqual(['query']);
   });
 });
 

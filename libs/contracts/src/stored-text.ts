@@ -1,13 +1,18 @@
+import { visibleText } from './visible-text.ts';
+
 /**
- * Text that is only shown, as both registries and UTF-8 can hold it: a half of a surrogate pair and U+0000 become
- * U+FFFD. JSON's `\ud83d` is legal and no Unicode, so a strict reader of a list in which it is echoed (Python, Go,
- * PostgreSQL) would refuse the whole list; a replacement is as long as what it stands for, so lengths still hold.
+ * Text that is only shown, without what nobody sees, as both registries and UTF-8 can hold it: a half of a surrogate pair
+ * and U+0000 become U+FFFD. JSON's `\ud83d` is legal and no Unicode, so a strict reader of a list in which it is echoed (Python, Go,
+ * PostgreSQL) would refuse the whole list. Nothing becomes longer, so lengths still hold.
  */
 export function storedText(text: string): string {
-  return text.toWellFormed().replaceAll('\0', '\ufffd');
+  return visibleText(text.toWellFormed()).replaceAll('\0', '\ufffd');
 }
 
-/** Is it kept as it is? What names a document must be: two ids made the same would replace each other's documents. */
+/**
+ * Can both keep it? What names a document must be: two ids made the same would replace each other's documents. Ids that
+ * nobody can tell apart are one (`externalId`).
+ */
 export function isStoredText(text: string): boolean {
   return text.isWellFormed() && !text.includes('\0');
 }

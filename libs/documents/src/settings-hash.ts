@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ChunkingStrategy } from '@vortex/contracts';
 
 /** Goes up when parser or chunker make something else of the same bytes: what is visible is then built anew. */
-export const documentEdition = 4;
+export const documentEdition = 5;
 
 export interface ChunkSettings {
   strategy: ChunkingStrategy;

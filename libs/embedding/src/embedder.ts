@@ -30,6 +30,8 @@ export interface EmbedOptions {
   priority: Priority;
   /** Some models put an instruction in front of questions. */
   kind: 'query' | 'passage';
+  /** Whose they are; tenants take turns. Texts without one are all of one. */
+  tenant?: string;
   signal?: AbortSignal;
 }
 

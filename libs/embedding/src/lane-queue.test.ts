@@ -5,9 +5,10 @@ import { LaneQueue } from './lane-queue.ts';
 interface Text {
   name: string;
   priority: Priority;
+  tenant: string;
 }
-const question = (name: string): Text => ({ name, priority: 'interactive' });
-const chunk = (name: string): Text => ({ name, priority: 'low' });
+const question = (name: string, tenant = ''): Text => ({ name, priority: 'interactive', tenant });
+const chunk = (name: string, tenant = ''): Text => ({ name, priority: 'low', tenant });
 
 function filled(...entries: Text[]): LaneQueue<Text> {
   const queue = new LaneQueue<Text>();
@@ -25,6 +26,30 @@ describe('LaneQueue', () => {
   it('takes questions before chunks, each lane in its order', () => {
     const queue = filled(chunk('c1'), question('q1'), chunk('c2'), question('q2'));
     expect(takeAll(queue)).toEqual(['q1', 'q2', 'c1', 'c2']);
+  });
+
+  it('lets tenants take turns within a lane, a text each', () => {
+    const loud = Array.from({ length: 6 }, (_, index) => chunk(`l${index + 1}`, 'loud'));
+    const queue = filled(...loud.slice(0, 5), chunk('q1', 'quiet'));
+    expect(queue.take()?.name).toBe('q1');
+    expect(queue.take()?.name).toBe('l1');
+    for (const late of [chunk('t1', 'third'), ...loud.slice(5)]) queue.push(late);
+    expect(takeAll(queue)).toEqual(['t1', 'l2', 'l3', 'l4', 'l5', 'l6']);
+  });
+
+  it('lets the first four of whoever comes while others wait go in a row, and then somebody else', () => {
+    const quiet = Array.from({ length: 6 }, (_, index) => chunk(`q${index + 1}`, 'quiet'));
+    const queue = filled(chunk('l1', 'loud'), chunk('l2', 'loud'), chunk('l3', 'loud'), ...quiet);
+    queue.push(chunk('t1', 'third'));
+    expect(takeAll(queue)).toEqual(['q1', 'q2', 'q3', 'q4', 'l1', 'q5', 't1', 'l2', 'q6', 'l3']);
+  });
+
+  it('has no turn for a tenant whose texts have left', () => {
+    const left = chunk('q1', 'quiet');
+    const queue = filled(left, chunk('l1', 'loud'), chunk('l2', 'loud'));
+    expect(queue.remove(left)).toBe(true);
+    expect(queue.waiting('low')).toBe(2);
+    expect(takeAll(queue)).toEqual(['l1', 'l2']);
   });
 
   it('gives every fourth pick to waiting chunks', () => {

@@ -41,6 +41,7 @@ interface Entry {
   id: number;
   text: string;
   priority: Priority;
+  tenant: string;
   /** Threads that died with this text in hand. */
   deaths: number;
   settle(outcome: Embedding | Error): void;
@@ -139,6 +140,7 @@ export class ThreadEmbedder implements Embedder {
             id: this.#nextId,
             text: prefix + text,
             priority: options.priority,
+            tenant: options.tenant ?? '',
             deaths: 0,
             settle: (outcome) => {
               this.#entries.delete(entry);

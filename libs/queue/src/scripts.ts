@@ -20,7 +20,7 @@ export const scriptTable = {
     args: ['cap', 'fields', 'keep_s'],
     eachArg: { per: 'job', names: ['id', 'deadline', 'element', 'payload'] },
   },
-  'admit-owed': { keys: ['live', 'list', 'completion'], args: ['id', 'deadline', 'element'] },
+  'admit-owed': { keys: ['live', 'list', 'completion'], args: ['id', 'deadline', 'element', 'end'] },
   claim: { keys: [], eachKey: { per: 'source', names: ['source', 'inflight'] }, args: ['want'] },
   handoff: {
     keys: ['inflight', 'next'],

@@ -41,6 +41,8 @@ export interface SubmittedJob {
    * and without candidates, is let in beyond any cap and also by a full Redis.
    */
   cap: number | 'owed';
+  /** `owed` only: to the head of the list, before all that waits there. */
+  first?: boolean;
   /** Show it in the live view: the hash `job:<id>` until an hour after its end, `jobs:active`, `jobs:recent`. */
   track?: TrackedAs;
 }
@@ -188,7 +190,7 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
         commands,
         'admit-owed',
         [keys.live(job.lane), job.list, keys.completion(job.id)],
-        [job.id, job.deadlineAt, elementOf(job, replyTo)],
+        [job.id, job.deadlineAt, elementOf(job, replyTo), job.first === true ? 'HEAD' : 'TAIL'],
       );
     } catch (error) {
       throw new QueueUnavailable('the queue did not take the job: Redis is down or slow', error);

@@ -499,7 +499,7 @@ test('a full Redis refuses to admit but what is owed, and still drains', async (
       ['b', 1, 10, '{', '"id":"b"}', ''],
     );
     await expect(refused).rejects.toThrow('OOM');
-    const part = ['b', Date.now() + 9000, '{"id":"b"}'] as const;
+    const part = ['b', Date.now() + 9000, '{"id":"b"}', 'HEAD'] as const;
     const owed = () => runScript(client, 'admit-owed', ['job:live', list, keys.completion('b')], [...part]);
     expect(word(await owed())).toBe('OK');
     expect(word(await owed())).toBe('DUP');

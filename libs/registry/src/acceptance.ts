@@ -83,7 +83,7 @@ export interface NewJob {
 }
 
 /**
- * - `accepted`: a job is to be queued.
+ * - `accepted`: a job is to be queued; `isReleased` now, else it has to wait for its turn: `letWait`.
  * - `unchanged`: the same bytes with the same settings are visible (`jobId` null), or being built by `jobId`: nothing is
  *   to be done, whatever `ifExists` says.
  * - `exists`: the identity has a document that is visible or being built, and `ifExists` was `skip` or `error`. One
@@ -92,7 +92,7 @@ export interface NewJob {
  * `createdAt` is the job's when `accepted`, else the document's.
  */
 export type Acceptance = { documentId: string; version: number; createdAt: number } & (
-  | { outcome: 'accepted'; jobId: string }
+  | { outcome: 'accepted'; jobId: string; isReleased: boolean }
   | { outcome: 'unchanged'; jobId: string | null }
   | { outcome: 'exists'; jobId: null }
 );

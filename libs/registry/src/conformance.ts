@@ -6,6 +6,7 @@ import { documentsConformance } from './conformance/documents-conformance.ts';
 import { type EmptyRegistry, registryForEach } from './conformance/fixture-conformance.ts';
 import { jobsConformance } from './conformance/jobs-conformance.ts';
 import { keysConformance } from './conformance/keys-conformance.ts';
+import { uploadTurnsConformance } from './conformance/upload-turns-conformance.ts';
 import { versionsConformance } from './conformance/versions-conformance.ts';
 import { webhooksConformance } from './conformance/webhooks-conformance.ts';
 
@@ -20,6 +21,7 @@ export function registryConformance(name: string, make: () => Promise<EmptyRegis
     versionsConformance(underTest);
     documentsConformance(underTest);
     jobsConformance(underTest);
+    uploadTurnsConformance(underTest);
     webhooksConformance(underTest);
     keysConformance(underTest);
     adminActsConformance(underTest);

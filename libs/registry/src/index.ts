@@ -14,6 +14,7 @@ export type { Registry } from './registry.ts';
 export * from './registry-failures.ts';
 export { RegistryUnavailable } from './registry-unavailable.ts';
 export { openSqliteRegistry } from './sqlite-registry.ts';
+export * from './upload-turns.ts';
 export * from './webhook-address.ts';
 export * from './webhook-secret.ts';
 export * from './webhooks.ts';

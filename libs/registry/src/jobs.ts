@@ -1,5 +1,6 @@
 import type { JobStage, JobStatus } from '@vortex/contracts';
 import type { ListPlace } from './records.ts';
+import type { JobTurn } from './upload-turns.ts';
 
 /**
  * Jobs of documents. Redis holds the queue and the live view; the truth about a job stands here from its 202
@@ -71,7 +72,10 @@ export interface JobRegistry {
     jobId: string,
   ): Promise<'reopened' | 'not_ended' | 'completed' | 'gone' | 'overtaken' | 'unknown'>;
 
-  /** Open jobs last touched before `untouchedSince` (epoch ms), oldest first, for the sweeper that puts lost ones back into the queue. */
+  /**
+   * Open jobs last touched before `untouchedSince` (epoch ms), oldest first, for the sweeper that puts lost ones back into
+   * the queue: those that wait for their turn (upload-turns.ts) are not lost.
+   */
   openJobs(options: { untouchedSince: number; limit: number }): Promise<JobRecord[]>;
   /** Of all tenants. */
   countOpenJobs(): Promise<number>;
@@ -102,6 +106,7 @@ export interface JobRecord {
   /** Claims since the last sign of progress or orderly end; a job that kills its workers collects them. */
   deliveries: number;
   cancelRequested: boolean;
+  turn: JobTurn;
   collection: string;
   documentId: string;
   version: number;

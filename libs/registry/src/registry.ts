@@ -22,6 +22,7 @@ import type {
   VersionState,
   VisibleVersion,
 } from './records.ts';
+import type { UploadTurnsRegistry } from './upload-turns.ts';
 import type { WebhookRegistry } from './webhooks.ts';
 
 /**
@@ -33,8 +34,8 @@ import type { WebhookRegistry } from './webhooks.ts';
  * required argument: nothing is ever looked up by id alone. (The exceptions are house-keeping across tenants,
  * `staleVersions`, `claimJob`, `openJobs`, `findKey`, `claimDeliveries` …, whose answers name the tenant in each row.)
  *
- * Four parts have files of their own: how a document comes in (`acceptance.ts`), jobs (`jobs.ts`), webhooks
- * (`webhooks.ts`), keys (`api-keys.ts`). A change of a document and what it means for its job and for webhooks is one transaction:
+ * Five parts have files of their own: how a document comes in (`acceptance.ts`), jobs (`jobs.ts`), whose turn it is
+ * (`upload-turns.ts`), webhooks (`webhooks.ts`), keys (`api-keys.ts`). A change of a document and what it means for its job and for webhooks is one transaction:
  * nobody reads `completed` of a document that cannot be found, and no event of a change that was taken back.
  *
  * The life of a version:
@@ -51,6 +52,7 @@ import type { WebhookRegistry } from './webhooks.ts';
 export interface Registry
   extends AcceptanceRegistry,
     JobRegistry,
+    UploadTurnsRegistry,
     WebhookRegistry,
     KeyRegistry,
     AuditRegistry {

@@ -2,6 +2,7 @@ import type { ChunkingStrategy, JobStage, JobStatus, WebhookEventType } from '@v
 import type { JobEventRecord, JobRecord } from './jobs.ts';
 import type { Collection, CollectionSummary, DocumentRecord, DocumentState } from './records.ts';
 import type { Row } from './sql/steps.ts';
+import type { JobTurn } from './upload-turns.ts';
 import type { DeliveryRecord, WebhookRecord } from './webhooks.ts';
 
 /** From the database's rows to the port's records. A column of another kind than the schema's is a bug, and said so. */
@@ -87,6 +88,8 @@ export function jobFrom(row: Row): JobRecord {
     maxRetries: number(row, 'max_retries'),
     deliveries: number(row, 'deliveries'),
     cancelRequested: flag(row, 'cancel_requested'),
+    // The column's CHECK lets nothing else in.
+    turn: text(row, 'turn') as JobTurn,
     collection: text(row, 'collection'),
     documentId: text(row, 'document_id'),
     version: number(row, 'version'),

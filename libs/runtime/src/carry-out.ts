@@ -59,6 +59,10 @@ export function createCarryOut<Stage extends StageName>(options: {
           else endings.retry(run, { delayMs: Math.max(0, afterMs), reason, blame: undefined });
           return;
         }
+        case 'leave':
+          measure(run, 'later');
+          endings.leave(run, outcome.onLeft);
+          return;
         default:
           outcome satisfies never;
       }

@@ -14,6 +14,7 @@ import type { Settling } from './settling.ts';
  * All the ways in which a job leaves this worker, each of them one call to Redis.
  *
  *   goes on     forward (next stage) · retry (this stage, after a while) · giveBack, putAside, putOff (unblamed)
+ *               leave (held outside of the queue)
  *   is over     complete (with a result) · end (nobody's bug: cancelled, too late) · bury (dead letter)
  *
  * A retry that the pool's budget does not pay for is buried in the same call (`BROKE`).
@@ -21,6 +22,8 @@ import type { Settling } from './settling.ts';
 export interface JobEndings {
   forward(run: Run, list: string, element: string): void;
   complete(run: Run, result: object): void;
+  /** Without an end: somebody else holds the job, and admits it again. `onLeft`: the queue has let go of it. */
+  leave(run: Run, onLeft: () => void): void;
   /** With an error that is nobody's bug: completed, not buried. */
   end(run: Run, code: 'cancelled' | 'deadline_exceeded', message: string): void;
   bury(run: Run, code: FailureCode, reason: string): void;
@@ -142,6 +145,24 @@ export function createJobEndings(options: {
       const value = completedText(job.id, attemptsOf(job), run.timingsMs, result);
       finish(run, value, job.track ? completedFields(value) : undefined, 'completed');
       explainEnd(run, 'completed', null);
+    },
+    leave(run, onLeft) {
+      const { job } = run;
+      const at = new Date().toISOString();
+      const settled = consumer.finish(run.delivery, {
+        id: job.id,
+        value: '',
+        lane,
+        replyTo: undefined,
+        trackFields: job.track ? JSON.stringify({ id: job.id, status: 'queued', updated_at: at }) : undefined,
+        replicaUrl: undefined,
+      });
+      settling.settle(run, settled, 'returned');
+      settled.then(
+        (answer) => answer === 'OK' && onLeft(),
+        // The settling has logged it.
+        () => undefined,
+      );
     },
     end(run, code, message) {
       const failure = failureOf(stage, run, code, message);

@@ -5,6 +5,7 @@ import { dataFolder } from './folders.ts';
 import { gatewayOf, runningInstance } from './instance-address.ts';
 import { findOllama, mockNotice } from './language-model.ts';
 import { CommandProblem } from './problem.ts';
+import { printJson } from './use-gateway.ts';
 
 export interface AskOptions {
   data?: string;
@@ -28,7 +29,7 @@ export async function ask(question: string, options: AskOptions): Promise<void> 
   };
   try {
     if (options.json) {
-      console.log(JSON.stringify(await client.query(request), null, 2));
+      printJson(await client.query(request));
       return;
     }
     const response = process.stdout.isTTY
@@ -107,7 +108,7 @@ function describeSources(response: QueryResponse): string {
   return [
     '',
     ...(lines.length > 0 ? ['Sources:', ...lines] : ['Sources: none']),
-    `(${facts.join('; ')})`,
+    harmless(`(${facts.join('; ')})`),
   ].join('\n');
 }
 

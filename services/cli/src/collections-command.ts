@@ -1,4 +1,5 @@
 import type { ChunkingStrategy, UpdateCollectionRequest } from '@vortex/contracts';
+import { harmlessLines } from '@vortex/terminal';
 import { CommandProblem } from './problem.ts';
 import { table } from './table.ts';
 import type { Terminal } from './terminal.ts';
@@ -97,7 +98,7 @@ export async function deleteCollection(
     if (!(await isWanted(question, { yes: options.yes, mustBeAsked: true }, terminal))) return;
     const deleted = await client.collections.delete(name);
     if (options.json) printJson(deleted);
-    else console.log(deleted.message);
+    else console.log(harmlessLines(deleted.message));
   });
 }
 

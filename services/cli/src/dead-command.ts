@@ -6,6 +6,7 @@ import type { Terminal } from './terminal.ts';
 import {
   describeFields,
   gather,
+  harmlessJson,
   type InstanceOptions,
   isWanted,
   printJson,
@@ -71,7 +72,7 @@ export async function showDeadLetter(
   if (options.json) return printJson(letter);
   const { raw, encoding, raw_truncated, ...fields } = letter;
   // As a JSON string: what an outsider pushed must not steer the terminal.
-  const shownRaw = encoding === 'utf8' ? JSON.stringify(raw) : `${raw} (base64)`;
+  const shownRaw = encoding === 'utf8' ? harmlessJson(raw) : `${raw} (base64)`;
   console.log(describeFields({ ...fields, reason: onOneLine(fields.reason, 2000) }));
   console.log(`raw${raw_truncated ? ' (cut)' : ''}:\n${shownRaw}`);
 }
@@ -148,7 +149,7 @@ export function describeRedrive(
       ),
     );
   }
-  for (const { id, detail } of results) if (detail !== null) lines.push(`${id}: ${detail}`);
+  for (const { id, detail } of results) if (detail !== null) lines.push(`${id}: ${onOneLine(detail, 2000)}`);
   for (const id of unknown) lines.push(`${id}: there is no such dead letter (any more)`);
   const done = results.filter(({ outcome }) => outcome === (dryRun ? 'would_redrive' : 'redriven')).length;
   lines.push(`${done} of ${matched} ${dryRun ? 'would be queued' : 'queued'} again.`);

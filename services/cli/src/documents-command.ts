@@ -123,7 +123,7 @@ export async function deleteDocuments(
       for (const id of ids) {
         const deleted = await client.documents.delete(id);
         if (options.json) printJson(deleted);
-        else console.log(`${id}: ${deleted.message}`);
+        else console.log(harmlessLines(`${id}: ${deleted.message}`));
       }
       return;
     }

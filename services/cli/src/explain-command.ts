@@ -1,4 +1,5 @@
 import type { ExplainedCandidate, FailedTry, QueryExplanation, WaterfallBar } from '@vortex/contracts';
+import { harmlessLines } from '@vortex/terminal';
 import { shortened } from './documents-command.ts';
 import { table } from './table.ts';
 import { type InstanceOptions, printJson, useGateway } from './use-gateway.ts';
@@ -7,7 +8,7 @@ import { type InstanceOptions, printJson, useGateway } from './use-gateway.ts';
 export async function explain(id: string, options: InstanceOptions & { json: boolean }): Promise<void> {
   const story = await useGateway(options, (client) => client.explain(id));
   if (options.json) printJson(story);
-  else console.log(describeExplanation(story, process.stdout.columns ?? 100));
+  else console.log(harmlessLines(describeExplanation(story, process.stdout.columns ?? 100)));
 }
 
 export function describeExplanation(story: QueryExplanation, columns: number): string {

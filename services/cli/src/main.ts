@@ -1,3 +1,4 @@
+import { harmlessLines } from '@vortex/terminal';
 import { CommanderError } from 'commander';
 import { buildProgram } from './commands.ts';
 import { launcherName } from './folders.ts';
@@ -16,18 +17,20 @@ function report(error: unknown): number {
     return error.exitCode === 0 ? 0 : 2;
   }
   if (error instanceof CommandProblem) {
-    console.error([`vortex: ${error.message}`, ...error.ways.map((way) => `  ${way}`)].join('\n'));
+    console.error(
+      harmlessLines([`vortex: ${error.message}`, ...error.ways.map((way) => `  ${way}`)].join('\n')),
+    );
     return error.exitCode;
   }
   if (isExpected(error)) {
-    console.error(`vortex: ${error.message}`);
+    console.error(harmlessLines(`vortex: ${error.message}`));
     if ('status' in error && error.status === 401) {
       console.error('  Give the key: --api-key KEY, or VORTEX_API_KEY=KEY; --data on its machine needs none');
     }
     return 1;
   }
   const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined };
-  console.error(`vortex: ${message}`);
+  console.error(harmlessLines(`vortex: ${message}`));
   console.error(`  This looks like a bug. What is wrong here: ${launcherName()} doctor`);
   if (process.env.VORTEX_DEBUG) console.error(stack);
   else console.error('  The stack trace: set VORTEX_DEBUG=1 and start again');

@@ -6,6 +6,7 @@ import { instancePaths } from './folders.ts';
 import { isAlive, residentBytes } from './supervisor/process-identity.ts';
 import { askReadiness } from './supervisor/readiness.ts';
 import { type RunFile, type RunProcess, readRunFile } from './supervisor/run-file.ts';
+import { countWaitingDocuments } from './waiting-documents.ts';
 
 /** `status --json`. Null means unknown, never zero. */
 export interface Status {
@@ -61,7 +62,7 @@ export async function readStatus(data: string, ask: AskQueue = askQueue): Promis
 
   const [services, { queues, replicas, open_jobs, redis_memory }] = await Promise.all([
     Promise.all(run.processes.map(serviceStatus)),
-    queueStatus(run, ask),
+    queueStatus(run, data, ask),
   ]);
   return {
     // Without its supervisor an instance answers, but nothing that dies comes back.
@@ -145,16 +146,32 @@ async function serviceStatus(entry: RunProcess): Promise<ServiceStatus> {
 
 async function queueStatus(
   run: RunFile,
+  data: string,
   ask: AskQueue,
 ): Promise<Pick<Status, 'queues' | 'replicas' | 'open_jobs' | 'redis_memory'>> {
   const generators = run.processes.filter(({ service }) => service === 'llm-generator');
   const workerNames = generators.map(({ worker_name }) => worker_name).filter((name) => name !== null);
   const names = queueNames(workerNames);
   try {
-    const [queues, replicas, open_jobs, redis_memory] = await ask(run.redis_url, (inspector) =>
-      Promise.all([inspector.queues(names), inspector.replicas(), inspector.openJobs(), inspector.memory()]),
-    );
-    return { queues, replicas, open_jobs, redis_memory };
+    const [[queues, replicas, inRedis, redis_memory], inTurns] = await Promise.all([
+      ask(run.redis_url, (inspector) =>
+        Promise.all([
+          inspector.queues(names),
+          inspector.replicas(),
+          inspector.openJobs(),
+          inspector.memory(),
+        ]),
+      ),
+      countWaitingDocuments(data),
+    ]);
+    return {
+      queues: queues.map((queue) =>
+        queue.name === stages.upload.list ? { ...queue, waiting: queue.waiting + (inTurns ?? 0) } : queue,
+      ),
+      replicas,
+      open_jobs: inTurns === null ? null : inRedis + inTurns,
+      redis_memory,
+    };
   } catch {
     return {
       queues: names.map((name) => ({

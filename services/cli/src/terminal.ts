@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline/promises';
+import { harmless, harmlessLines } from '@vortex/terminal';
 
 /** A piece of work that is shown while it lasts. */
 export interface Step {
@@ -32,8 +33,9 @@ export function createTerminal(
 
   return {
     interactive,
-    note: (line) => void output.write(`${line}\n`),
-    step: (title) => (rewrites ? rewritingStep(output, title) : plainStep(output, title)),
+    note: (line) => void output.write(`${harmlessLines(line)}\n`),
+    // File names and reasons are foreign text.
+    step: (title) => (rewrites ? rewritingStep(output, harmless(title)) : plainStep(output, harmless(title))),
     async confirm(question) {
       const lines = createInterface({ input, output });
       try {
@@ -62,9 +64,9 @@ function rewritingStep(output: NodeJS.WriteStream, title: string): Step {
   };
   return {
     update: (text) => {
-      detail = text;
+      detail = harmless(text);
     },
-    done: (result) => close('✓', result ?? title),
+    done: (result) => close('✓', result === undefined ? title : harmless(result)),
     fail: () => close('✗', title),
   };
 }
@@ -86,9 +88,9 @@ function plainStep(output: NodeJS.WriteStream, title: string): Step {
   };
   return {
     update: (text) => {
-      detail = text;
+      detail = harmless(text);
     },
-    done: (result) => close('✓', result ?? title),
+    done: (result) => close('✓', result === undefined ? title : harmless(result)),
     fail: () => close('✗', title),
   };
 }

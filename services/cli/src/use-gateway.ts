@@ -60,7 +60,14 @@ export async function gather<Item>(
 const longestPage = 200;
 
 export function printJson(value: unknown): void {
-  console.log(JSON.stringify(value, null, 2));
+  console.log(harmlessJson(value));
+}
+
+/** JSON escapes ESC itself; what else steers a terminal is written in its way as well, so that the value stays the same. */
+export function harmlessJson(value: unknown, indent = 2): string {
+  return JSON.stringify(value, null, indent).replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, (character) =>
+    character === '\n' ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /** `name  value`, one line per field; objects as JSON. */
@@ -73,5 +80,5 @@ export function describeFields(record: Readonly<Record<string, unknown>>): strin
 
 function shown(value: unknown): string {
   if (value === null || value === undefined) return '–';
-  return typeof value === 'object' ? JSON.stringify(value) : harmless(String(value));
+  return typeof value === 'object' ? harmlessJson(value, 0) : harmless(String(value));
 }

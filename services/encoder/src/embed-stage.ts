@@ -15,10 +15,13 @@ export interface EmbedDeps {
  * end and counted in `truncated`; the stored text stays whole.
  */
 export function createEmbedStage({ embedder, metrics }: EmbedDeps): StageHandler<'embed'> {
-  return async function embed(input, { signal }): Promise<Outcome<'embed'>> {
+  return async function embed(input, { signal, job }): Promise<Outcome<'embed'>> {
     const { collection, document_id, version, title, chunks } = input;
     const texts = chunks.map(({ context, text }) => (context === '' ? text : `${context}\n${text}`));
-    const embeddings = await embedder.embed(texts, { priority: 'low', kind: 'passage', signal });
+    const embeddings = await embedder.embed(texts, {
+      ...{ priority: 'low', kind: 'passage', signal },
+      tenant: job.tenant,
+    });
     const truncated = embeddings.filter((embedding) => embedding.truncated).length;
     metrics.add('rag_embedding_texts_total', { priority: 'low', result: 'truncated' }, truncated);
     metrics.add('rag_embedding_texts_total', { priority: 'low', result: 'whole' }, texts.length - truncated);

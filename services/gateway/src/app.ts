@@ -1,4 +1,5 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { createWaitingRoom } from './accept/waiting-room.ts';
 import { createQuestionIds } from './access/question-id.ts';
 import { createAnswerCache } from './answer-cache.ts';
 import type { GatewayDependencies, GatewayParts } from './dependencies.ts';
@@ -44,6 +45,7 @@ export function createApp(deps: GatewayDependencies): GatewayApp {
     answers: createAnswerCache({ ...deps, ttlMs: deps.answerTtlMs }),
     notes: createRequestNotes({ ...deps, withQuestion: deps.explainQuestion }),
     sharedJobs: createSharedJobs(deps),
+    waitingRoom: createWaitingRoom({ registry: deps.registry, most: deps.settings.max_live_documents }),
     adminPort: deps.settings.admin_port,
     audit: createAuditTrail({ ...deps, keepDays: deps.auditLogDays }),
   };

@@ -5,6 +5,7 @@ import type { CatalogueModel } from '@vortex/embedding';
 import type { Logger, Metrics, Tracing } from '@vortex/observability';
 import type { DeadLetters, QueueInspector, RequestLimits, Submitter } from '@vortex/queue';
 import type { Registry, WebhookRules } from '@vortex/registry';
+import type { WaitingRoom } from './accept/waiting-room.ts';
 import type { Gatekeeper } from './access/gatekeeper.ts';
 import type { Keyring } from './access/keyring.ts';
 import type { QuestionIds } from './access/question-id.ts';
@@ -68,6 +69,7 @@ export interface GatewayParts extends GatewayDependencies {
   answers: AnswerCache;
   notes: RequestNotes;
   sharedJobs: SharedJobs;
+  waitingRoom: WaitingRoom;
   adminPort: number;
   audit: AuditTrail;
 }

@@ -1,6 +1,7 @@
 import { batchLists, generatorList, stageNames, stages } from '@vortex/contracts';
 import { countedAs, type Metrics, type QueueName } from '@vortex/observability';
 import type { QueueInspector } from '@vortex/queue';
+import type { Registry } from '@vortex/registry';
 
 interface Sum {
   waiting: number;
@@ -11,19 +12,25 @@ interface Sum {
 
 /**
  * Depth and oldest age of every list, read anew for each scrape; while Redis is away they keep what was seen last. No
- * worker tells them: a list whose workers are all dead is the one that matters.
+ * worker tells them: a list whose workers are all dead is the one that matters. Documents that wait in the registry for
+ * their tenant's turn are as deep in the queue as those on its list.
  */
 export function mirrorQueues(
   metrics: Metrics,
   inspector: Pick<QueueInspector, 'queues'>,
+  registry: Pick<Registry, 'countWaitingJobs'>,
   /** Whose own lists there are. */
   generators: () => readonly string[],
 ): void {
   const shared = [...stageNames.map((stage) => stages[stage].list), ...Object.values(batchLists)];
   metrics.beforeScrape(async () => {
     const states = await inspector.queues([...shared, ...generators().map(generatorList)]);
+    const inTurns = await registry.countWaitingJobs();
     const sums = new Map<QueueName, Sum>();
-    for (const { name, waiting, retry, oldest_age_ms: ageMs } of states) {
+    for (const { name, waiting: onList, retry, oldest_age_ms: oldestMs } of states) {
+      const isUploads = name === stages.upload.list;
+      const waiting = onList + (isUploads ? inTurns : 0);
+      const ageMs = isUploads && waiting > 0 ? null : oldestMs;
       const queue = countedAs(name);
       if (queue === null) continue;
       const sum = sums.get(queue) ?? { waiting: 0, retrying: 0, ageMs: 0 };

@@ -74,7 +74,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
   const watch = createJobWatch({ registry, inspector, log });
   const replicas = createReplicaSnapshot({ inspector, log, onRead: createReplicaStates(metrics) });
   mirrorReplicaLoads(metrics, inspector);
-  mirrorQueues(metrics, inspector, () => replicas.latest().replicas.map((one) => one.worker_name));
+  mirrorQueues(metrics, inspector, registry, () => replicas.latest().replicas.map((one) => one.worker_name));
   mirrorDeadLetters(metrics, deadLetters);
 
   let stopping: Promise<void> | undefined;

@@ -29,6 +29,21 @@ describe('openapi.json', () => {
     await expect(SwaggerParser.validate(structuredClone(document) as never)).resolves.toBeDefined();
   });
 
+  it('says a span is two integers, in words that readers of 3.0 know as well', async () => {
+    const text = JSON.stringify((await read()).document);
+    const spans = [...text.matchAll(/"(?:answer|source)_span":(\{[^{}]*\{[^{}]*\}[^{}]*\})/g)].map(
+      ([, span = '']) => span,
+    );
+    expect(spans.length).toBeGreaterThan(5);
+    for (const span of spans) {
+      expect(JSON.parse(span)).toEqual({
+        type: 'array',
+        items: { type: 'integer', minimum: 0 },
+        ...{ minItems: 2, maxItems: 2 },
+      });
+    }
+  });
+
   it('describes exactly the routes that are served', async () => {
     const { app, document } = await read();
     const served = app.routes.map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`);

@@ -10,7 +10,9 @@ export function documentOfEnvelope(
   configured: ChunkSettings,
   encoderMaxTokens: number,
 ): NewDocument {
-  const { content, document_id: externalId, user_id: userId, title = null } = input;
+  const { content, document_id: externalId, user_id: userId } = input;
+  // Of one that nobody sees nothing is left.
+  const title = input.title || null;
   const mediaType = mediaTypeOf({
     ...(input.media_type !== undefined && { mediaType: input.media_type }),
     names: title === null ? [externalId] : [externalId, title],

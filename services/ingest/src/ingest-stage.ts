@@ -6,10 +6,12 @@ import type { StageHandler } from '@vortex/runtime';
 import { assertModel, type EncoderModel } from './assert-model.ts';
 import { documentOfEnvelope } from './document-of-envelope.ts';
 import { countEnd } from './ingest-ends.ts';
+import type { Releaser } from './release-waiting.ts';
 
 /**
  * In: a document whose text is in the envelope (the light way in). Out: the same as an upload: an original in its
- * store, rows in the registry, and the job's id, the same, on the upload list. What is visible already, with the
+ * store, rows in the registry, and the job's id, the same, on the upload list, or waiting in the registry for its
+ * tenant's turn: then it leaves the queue until it is released. What is visible already, with the
  * same settings, is done at once; what is being built by another job is waited for, so that this one ends when the
  * document can be found. Refused: no text (`empty_document`), a collection of another embedding model
  * (`embedding_mismatch`).
@@ -23,13 +25,14 @@ export interface IngestDeps {
   /** Where a collection has none of its own. */
   chunking: ChunkSettings;
   metrics: Metrics;
+  releaser: Pick<Releaser, 'letWait'>;
 }
 
 /** How often the job that builds the same document is asked for. */
 const waitMs = 2000;
 
 export function createIngestStage(deps: IngestDeps): StageHandler<'ingest'> {
-  const { registry, originals, model, chunking, metrics } = deps;
+  const { registry, originals, model, chunking, metrics, releaser } = deps;
 
   return async function ingest(input, { job, now }): Promise<Outcome<'ingest'>> {
     const startedAt = now();
@@ -48,7 +51,11 @@ export function createIngestStage(deps: IngestDeps): StageHandler<'ingest'> {
     if (acceptance === undefined) throw new Error(`the registry answered nothing about job ${job.id}`);
     // Nobody owned it until now, so a cleaner may have had it in between (content-store.ts).
     if (!(await originals.has(document.contentHash))) await originals.put(original);
-    if (acceptance.outcome === 'accepted') return { kind: 'forward', to: 'upload', payload: {} };
+    if (acceptance.outcome === 'accepted') {
+      if (acceptance.isReleased) return { kind: 'forward', to: 'upload', payload: {} };
+      const { jobId } = acceptance;
+      return { kind: 'leave', onLeft: () => void releaser.letWait(job.tenant, [jobId]) };
+    }
 
     const present = await registry.getDocument(job.tenant, acceptance.documentId);
     if (present === null || present.version < acceptance.version) {

@@ -71,7 +71,7 @@ export function createGroupSender(options: {
       /** False: there is no group left, or none is wanted. */
       async function sendOne(): Promise<boolean> {
         // The turn first: a group that waits for its turn is not read yet.
-        const giveBack = await turns.take(sent.job.tenant, sent.documentId, stopped, places);
+        const turn = await turns.take(sent.job.tenant, sent.documentId, stopped, places);
         try {
           const group = await groups.next();
           if (group === null) return false;
@@ -79,7 +79,7 @@ export function createGroupSender(options: {
             drop();
             return false;
           }
-          const result = await submitGroup(sent, group, stopped);
+          const result = await submitGroup(sent, group, turn.first, stopped);
           if (result.stored < group.pieces.length) {
             drop();
             return false;
@@ -87,7 +87,7 @@ export function createGroupSender(options: {
           await onStored({ firstOrdinal: group.firstOrdinal, chunks: group.pieces.length }, result);
           return true;
         } finally {
-          giveBack();
+          turn.giveBack();
         }
       }
       async function sendAll(): Promise<void> {
@@ -110,7 +110,7 @@ export function createGroupSender(options: {
     },
   };
 
-  async function submitGroup(sent: SentVersion, group: Group, signal: AbortSignal) {
+  async function submitGroup(sent: SentVersion, group: Group, first: boolean, signal: AbortSignal) {
     const { job, trace, collection, documentId, version, title } = sent;
     const id = groupId(job, version, group.firstOrdinal);
     const envelope = {
@@ -133,6 +133,7 @@ export function createGroupSender(options: {
             deadlineAt: job.deadline_at,
             envelope,
             cap: 'owed',
+            first,
           },
           { signal },
         );

@@ -7,6 +7,7 @@ import { type RunStagesOptions, runStages } from '@vortex/runtime';
 import type { EncoderModel } from './assert-model.ts';
 import type { DocumentReader, ReadPieces } from './document-reader.ts';
 import { createIngestStage } from './ingest-stage.ts';
+import { createReleaser } from './release-waiting.ts';
 import { createGroupSender } from './send-groups.ts';
 import { usualShortBytes } from './short-document.ts';
 import { createSpool } from './spool.ts';
@@ -70,7 +71,8 @@ export async function startIngest(parts: IngestParts): Promise<RunningIngest> {
   const { registry, originals, texts, reader, readPieces, submitter, liveView, model } = parts;
   const { settings, metrics, log } = parts;
   const spool = createSpool(parts.spoolDir, registry);
-  const jobs = createUploadJobs({ registry, metrics, log });
+  const releaser = createReleaser({ registry, submitter, log });
+  const jobs = createUploadJobs({ registry, metrics, log, onPlaceFree: releaser.release });
   const upload = createUploadStage({
     ...{ registry, originals, texts, reader, readPieces, spool, liveView, jobs, model, metrics },
     groups: createGroupSender({
@@ -87,6 +89,10 @@ export async function startIngest(parts: IngestParts): Promise<RunningIngest> {
     maxTokens: settings.chunk_size,
     overlapTokens: settings.chunk_overlap,
   };
+  // Known before it takes anything; where the registry is away, the sweeper says it later.
+  await registry.noteUploadWorker(submitter.name, settings.slots).catch((error: unknown) => {
+    log.warn({ err: error }, 'the registry does not know this worker yet');
+  });
   const stages = await runStages({
     ...parts.runtime,
     service: 'ingest',
@@ -95,14 +101,15 @@ export async function startIngest(parts: IngestParts): Promise<RunningIngest> {
     log,
     lanes: {
       ingest: {
-        handler: createIngestStage({ registry, originals, model, chunking, metrics }),
+        handler: createIngestStage({ registry, originals, model, chunking, metrics, releaser }),
         slots: settings.slots,
       },
       upload: { handler: upload.handler, slots: settings.slots, ...jobs },
     },
   });
   const sweeper = startSweeper({
-    ...{ registry, submitter, spool, metrics, log },
+    ...{ registry, submitter, releaser, spool, metrics, log },
+    slots: settings.slots,
     running: upload.running,
     sweepMs: settings.sweep_ms,
     // Two touches of a running job may be late or fail.
@@ -115,6 +122,7 @@ export async function startIngest(parts: IngestParts): Promise<RunningIngest> {
     async stop() {
       await sweeper.stop();
       await stages.stop();
+      await releaser.stop();
     },
     hurry: () => stages.hurry(),
   };

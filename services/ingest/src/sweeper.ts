@@ -1,7 +1,8 @@
-import { idsWaitMs, stages } from '@vortex/contracts';
+import { stages } from '@vortex/contracts';
 import type { Logger, Metrics } from '@vortex/observability';
 import type { Submitter } from '@vortex/queue';
-import type { JobRecord, Registry } from '@vortex/registry';
+import type { Registry } from '@vortex/registry';
+import type { Releaser } from './release-waiting.ts';
 import type { Spool } from './spool.ts';
 
 /**
@@ -14,7 +15,11 @@ import type { Spool } from './spool.ts';
  * An id that has waited so long that Redis ended it as overdue (expire-one) is in the list still and not live: it is
  * admitted again as well, and of its two elements the second finds the job over. No document fails by having waited.
  *
- * Besides it forgets what is old: ended jobs after their days, spool folders of jobs that have ended.
+ * Jobs that wait in the registry for their tenant's turn are not lost (the list never had them). A round releases whoever
+ * may be: what ends usually does that at once, and dies sometimes before. One that never came to wait, because whoever
+ * accepted it died, waits from here on.
+ *
+ * Besides it says that this worker lives, whose slots the tenants share, and forgets what is old: ended jobs after their days, spool folders of jobs that have ended.
  *
  * It cannot know documents of the light way in that no worker has taken yet: those are in Redis alone.
  */
@@ -25,8 +30,14 @@ export interface Sweeper {
 }
 
 export interface SweeperDeps {
-  registry: Pick<Registry, 'openJobs' | 'countOpenJobs' | 'forgetOldJobs'>;
-  submitter: Pick<Submitter, 'areLive' | 'enqueue'>;
+  registry: Pick<
+    Registry,
+    'openJobs' | 'countOpenJobs' | 'forgetOldJobs' | 'noteUploadWorker' | 'forgetUploadWorker'
+  >;
+  submitter: Pick<Submitter, 'areLive' | 'name'>;
+  releaser: Pick<Releaser, 'admit' | 'letWait' | 'releaseNow'>;
+  /** Documents this process works on at a time. */
+  slots: number;
   spool: Pick<Spool, 'sweep'>;
   /** Jobs this process works on: never lost, whatever Redis says. */
   running(): ReadonlySet<string>;
@@ -50,6 +61,8 @@ export function startSweeper(deps: SweeperDeps): Sweeper {
   const {
     registry,
     submitter,
+    releaser,
+    slots,
     spool,
     running,
     sweepMs,
@@ -65,6 +78,7 @@ export function startSweeper(deps: SweeperDeps): Sweeper {
   let keepHouseAt = 0;
 
   async function sweep(): Promise<number> {
+    await registry.noteUploadWorker(submitter.name, slots);
     metrics.set('rag_ingest_open_jobs', {}, await registry.countOpenJobs());
     if (now() >= keepHouseAt) await keepHouse();
     const untouchedSince = now() - untouchedMs;
@@ -77,23 +91,14 @@ export function startSweeper(deps: SweeperDeps): Sweeper {
       candidates.map((job) => job.id),
     );
     const lost = candidates.filter((_, place) => live[place] === false);
-    for (const job of lost) await admitAgain(job);
+    for (const job of lost) {
+      if (job.turn === 'coming') await releaser.letWait(job.tenant, [job.id]);
+      else await releaser.admit(job);
+    }
+    await releaser.releaseNow();
     if (lost.length > 0) log.warn({ jobs: lost.length }, 'jobs that the queue had lost were queued again');
     metrics.add('rag_ingest_swept_total', {}, lost.length);
     return lost.length;
-  }
-
-  async function admitAgain({ id, type, tenant, collection, payload, maxRetries }: JobRecord): Promise<void> {
-    await submitter.enqueue({
-      list: stages.upload.list,
-      lane: stages.upload.lane,
-      id,
-      deadlineAt: now() + idsWaitMs,
-      envelope: 'bare',
-      // It was admitted once; refusing it now would lose it.
-      cap: Number.MAX_SAFE_INTEGER,
-      track: { type, tenant, collection, payload, maxRetries },
-    });
   }
 
   async function keepHouse(): Promise<void> {
@@ -118,6 +123,9 @@ export function startSweeper(deps: SweeperDeps): Sweeper {
       stopped = true;
       clearTimeout(timer);
       await round;
+      await registry
+        .forgetUploadWorker(submitter.name)
+        .catch((error: unknown) => log.warn({ err: error }, 'this worker is counted for a minute more'));
     },
   };
 }

@@ -7,9 +7,9 @@ const never = new AbortController().signal;
 async function orderOf(turns: ReturnType<typeof createTurns>, asked: [string, string][], rounds: number) {
   const order: string[] = [];
   // All are waiting before the first is chosen.
-  const holding = [await turns.take('before', 'x', never)];
+  const holding = [(await turns.take('before', 'x', never)).giveBack];
   for (const [tenant, document] of asked) {
-    void turns.take(tenant, document, never).then((giveBack) => {
+    void turns.take(tenant, document, never).then(({ giveBack }) => {
       order.push(`${tenant}/${document}`);
       holding.push(giveBack);
     });
@@ -39,8 +39,8 @@ describe('turns', () => {
     for (const name of ['third', 'fourth']) void turns.take('t', 'b', never).then(() => third.push(name));
     await new Promise(setImmediate);
     expect(third).toEqual([]);
-    held[0]?.();
-    held[0]?.();
+    held[0]?.giveBack();
+    held[0]?.giveBack();
     await new Promise(setImmediate);
     expect(third).toEqual(['third']);
   });
@@ -53,9 +53,22 @@ describe('turns', () => {
     const stays = turns.take('u', 'b', never);
     leaving.abort();
     await expect(left).rejects.toMatchObject({ name: 'AbortError' });
-    held();
-    (await stays)();
-    (await turns.take('t', 'a', never))();
+    held.giveBack();
+    (await stays).giveBack();
+    (await turns.take('t', 'a', never)).giveBack();
     await expect(turns.take('t', 'a', leaving.signal)).rejects.toMatchObject({ name: 'AbortError' });
+  });
+
+  it('who has no group under way while others have goes first with one, and only with one', async () => {
+    const turns = createTurns(10);
+    const ask = (tenant: string) => turns.take(tenant, 'a', never);
+    expect((await ask('loud')).first).toBe(false);
+    expect((await ask('loud')).first).toBe(false);
+    const quiet = await ask('quiet');
+    expect(quiet.first).toBe(true);
+    expect((await ask('quiet')).first).toBe(false);
+    expect((await ask('third')).first).toBe(true);
+    quiet.giveBack();
+    expect((await ask('quiet')).first).toBe(false);
   });
 });

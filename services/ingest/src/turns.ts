@@ -1,26 +1,38 @@
 /**
  * Who may send the next group to the encoder. The encoder's lane is one list, first come, first served: a tenant
  * with a thousand waiting groups would hold everybody else up for all of them. So only a few groups are let onto
- * the list, and who is next is decided here: tenants take turns, and within a tenant its documents do.
+ * the list, and who is next is decided here: tenants take turns, and within a tenant its documents do. The few are still
+ * a second of work, so who has none under way while others have goes to the head of the list with its first: it is before
+ * others with one group of each tenant at most, and those who have many under way lose nothing by it.
  */
 export interface Turns {
   /**
-   * Resolves when it is this document's turn, with what gives the places back (twice is once).
+   * Resolves when it is this document's turn.
    * @param places what the group takes. It begins when one is free, so the last may take more than there were:
    *   a large one is not overtaken by small ones for ever.
    * @throws AbortError when the signal fires first.
    */
-  take(tenant: string, document: string, signal: AbortSignal, places?: number): Promise<() => void>;
+  take(tenant: string, document: string, signal: AbortSignal, places?: number): Promise<Turn>;
+}
+
+export interface Turn {
+  /** Before what others have on the list. */
+  first: boolean;
+  /** Gives the places back; twice is once. */
+  giveBack(): void;
 }
 
 interface Waiting {
   places: number;
-  begin(): void;
+  tenant: string;
+  begin(turn: Turn): void;
 }
 
 /** @param places of all documents together that may be under way. */
 export function createTurns(places: number): Turns {
   let taken = 0;
+  /** Groups under way, by tenant; none is 0. */
+  const underWay = new Map<string, number>();
   // Maps keep the order of insertion: whoever had a turn is inserted again, at the end.
   const tenants = new Map<string, Map<string, Waiting[]>>();
 
@@ -41,17 +53,24 @@ export function createTurns(places: number): Turns {
     while (taken < places) {
       const chosen = next();
       if (chosen === undefined) return;
-      taken += chosen.places;
-      chosen.begin();
+      const { tenant, places: given } = chosen;
+      const own = underWay.get(tenant) ?? 0;
+      const first = own === 0 && underWay.size > 0;
+      taken += given;
+      underWay.set(tenant, own + 1);
+      chosen.begin({ first, giveBack: release(tenant, given) });
     }
   }
 
-  function release(given: number): () => void {
+  function release(tenant: string, given: number): () => void {
     let held = true;
     return () => {
       if (!held) return;
       held = false;
       taken -= given;
+      const left = (underWay.get(tenant) ?? 1) - 1;
+      if (left === 0) underWay.delete(tenant);
+      else underWay.set(tenant, left);
       grant();
     };
   }
@@ -71,9 +90,10 @@ export function createTurns(places: number): Turns {
         };
         const waiting: Waiting = {
           places: wanted,
-          begin() {
+          tenant,
+          begin(turn) {
             signal.removeEventListener('abort', leave);
-            resolve(release(wanted));
+            resolve(turn);
           },
         };
         signal.addEventListener('abort', leave, { once: true });

@@ -12,8 +12,10 @@ export function createUploadJobs(deps: {
   registry: Pick<Registry, 'claimJob' | 'retryJob' | 'releaseJob' | 'endJob' | 'cancelJob' | 'versionState'>;
   metrics: Metrics;
   log: Logger;
+  /** A job has left its place in its tenant's window: it ended, or is put off. */
+  onPlaceFree: () => void;
 }): JobSource & { forget(id: string): void } {
-  const { registry, metrics, log } = deps;
+  const { registry, metrics, log, onPlaceFree } = deps;
   /** Jobs in this process' hands: an end is told by id alone. */
   const claimed = new Map<string, JobRecord>();
 
@@ -42,6 +44,7 @@ export function createUploadJobs(deps: {
       // Its document is gone, and took the version along: nobody else would end it.
       await registry.endJob(id, 'cancelled', { code: 'cancelled', message: 'the document was deleted' });
     }
+    onPlaceFree();
     return status === 'completed' || status === 'failed'
       ? { over: true, ended: status }
       : { over: true, ended: 'cancelled' };
@@ -49,14 +52,19 @@ export function createUploadJobs(deps: {
 
   return {
     resolve,
-    forget: (id) => void claimed.delete(id),
+    forget(id) {
+      claimed.delete(id);
+      onPlaceFree();
+    },
     async onRetry(id, error) {
       claimed.delete(id);
       await registry.retryJob(id, error);
+      onPlaceFree();
     },
     async onRelease(id) {
       claimed.delete(id);
       await registry.releaseJob(id);
+      onPlaceFree();
     },
     async onEnd(id, error) {
       const job = claimed.get(id);
@@ -69,6 +77,7 @@ export function createUploadJobs(deps: {
         if (state === null) await registry.endJob(id, 'cancelled', error);
       } else await registry.endJob(id, 'failed', error);
       claimed.delete(id);
+      onPlaceFree();
       if (job === undefined) return;
       log.info({ job_id: id, code: error.code }, 'the document was not ingested');
       const payload = documentJobPayload.safeParse(job.payload);

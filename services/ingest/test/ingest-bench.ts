@@ -84,6 +84,8 @@ export interface UploadedText {
   maxRetries?: number;
 }
 
+const idsOf = (jobs: readonly JobRecord[]) => jobs.map(({ id }) => id);
+
 export async function openIngestBench(): Promise<IngestBench> {
   const redis = await openTestRedis();
   const folder = await mkdtemp(join(tmpdir(), 'vortex-ingest-'));
@@ -208,17 +210,21 @@ export async function openIngestBench(): Promise<IngestBench> {
           job: { id, type: 'document_upload', payload, maxRetries, webhookUrl: null, traceparent: null },
         },
       ]);
-      if (accepted.outcome !== 'accepted' || accepted.documents[0]?.outcome !== 'accepted')
+      const [acceptance] = accepted.outcome === 'accepted' ? accepted.documents : [];
+      if (acceptance?.outcome !== 'accepted')
         throw new Error(`the upload was not accepted: ${JSON.stringify(accepted)}`);
-      await submitter.enqueue({
-        list: stages.upload.list,
-        lane: 'low',
-        id,
-        deadlineAt: Date.now() + 3_600_000,
-        envelope: 'bare',
-        cap: 1000,
-        track: { type: 'document_upload', tenant: 'default', payload, maxRetries },
-      });
+      const released = acceptance.isReleased ? [id] : await registry.letWait(of, [id]).then(idsOf);
+      for (const one of released) {
+        await submitter.enqueue({
+          list: stages.upload.list,
+          lane: 'low',
+          id: one,
+          deadlineAt: Date.now() + 3_600_000,
+          envelope: 'bare',
+          cap: 1000,
+          track: { type: 'document_upload', tenant: of, payload, maxRetries },
+        });
+      }
       return id;
     },
 

@@ -434,3 +434,34 @@ describe('a deadline that the whole answer will not meet', () => {
     expect([asked[0], asked.at(-1)]).toEqual([512, 16]);
   });
 });
+
+describe('what nobody sees', () => {
+  const tags = [...'secret'].map((letter) => String.fromCodePoint(0xe0000 + letter.charCodeAt(0))).join('');
+  const hostile = `\u202eBlue\u200b ${tags}\u001b]52;c;eA==\u0007[1].\r\n\tA heart ❤️‍🔥 and 😀\u{e0148}\u009b31m [2].\ud83d`;
+  const shown = 'Blue ]52;c;eA==[1].\n\tA heart ❤️‍🔥 and 😀31m [2].\ufffd';
+
+  test.each([1, 2, 3, 7, 1000])(
+    'and what steers a terminal is in no answer of pieces of %i',
+    async (size) => {
+      const model: ModelClient = {
+        ...{ provider: 'openai', model: 'relay' },
+        generate: async (_request, onText) => {
+          for (let at = 0; at < hostile.length; at += size) onText(hostile.slice(at, at + size));
+          return { finish: 'stop', promptTokens: null, completionTokens: null };
+        },
+        close: async () => {},
+      };
+      const run = start(model, input({ stream: true }));
+      const outcome = await run.outcome;
+      if (outcome.kind !== 'done') throw new Error(`the answer is ${outcome.kind}`);
+      const { answer, citations } = outcome.result;
+      expect(answer).toBe(shown);
+      const spoken = run.frames.map((frame) => (frame.kind === 'delta' ? frame.text : '')).join('');
+      expect(spoken).toBe(shown);
+      expect(citations.map(({ answer_span: [from, to] }) => answer.slice(from, to))).toEqual([
+        'Blue ]52;c;eA==',
+        'A heart ❤️‍🔥 and 😀31m',
+      ]);
+    },
+  );
+});

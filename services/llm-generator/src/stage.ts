@@ -7,6 +7,7 @@ import {
   type Outcome,
   StageFailure,
   stages,
+  VisibleStream,
 } from '@vortex/contracts';
 import { type Logger, type Metrics, type TraceSpan, traceIdOf } from '@vortex/observability';
 import type { TokenCharges } from '@vortex/queue';
@@ -88,6 +89,7 @@ export function createGenerateStage(deps: GenerateDeps) {
     context: GenerateContext,
   ): Promise<Outcome<'generate'>> {
     const startedAt = context.now();
+    const visible = new VisibleStream();
     const filter = new CitationFilter(input.sources);
     const deltas = new DeltaBuffer(context.emit);
     const citations: Answer['citations'] = [];
@@ -120,7 +122,7 @@ export function createGenerateStage(deps: GenerateDeps) {
           firstTokenMs = context.now() - startedAt;
           context.timing('first_token', firstTokenMs);
         }
-        take(filter.push(text));
+        take(filter.push(visible.push(withoutControls(text))));
       };
       end = await callWatched({
         model,
@@ -130,6 +132,7 @@ export function createGenerateStage(deps: GenerateDeps) {
         onText,
         isSeen: () => deltas.started,
       });
+      take(filter.push(visible.end()));
       take(filter.end());
       if (filter.answer === '')
         throw new ModelFailure('malformed', 'the language model gave an empty answer');
@@ -206,6 +209,14 @@ export function createGenerateStage(deps: GenerateDeps) {
       },
     };
   };
+}
+
+/**
+ * A model repeats what documents tell it, and what nobody sees is the way out for what was smuggled in; a control character
+ * steers the terminal of whoever prints the answer. It is the citations' filter's text already, so that spans count what is sent.
+ */
+function withoutControls(text: string): string {
+  return text.replace(/(?![\t\n])\p{Cc}/gu, '');
 }
 
 /** The call itself, in OpenTelemetry's words for generative systems; of the texts nothing. */

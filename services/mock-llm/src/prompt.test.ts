@@ -30,6 +30,13 @@ test('reads passages numbered by hand', () => {
   expect(question).toBe('What?');
 });
 
+test('reads in a passage what the prompt escaped', () => {
+  const [passage] = readPrompt([
+    { role: 'user', content: '<passage n="1">a &lt; b</passage>\nQuestion: ?' },
+  ]).passages;
+  expect(passage?.text).toBe('a < b');
+});
+
 test('takes a bare context block as one passage', () => {
   const { passages } = readPrompt([
     { role: 'user', content: 'Context: Water boils at 100 °C.\n\nQuestion: When?' },

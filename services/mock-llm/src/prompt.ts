@@ -58,7 +58,8 @@ function passagesOf(content: string): Passage[] {
     const number = Number(attribute(attributes, 'n') ?? found.length + 1);
     const heading =
       `${attribute(attributes, 'title') ?? ''} ${attribute(attributes, 'section') ?? ''}`.trim();
-    found.push({ number, heading, text: text.trim() });
+    // As the prompt says of passages; what is quoted is the document's own again.
+    found.push({ number, heading, text: text.replaceAll('&lt;', '<').trim() });
   }
   if (found.length > 0) return found;
   for (const [, number, text = ''] of content.matchAll(numbered)) {

@@ -4,7 +4,7 @@ import {
   maxExplained,
   type Source,
 } from '@vortex/contracts';
-import { type AugmentedPrompt, tokensAroundPassage } from './prompt.ts';
+import { type AugmentedPrompt, tokensInPrompt } from './prompt.ts';
 import type { Looked } from './retrieval-cache.ts';
 import type { FoundHit } from './visible-search.ts';
 
@@ -36,7 +36,7 @@ export function explainRetrieval(of: {
       title: hit.chunk.title.slice(0, 80),
       ...placesOf(hit),
       cosine: shortened(hit.cosine),
-      tokens: hit.chunk.tokens + tokensAroundPassage,
+      tokens: tokensInPrompt(hit.chunk),
       dropped: dropped(hit),
     })),
     ...behind.map((candidate, index) => ({

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { collectionName, jobHeader } from '../envelope.ts';
 import { metadataFilter } from '../metadata-filter.ts';
+import { visibleText } from '../visible-text.ts';
 
 /** Vectors, BM25, or both fused by reciprocal rank. */
 export const searchMode = z.enum(['dense', 'sparse', 'hybrid']);
@@ -15,7 +16,13 @@ export const maxAnswerTokens = 8192;
 
 /** `job:encoder_in`: a question in words. `{"id","query"}` is a complete envelope. */
 export const questionFields = z.object({
-  query: z.string().trim().min(1, 'must not be empty').max(8000, 'must be at most 8,000 characters'),
+  query: z
+    .string()
+    // Whatever writes questions for others (mail, chat) passes on what it was given.
+    .overwrite(visibleText)
+    .trim()
+    .min(1, 'must not be empty')
+    .max(8000, 'must be at most 8,000 characters'),
   collection: collectionName.optional(),
   /** True: an empty `default` does not mean the documentation's collection. Of keys that are not for that one. */
   by_name_only: z.boolean().optional(),

@@ -6,8 +6,10 @@ import type { ParsedText } from './parsed-text.ts';
  * counts: what is stored, cut and cited is this text, so every offset is into it.
  */
 export function visibleDocument(parsed: ParsedText): ParsedText {
-  // A library hands on what a file spells, half a pair of surrogates too, which no database takes.
-  const title = parsed.title === null ? null : visibleText(parsed.title).toWellFormed().trim() || null;
+  // Formats may spell halves of pairs: two that only an invisible character parts would come together as another one, and
+  // no database takes a half.
+  const whole = parsed.text.toWellFormed();
+  const title = parsed.title === null ? null : visibleText(parsed.title.toWellFormed()).trim() || null;
   const starts = parsed.pages?.map(({ start }) => start) ?? [];
   const moved: number[] = [];
   let text = '';
@@ -18,9 +20,9 @@ export function visibleDocument(parsed: ParsedText): ParsedText {
       moved.push(Math.min(start, place) - removed);
     }
   };
-  for (const [start, end] of invisibleSpans(parsed.text)) {
+  for (const [start, end] of invisibleSpans(whole)) {
     movePagesBefore(end, start);
-    text += parsed.text.slice(at, start);
+    text += whole.slice(at, start);
     at = end;
     removed += end - start;
   }
@@ -28,7 +30,7 @@ export function visibleDocument(parsed: ParsedText): ParsedText {
   return {
     ...parsed,
     title,
-    text: at === 0 ? parsed.text : text + parsed.text.slice(at),
+    text: at === 0 ? whole : text + whole.slice(at),
     pages: parsed.pages === null ? null : moved.map((start) => ({ start })),
   };
 }

@@ -114,7 +114,7 @@ export class Actors {
       {
         script: 'admit-owed',
         keys: [keys.live(laneOf(id)), lists.first, keys.completion(id)],
-        args: [id, String(farFuture), this.#envelope(id)],
+        args: [id, String(farFuture), this.#envelope(id), this.#dice.chance(0.5) ? 'HEAD' : 'TAIL'],
       },
     ];
   }

@@ -227,12 +227,13 @@ export class QueueModel {
       return 'OK';
     },
 
-    'admit-owed': ([live = '', list = '', completion = ''], [id = '', deadline = '', element = '']) => {
+    'admit-owed': ([live = '', list = '', completion = ''], [id = '', deadline = '', element = '', end]) => {
       const inChain = this.times(live);
       if (this.text(completion) !== undefined || inChain.has(id)) return 'DUP';
       this.#reach(list);
       inChain.set(id, relative(deadline));
-      this.list(list).push(element);
+      if (end === 'HEAD') this.list(list).unshift(element);
+      else this.list(list).push(element);
       return 'OK';
     },
 

@@ -31,6 +31,7 @@ export function acceptanceConformance(underTest: RegistryUnderTest): void {
         version: 1,
         createdAt: start,
         jobId: 'job_1',
+        isReleased: true,
       });
       const { documentId } = accepted;
       expect(await underTest.other.getDocument(tenant, documentId)).toMatchObject({
@@ -48,6 +49,7 @@ export function acceptanceConformance(underTest: RegistryUnderTest): void {
           maxRetries: 3,
           deliveries: 0,
           cancelRequested: false,
+          turn: 'released',
         },
         ...{
           collection: 'new',
@@ -144,6 +146,7 @@ export function acceptanceConformance(underTest: RegistryUnderTest): void {
         ...{ outcome: 'accepted', jobId: 'job_a', documentId: first.documentId },
         version: 3,
         createdAt: start,
+        isReleased: true,
       });
       expect(await underTest.other.getJob(tenant, 'job_a')).toMatchObject({
         ...{ status: 'queued', progress: 0, version: 3, result: null, startedAt: null, completedAt: null },

@@ -1,6 +1,7 @@
 import { newId } from '@vortex/contracts';
 import type { Acceptance, NewDocument } from '../acceptance.ts';
 import { number, text } from '../rows.ts';
+import type { JobTurn } from '../upload-turns.ts';
 import { changeJob, isOpen, lockJob, noteJobEvent, type StoredJob, storedJobFrom } from './change-job.ts';
 import { refreshState, searchText } from './document-rows.ts';
 import { reopened } from './reopen-job.ts';
@@ -15,7 +16,11 @@ import { first, type Row, run, type Steps } from './steps.ts';
  *    does not count: nobody could ever upload it again with `skip`.)
  * 4. a new version and its job, or the ended job of that id begun anew.
  */
-export function* acceptDocument(asked: NewDocument, madeCollection: boolean, at: number): Steps<Acceptance> {
+export function* acceptDocument(
+  asked: NewDocument,
+  { madeCollection, turn }: { madeCollection: boolean; turn: JobTurn },
+  at: number,
+): Steps<Acceptance> {
   let before = yield* lockIdentity(asked);
   let job = yield* lockOwnJob(asked);
   if (job !== null && isOpen(job)) return acceptedAs(job);
@@ -62,10 +67,10 @@ export function* acceptDocument(asked: NewDocument, madeCollection: boolean, at:
     job === null
       ? yield* createJob(
           asked,
-          { documentId, version, madeDocument: before === undefined, madeCollection },
+          { documentId, version, madeDocument: before === undefined, madeCollection, turn },
           at,
         )
-      : yield* reopenFor(job, asked, documentId, version, at);
+      : yield* reopenFor(job, asked, { documentId, version, turn }, at);
   if (before !== undefined) yield* refreshState(documentId);
   return acceptedAs(begun);
 }
@@ -79,8 +84,9 @@ function* lockOwnJob({ tenant, job: { id } }: NewDocument): Steps<StoredJob | nu
 }
 
 function acceptedAs({ record }: StoredJob): Acceptance {
-  const { documentId, version, createdAt, id } = record;
-  return { outcome: 'accepted', documentId, version, createdAt, jobId: id };
+  const { documentId, version, createdAt, id, turn } = record;
+  const isReleased = turn === 'released' || turn === 'aside';
+  return { outcome: 'accepted', documentId, version, createdAt, jobId: id, isReleased };
 }
 
 function* settledBefore(document: Row, asked: NewDocument): Steps<Acceptance | null> {
@@ -134,6 +140,7 @@ interface Begun {
   version: number;
   madeDocument: boolean;
   madeCollection: boolean;
+  turn: JobTurn;
 }
 
 function* createJob(
@@ -143,9 +150,9 @@ function* createJob(
 ): Steps<StoredJob> {
   const row = yield* first(
     `INSERT INTO jobs (id, tenant, type, status, message, payload, max_retries, collection, document_id, external_id,
-                       version, webhook_url, traceparent, made_document, made_collection, last_event, created_at, updated_at)
+                       version, webhook_url, traceparent, made_document, made_collection, turn, last_event, created_at, updated_at)
      VALUES (:id, :tenant, :type, 'queued', 'Queued', :payload, :maxRetries, :collection, :documentId, :externalId,
-             :version, :webhookUrl, :traceparent, :madeDocument, :madeCollection, 1, :at, :at) RETURNING *`,
+             :version, :webhookUrl, :traceparent, :madeDocument, :madeCollection, :turn, 1, :at, :at) RETURNING *`,
     {
       ...{ tenant, collection, externalId, at, documentId: begun.documentId, version: begun.version },
       ...{ id: job.id, type: job.type, maxRetries: job.maxRetries },
@@ -153,6 +160,7 @@ function* createJob(
       payload: JSON.stringify(job.payload),
       madeDocument: begun.madeDocument ? 1 : 0,
       madeCollection: begun.madeCollection ? 1 : 0,
+      turn: begun.turn,
     },
   );
   if (row === undefined) throw new Error(`job ${job.id} was inserted but not returned`);
@@ -164,8 +172,7 @@ function* createJob(
 function* reopenFor(
   job: StoredJob,
   asked: NewDocument,
-  documentId: string,
-  version: number,
+  { documentId, version, turn }: Pick<Begun, 'documentId' | 'version' | 'turn'>,
   at: number,
 ): Steps<StoredJob> {
   const { type, payload, maxRetries, webhookUrl, traceparent } = asked.job;
@@ -179,5 +186,5 @@ function* reopenFor(
     },
   );
   const record = { ...job.record, documentId, collection: asked.collection };
-  return yield* changeJob({ ...job, record }, reopened(version), at);
+  return yield* changeJob({ ...job, record }, reopened(version, turn), at);
 }

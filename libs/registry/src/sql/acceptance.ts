@@ -13,6 +13,7 @@ import { lockJob, type StoredJob } from './change-job.ts';
 import { unreferencedBy } from './contents.ts';
 import { findVersion, lockDocument, refreshState } from './document-rows.ts';
 import { first, type Row, run, type SqlSession, type Steps } from './steps.ts';
+import { roomForNew } from './upload-turns.ts';
 
 /** How long a request sent again under its key is answered as the first was. */
 export const idempotencyKeysLiveMs = 24 * 3_600_000;
@@ -37,8 +38,16 @@ export function acceptanceOf({ now, write }: SqlSession): AcceptanceRegistry {
         if (bounds !== undefined) yield* lockTenant(tenant);
         const made = yield* lockCollections(tenant, documents, at);
         const accepted: Acceptance[] = [];
+        let room = yield* roomForNew(tenant, at);
         for (const document of documents) {
-          accepted.push(yield* acceptDocument(document, made.has(document.collection), at));
+          const turn = room > 0 ? 'released' : 'coming';
+          const acceptance = yield* acceptDocument(
+            document,
+            { madeCollection: made.has(document.collection), turn },
+            at,
+          );
+          accepted.push(acceptance);
+          if (acceptance.outcome === 'accepted') room -= 1;
         }
         const isMore = accepted.some(({ outcome }) => outcome === 'accepted');
         if (bounds !== undefined && isMore) assertWithin(yield* storedBy(tenant), bounds);

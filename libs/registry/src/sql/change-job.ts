@@ -28,6 +28,7 @@ export type JobChange = Partial<
     | 'retryCount'
     | 'deliveries'
     | 'cancelRequested'
+    | 'turn'
     | 'version'
     | 'startedAt'
     | 'completedAt'
@@ -62,7 +63,7 @@ export function* changeJob(job: StoredJob, change: JobChange, at: number): Steps
             result = :result, error = :error, error_code = :errorCode, retry_count = :retryCount,
             deliveries = CAST(:deliveries AS BIGINT),
             survived_reads = CASE WHEN CAST(:deliveries AS BIGINT) = 0 THEN 0 ELSE survived_reads END,
-            cancel_requested = :cancelRequested, version = :version, last_event = :lastEvent,
+            cancel_requested = :cancelRequested, turn = :turn, version = :version, last_event = :lastEvent,
             updated_at = :updatedAt, started_at = :startedAt, completed_at = :completedAt
       WHERE id = :id`,
     {

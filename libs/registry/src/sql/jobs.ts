@@ -78,6 +78,7 @@ export function jobsOf({ now, read, write, note, noteUnsynced }: SqlSession): Jo
             error: null,
             errorCode: null,
             deliveries: deliveries + 1,
+            turn: 'released',
             startedAt: startedAt ?? at,
           },
           at,
@@ -130,6 +131,7 @@ export function jobsOf({ now, read, write, note, noteUnsynced }: SqlSession): Jo
             errorCode: error.code,
             retryCount: job.record.retryCount + 1,
             deliveries: 0,
+            turn: 'aside',
           },
           now(),
         );
@@ -143,7 +145,9 @@ export function jobsOf({ now, read, write, note, noteUnsynced }: SqlSession): Jo
         const isRunning = job.record.status === 'processing' && !job.record.cancelRequested;
         yield* changeJob(
           job,
-          isRunning ? { status: 'queued', etaMs: null, deliveries } : { deliveries },
+          isRunning
+            ? { status: 'queued', etaMs: null, deliveries, turn: 'aside' }
+            : { deliveries, turn: 'aside' },
           now(),
         );
       }),
@@ -196,19 +200,22 @@ export function jobsOf({ now, read, write, note, noteUnsynced }: SqlSession): Jo
         if (version !== job.record.version + 1) return 'overtaken';
         const again = yield* copyVersion(job.record.documentId, job.record.version, version, now());
         if (!again) return 'gone';
-        yield* changeJob(job, reopened(version), now());
+        yield* changeJob(job, reopened(version, 'coming'), now());
         yield* refreshState(job.record.documentId);
         return 'reopened';
       }),
 
     async openJobs({ untouchedSince, limit }) {
-      const sql = `SELECT * FROM jobs WHERE completed_at IS NULL AND updated_at < :untouchedSince
+      const sql = `SELECT * FROM jobs WHERE completed_at IS NULL AND turn <> 'waiting' AND updated_at < :untouchedSince
                     ORDER BY updated_at, id LIMIT :limit`;
       return (await read(() => all(sql, { untouchedSince, limit }))).map(jobFrom);
     },
 
     async countOpenJobs() {
-      const row = await read(() => first('SELECT count(*) AS open FROM jobs WHERE completed_at IS NULL', {}));
+      // Each of the two has an index.
+      const sql = `SELECT (SELECT count(*) FROM jobs WHERE completed_at IS NULL AND turn <> 'waiting')
+                        + (SELECT count(*) FROM jobs WHERE completed_at IS NULL AND turn = 'waiting') AS open`;
+      const row = await read(() => first(sql));
       return row === undefined ? 0 : number(row, 'open');
     },
 

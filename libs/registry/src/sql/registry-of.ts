@@ -8,6 +8,7 @@ import { documentsOf } from './documents.ts';
 import { jobsOf } from './jobs.ts';
 import { staleOf } from './stale.ts';
 import type { SqlSession } from './steps.ts';
+import { uploadTurnsOf } from './upload-turns.ts';
 import { versionsOf } from './versions.ts';
 import { webhooksOf } from './webhooks.ts';
 
@@ -21,6 +22,7 @@ export function registryOf(session: SqlSession): Omit<Registry, 'close'> {
     ...versionsOf(session),
     ...staleOf(session),
     ...jobsOf(session),
+    ...uploadTurnsOf(session),
     ...webhooksOf(session),
     ...keysOf(session),
     ...adminActsOf(session),

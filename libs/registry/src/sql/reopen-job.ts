@@ -1,8 +1,10 @@
+import type { JobTurn } from '../upload-turns.ts';
 import { first, run, type Steps } from './steps.ts';
 
 /** An ended job as it begins again, for a new version. */
-export function reopened(version: number) {
+export function reopened(version: number, turn: JobTurn) {
   return {
+    turn,
     version,
     status: 'queued',
     stage: null,

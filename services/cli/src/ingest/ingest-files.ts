@@ -1,5 +1,6 @@
 import { createClient, type VortexClient } from '@vortex/client';
 import type { ChunkingStrategy, IfExists, UploadFields } from '@vortex/contracts';
+import { harmlessLines } from '@vortex/terminal';
 import { launcherName } from '../folders.ts';
 import { gatewayOf } from '../instance-address.ts';
 import { messageOf } from '../problem.ts';
@@ -128,7 +129,9 @@ async function keepUp(run: {
       const results = await ingestAll(client, changed, options, terminal, signal);
       remember(results);
       for (const result of results) {
-        console.log(options.json ? JSON.stringify(result) : `${result.path}: ${outcomeOf(result)}`);
+        console.log(
+          options.json ? JSON.stringify(result) : harmlessLines(`${result.path}: ${outcomeOf(result)}`),
+        );
       }
       return results.filter(({ status }) => status === 'not_sent');
     },
@@ -141,7 +144,9 @@ async function keepUp(run: {
     try {
       await client.documents.delete(id, { signal });
       console.log(
-        options.json ? JSON.stringify({ name, document_id: id, status: 'deleted' }) : `${name}: deleted`,
+        options.json
+          ? JSON.stringify({ name, document_id: id, status: 'deleted' })
+          : harmlessLines(`${name}: deleted`),
       );
     } catch (error) {
       if (!signal.aborted) terminal.note(`  ${name} was not deleted: ${messageOf(error)}`);

@@ -21,7 +21,7 @@ import { assertWebhookAddress, secretOfAddress } from '../webhook-address.ts';
 /**
  * How documents come in, whatever they came as:
  *
- *   arrived ──acceptDocuments──► accepted ──original placed──► placed ──admitted──► 202
+ *   arrived ──acceptDocuments──► accepted ──original placed──► placed ──admitted, or waits for its tenant's turn──► 202
  *                  │                 └──────── disk, or Redis, fails ──► undone, 503: nothing is kept
  *                  └──► unchanged, exists, repeated, conflict: nothing is queued
  *
@@ -99,6 +99,7 @@ async function queueAccepted(
   key: string | undefined,
 ): Promise<void> {
   const queued = new Set<string>();
+  const waiting: string[] = [];
   try {
     for (const [place, acceptance] of acceptances.entries()) {
       const document = documents[place];
@@ -108,8 +109,17 @@ async function queueAccepted(
       // is left alone, for replacing 200 MB by themselves took 90 ms of the answer's time.
       if (!(await parts.originals.has(document.hash))) await document.place();
       if (acceptance.outcome !== 'accepted') continue;
-      await admitUpload(parts, acceptance.jobId, { ...plan.job, tenant, collection: plan.collection });
-      queued.add(acceptance.jobId);
+      const { jobId, isReleased } = acceptance;
+      if (!isReleased) {
+        waiting.push(jobId);
+        continue;
+      }
+      await admitUpload(parts, { ...plan.job, id: jobId, tenant, collection: plan.collection });
+      queued.add(jobId);
+    }
+    if (waiting.length > 0) {
+      await parts.waitingRoom.enter(waiting.length);
+      await letWait(parts, tenant, waiting);
     }
   } catch (error) {
     await undo(parts, tenant, acceptances, queued, key);
@@ -127,20 +137,38 @@ async function restoreOriginals(parts: GatewayParts, documents: readonly Arrived
   }
 }
 
+/**
+ * Jobs that are ready wait for their turn in the registry; those whose turn it is by now go on the list. What Redis does
+ * not take is on its way all the same: the sweeper puts it there. @throws errors of the registry
+ */
+export async function letWait(
+  parts: Pick<GatewayParts, 'registry' | 'submitter' | 'log' | 'settings'>,
+  tenant: string,
+  jobIds: readonly string[],
+): Promise<void> {
+  const released = await parts.registry.letWait(tenant, jobIds);
+  // They were accepted, with room for all of them: refusing one now would lose it.
+  const pushed = released.map((job) => admitUpload(parts, job, Number.MAX_SAFE_INTEGER));
+  const refused = (await Promise.allSettled(pushed)).find(({ status }) => status === 'rejected');
+  if (refused?.status !== 'rejected') return;
+  const err: unknown = refused.reason;
+  parts.log.warn({ err, job_id: jobIds[0] }, 'jobs are not in the queue yet; the sweeper puts them there');
+}
+
 /** Puts a job's id on the list of uploads. @throws QueueFull, QueueUnavailable */
 export async function admitUpload(
-  parts: GatewayParts,
-  id: string,
-  job: Pick<JobRecord, 'type' | 'tenant' | 'collection' | 'payload' | 'maxRetries'>,
+  parts: Pick<GatewayParts, 'submitter' | 'settings'>,
+  job: Pick<JobRecord, 'id' | 'type' | 'tenant' | 'collection' | 'payload' | 'maxRetries'>,
+  cap: number = parts.settings.max_live_documents,
 ): Promise<void> {
-  const { type, tenant, collection, payload, maxRetries } = job;
+  const { id, type, tenant, collection, payload, maxRetries } = job;
   await parts.submitter.enqueue({
     list: stages.upload.list,
     lane: stages.upload.lane,
     id,
     deadlineAt: Date.now() + idsWaitMs,
     envelope: 'bare',
-    cap: parts.settings.max_live_documents,
+    cap,
     track: { type, tenant, collection, payload, maxRetries },
   });
 }

@@ -6,8 +6,8 @@ import type { Registry } from '@vortex/registry';
 import { eventOfHash, eventOfRecord, hasEnded, jobOfHash } from './job-view.ts';
 
 /**
- * Tells any number of watchers what happens to their jobs, from one loop. Ten times a second it asks the registry,
- * in one query, how far each watched job has come, and reads the events of those that have moved, once per job. Jobs
+ * Tells any number of watchers what happens to their jobs, from one loop. Ten times a second (of a few jobs
+ * more often) it asks the registry, in one query, how far each watched job has come, and reads the events of those that have moved, once per job. Jobs
  * that the registry does not know are read from their hashes; when a worker brings such a job into the registry, its
  * events go on from there.
  *
@@ -50,6 +50,8 @@ interface Watch extends WatchedJob {
 }
 
 const pageSize = 500;
+/** So many are looked at four times as often: each look at them costs microseconds, and their watchers wait for it. */
+const few = 16;
 /** Numbers of a hash's states are times; a job's own count does not get so far. */
 export const leastTime = 1e12;
 
@@ -108,7 +110,9 @@ export function createJobWatch({ registry, inspector, log, tickMs = 100 }: JobWa
   async function rest(): Promise<void> {
     const enough = new AbortController();
     await Promise.race([
-      delay(tickMs, undefined, { signal: enough.signal }).catch(() => undefined),
+      delay(watches.size <= few ? tickMs / 4 : tickMs, undefined, { signal: enough.signal }).catch(
+        () => undefined,
+      ),
       woken.promise,
     ]);
     enough.abort();

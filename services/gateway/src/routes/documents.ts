@@ -5,6 +5,7 @@ import {
   type DocumentResponse,
   documentState,
   matchesFilter,
+  visibleText,
 } from '@vortex/contracts';
 import type { DocumentFilter, DocumentRecord, ListPlace } from '@vortex/registry';
 import { type Caller, queryOrIngest } from '../access/caller.ts';
@@ -23,7 +24,7 @@ import { gatewayProblem } from '../problem.ts';
 const documentQuery = z.strictObject({
   collection: collectionName.optional(),
   state: documentState.optional(),
-  q: z.string().min(1).max(200).optional(),
+  q: z.string().overwrite(visibleText).min(1).max(200).optional(),
   ...pageParameters,
 });
 export const documentId = pathId('`document_id`, as citations and lists name it.');

@@ -6,7 +6,7 @@ import {
   jobStatus,
   jobStatusResponse,
 } from '@vortex/contracts';
-import { admitUpload } from '../accept/accept-documents.ts';
+import { letWait } from '../accept/accept-documents.ts';
 import { type Caller, mayUse, queryOrIngest } from '../access/caller.ts';
 import { missingScope } from '../access/missing-scope.ts';
 import type { GatewayParts } from '../dependencies.ts';
@@ -208,17 +208,14 @@ async function retryJob(parts: GatewayParts, context: GatewayContext, exchange: 
     });
   }
   if (outcome !== 'reopened') throw gatewayProblem('job_not_retryable', { detail: notRetryable[outcome] });
-  const job = await registry.getJob(caller.tenant, id);
-  if (job !== null) {
-    // Or a worker that starts within ten minutes of the cancellation would still drop it.
-    const queued = submitter.uncancel(id).then(() => admitUpload(parts, id, job));
-    await queued.catch((error: unknown) => {
-      log.warn(
-        { err: error, job_id: id },
-        'a job that runs again is not in the queue yet; the sweeper puts it there',
-      );
-    });
-  }
+  // Or a worker that starts within ten minutes of the cancellation would still drop it.
+  const queued = submitter.uncancel(id).then(() => letWait(parts, caller.tenant, [id]));
+  await queued.catch((error: unknown) => {
+    log.warn(
+      { err: error, job_id: id },
+      'a job that runs again is not in the queue yet; the sweeper puts it there',
+    );
+  });
   return accepted(parts, exchange, id, 'The job is queued again.');
 }
 

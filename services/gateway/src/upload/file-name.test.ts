@@ -11,6 +11,7 @@ describe('fileNameOf', () => {
     ['Cafe\u0301.md', 'Café.md'],
     ['\u202Efdp.exe', 'fdp.exe'],
     ['👩‍🚀 年報.docx', '👩‍🚀 年報.docx'],
+    ['in\u200bvoice\u{e0041}\u2066.pdf', 'invoice.pdf'],
     ['.env', '.env'],
     ['a\ud83d.md', 'a\ufffd.md'],
   ])('%j is called %j', (sent, name) => {

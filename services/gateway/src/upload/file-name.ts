@@ -1,15 +1,18 @@
+import { visibleText } from '@vortex/contracts';
+
 const maxBytes = 255;
-// Directions that make `exe.fdp` look like `pdf.exe`, beside what no terminal and no header can show.
-const unshown = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;
 
 /**
  * What a client calls its file, as data: shown, sniffed by its ending, part of the document's identity, and never
- * a path of ours. The last part behind either kind of slash, without control characters, composed (macOS sends
+ * a path of ours. The last part behind either kind of slash, without control characters and what nobody sees
+ * (directions make `exe.fdp` look like `pdf.exe`), composed (macOS sends
  * `é` as two code points), at most 255 bytes of UTF-8 with its ending kept. Null: nothing is left of it.
  */
 export function fileNameOf(sent: string): string | null {
   const last = sent.split(/[/\\]/).at(-1) ?? '';
-  const name = last.toWellFormed().replaceAll(unshown, '').normalize('NFC').trim();
+  const name = visibleText(last.toWellFormed().replaceAll(/\p{Cc}/gu, ''))
+    .normalize('NFC')
+    .trim();
   if (name === '' || name === '.' || name === '..') return null;
   if (Buffer.byteLength(name) <= maxBytes) return name;
   const dot = name.lastIndexOf('.');
