@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -203,4 +203,14 @@ describe('secrets', () => {
     client.disconnect();
     expect(dump.join('').includes(secret)).toBe(false);
   });
+});
+
+it('what lies in the data folder is its owner’s alone', () => {
+  const open = readdirSync(stack.data, { recursive: true, withFileTypes: true })
+    .map((entry) => join(entry.parentPath, entry.name))
+    // Weights that anybody may have; the tests' stack brings them from elsewhere, as they are.
+    .filter((path) => !path.startsWith(join(stack.data, 'models/')))
+    .filter((path) => (lstatSync(path).mode & 0o077) !== 0 && !lstatSync(path).isSymbolicLink());
+  expect(open).toEqual([]);
+  expect(lstatSync(stack.data).mode & 0o777).toBe(0o700);
 });

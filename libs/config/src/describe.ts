@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { isSecret } from './is-secret.ts';
 import { fieldMeta, type SectionName, sections } from './sections.ts';
 
@@ -7,6 +7,8 @@ export interface SettingRow {
   key: string;
   environment: string[];
   default: string;
+  /** A larger value is a problem at the start; null: as large as you like. */
+  ceiling: number | null;
   about: string;
 }
 
@@ -21,6 +23,7 @@ export function describeSettings(): SettingRow[] {
         key,
         environment: [`VORTEX__${section.toUpperCase()}__${key.toUpperCase()}`, ...(meta?.env ?? [])],
         default: showValue(defaults[key]),
+        ceiling: ceilingOf(schema as z.ZodType),
         about: meta?.about ?? '',
       };
     });
@@ -84,6 +87,14 @@ function decoded(text: string): string {
   } catch {
     return text;
   }
+}
+
+function ceilingOf(schema: z.ZodType): number | null {
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodNullable)
+    return ceilingOf(schema.unwrap() as z.ZodType);
+  if (!(schema instanceof z.ZodNumber)) return null;
+  const { maxValue } = schema;
+  return maxValue === null || maxValue >= Number.MAX_SAFE_INTEGER ? null : maxValue;
 }
 
 function showValue(value: unknown): string {

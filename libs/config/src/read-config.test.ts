@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { maxFilterConditions, maxFilterDepth } from '@vortex/contracts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { describeSettings, maskSecrets, secretValues } from './describe.ts';
 import { InvalidConfiguration, readServiceConfig } from './read-config.ts';
@@ -112,5 +113,26 @@ describe('a password with a bare % in it', () => {
       'half%40hour',
       'half@hour',
     ]);
+  });
+});
+
+describe('limits of requests', () => {
+  it.each([
+    ['max_query_characters', 8000],
+    ['max_top_k', 200],
+    ['max_filter_depth', maxFilterDepth],
+    ['max_filter_conditions', maxFilterConditions],
+    ['max_metadata_characters', 16 * 1024],
+    ['max_batch_ids', 10_000],
+    ['max_upload_files', 1000],
+  ])('%s can be lowered from %i, and is no larger', (key, ceiling) => {
+    const read = (value: number) =>
+      readServiceConfig('gateway', { env: { [`VORTEX__GATEWAY__${key.toUpperCase()}`]: String(value) } });
+    expect(read(1).gateway).toMatchObject({ [key]: 1 });
+    expect(read(ceiling).gateway).toMatchObject({ [key]: ceiling });
+    expect(() => read(ceiling + 1)).toThrow(new RegExp(`gateway\\.${key}.*${ceiling}`, 's'));
+    expect(describeSettings().find((row) => row.section === 'gateway' && row.key === key)?.ceiling).toBe(
+      ceiling,
+    );
   });
 });

@@ -376,7 +376,11 @@ export const sections = {
     ),
     probe_port: field(
       port.default(0),
-      'Port on 127.0.0.1 for the probes and metrics of this one of several gateways; 0: none.',
+      'A port of its own for the probes and metrics of this gateway, which ask for no key there; 0: none.',
+    ),
+    probe_host: field(
+      z.string().min(1).default('127.0.0.1'),
+      'Address of `probe_port`. Elsewhere than on this machine only where the network is yours: metrics are read there without a key.',
     ),
   }),
   auth: z.strictObject({

@@ -8,7 +8,7 @@ export function metricsPage(): string {
 
 const introduction = `# Metrics
 
-Each process shows its own at \`/metrics\`: the gateway on its port (with several gateways each on its probe port), a worker
+Each process shows its own at \`/metrics\`: the gateway on its port (with several gateways, and in containers, each on its probe port), a worker
 on the port \`./vortex status\` names. Who asks with \`Accept: application/openmetrics-text\`, as Prometheus does, gets
 OpenMetrics with exemplars: beside a bucket stands the trace id of its last observation, which is also in the query's
 \`traceparent\`, its log lines and its trace. Every series has the label \`service\`; \`process_*\` and \`nodejs_*\` (event

@@ -8,6 +8,7 @@ import {
   stageOfList,
   stages,
 } from '@vortex/contracts';
+import { nestsTooDeep } from './nesting.ts';
 
 /**
  * What delivery itself must read of an element, leniently: everything else of the envelope is the
@@ -106,7 +107,9 @@ export function addTry(tries: unknown, one: FailedTry): FailedTry[] {
   return [...(Array.isArray(tries) ? (tries as FailedTry[]) : []), one].slice(-maxTries);
 }
 
+/** Null: no JSON object, or one that nests so deep that it could not be written again. */
 export function parseObject(element: string): Record<string, unknown> | null {
+  if (nestsTooDeep(element)) return null;
   try {
     const value: unknown = JSON.parse(element);
     return typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -53,6 +53,7 @@ export {
   type LiveView,
   type ShownProgress,
 } from './live-view.ts';
+export { maxElementNesting, nestsTooDeep } from './nesting.ts';
 export { createRedisObserver, type RedisObserver } from './observe-redis.ts';
 export { checkRedis, type RedisVerdict } from './redis-check.ts';
 export {

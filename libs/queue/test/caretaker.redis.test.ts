@@ -162,6 +162,14 @@ test('an unreadable element goes back as it is, for its stage to bury', async ()
   expect(await redis.client.lpopBuffer(list)).toEqual(bytes);
 });
 
+test('one nested so deep that it could not be written again holds up nobody', async () => {
+  const deep = `{"id":"a","query":"x","more":${'['.repeat(9000)}${']'.repeat(9000)}}`;
+  await redis.client.rpush(proc, deep, '{"id":"b"}');
+  await lapse();
+  await caretaker.tick();
+  expect(await redis.client.lrange(list, 0, -1)).toEqual([deep, expect.stringContaining('"id":"b"')]);
+});
+
 test('a living worker is left alone', async () => {
   await redis.client.rpush(proc, '{"id":"a"}');
   await redis.client.zadd(keys.workers, Date.now() + 60_000, workerMember(list, 'dead'));

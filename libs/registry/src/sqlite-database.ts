@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, closeSync, fstatSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { inTransaction } from './sqlite-transactions.ts';
@@ -18,7 +18,8 @@ const busyTimeoutMs = 5_000;
  * 0.02 (measured on a 2-core virtual machine). Notes that nobody relies on are not synced: sqlite-transactions.ts.
  */
 export function openDatabase(file: string): DatabaseSync {
-  mkdirSync(dirname(file), { recursive: true });
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  makeOwnersOnly(file);
   const database = new DatabaseSync(file, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true });
   try {
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
@@ -30,6 +31,18 @@ export function openDatabase(file: string): DatabaseSync {
     throw error;
   }
   return database;
+}
+
+/** Hashes of keys and titles of documents: for its owner alone, and so are its `-wal` and `-shm`, which SQLite makes alike. */
+function makeOwnersOnly(file: string): void {
+  const handle = openSync(file, 'a', 0o600);
+  try {
+    if ((fstatSync(handle).mode & 0o077) !== 0) chmodSync(file, 0o600);
+  } catch {
+    // Another user's, or a file system without modes.
+  } finally {
+    closeSync(handle);
+  }
 }
 
 /**

@@ -7,7 +7,14 @@ import {
   type StageRow,
   stages,
 } from '@vortex/contracts';
-import { derivedId, type ElementHeader, headerOf, readElementHeader } from '@vortex/queue';
+import {
+  derivedId,
+  type ElementHeader,
+  headerOf,
+  maxElementNesting,
+  nestsTooDeep,
+  readElementHeader,
+} from '@vortex/queue';
 
 /** An element as its stage sees it, or why it cannot be read. Never throws: the worker goes on. */
 export type ReadEnvelope<Stage extends StageName> =
@@ -16,6 +23,8 @@ export type ReadEnvelope<Stage extends StageName> =
 
 /** Above this, an oversized element is not even parsed for its id. */
 const maxParsedBytes = 16 * 1024 * 1024;
+/** The reason stands in the letter, the completion and the log; a forged envelope had one of a megabyte. */
+const maxReasonCharacters = 1000;
 
 export function readEnvelope<Stage extends StageName>(
   stage: Stage,
@@ -56,10 +65,17 @@ function unreadable(
   reason: string,
   header: ElementHeader | null = null,
 ): { kind: 'unreadable'; code: FailureCode; reason: string; header: ElementHeader | null } {
-  return { kind: 'unreadable', code, reason, header };
+  const shown =
+    reason.length <= maxReasonCharacters
+      ? reason
+      : `${reason.slice(0, maxReasonCharacters).toWellFormed()} …`;
+  return { kind: 'unreadable', code, reason: shown, header };
 }
 
 function parse(element: string): { fields: Record<string, unknown> | null; problem: string } {
+  if (nestsTooDeep(element)) {
+    return { fields: null, problem: `the element nests more than ${maxElementNesting} levels deep` };
+  }
   try {
     const value: unknown = JSON.parse(element);
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {

@@ -28,6 +28,10 @@ A value comes from the last of these that has one:
 4. the environment by section and key: \`VORTEX__RETRIEVAL__TOP_K=9\`,
 5. \`./vortex up --set retrieval.top_k=9\` (repeatable).
 
+Limits of what a request may hold (\`gateway.max_query_characters\`, \`max_top_k\`, \`max_filter_depth\`, \`max_filter_conditions\`,
+\`max_metadata_characters\`, \`max_batch_ids\`, \`max_upload_files\`) can only be lowered: above them is what workers refuse
+(libs/contracts). A value beyond its "At most" is a problem like any other, and nothing starts; none is cut silently.
+
 An unknown section or key is a problem too, in a file as well as in the environment: a misspelt setting is
 never passed over. Keys and passwords are masked wherever configuration is printed, and may be given as a file:
 \`REDIS_URL_FILE=/run/secrets/redis_url\` stands for \`REDIS_URL\`, and so for every name of \`redis.url\`, \`cache.url\`,
@@ -66,15 +70,18 @@ function sectionText(section: SettingRow['section'], rows: readonly SettingRow[]
   const readers = serviceNames.filter((service: ServiceName) => section in serviceConfigs[service].shape);
   const cells = rows
     .filter((row) => row.section === section)
-    .map(({ key, environment, default: value, about }) => [
+    .map(({ key, environment, default: value, ceiling, about }) => [
       code(`${section}.${key}`),
       value === '(none)' ? '' : code(value),
       environment.slice(1).map(code).join(', '),
-      about,
+      ceiling === null || ceiling === lastPort ? about : `${about} At most ${ceiling.toLocaleString('en')}.`,
     ]);
   const shown = markdownTable(['setting', 'default', 'plain names', 'what it does'], cells);
   return [`## ${section}`, '', `Read by ${readers.join(', ')}.`, '', ...shown].join('\n');
 }
+
+/** That of a port goes without saying. */
+const lastPort = 65_535;
 
 /** Aligned as the formatter aligns it, so that neither undoes the other's work. */
 function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string[] {

@@ -33,7 +33,7 @@ const ownServices = [
 ];
 
 /**
- * The top-level prometheus.yml with the addresses of this instance. It names compose hosts (`gateway:8000`,
+ * The top-level prometheus.yml with the addresses of this instance. It names compose hosts (`gateway:9100`,
  * `llm-generator-2:9100`, `llm_generator_2:9100`, `redis://redis:6379`); targets are replaced by the real ones of
  * that service. A job whose service this instance does not have goes, or it would count as down for ever.
  */

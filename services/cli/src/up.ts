@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { keepPrivate } from '@vortex/config';
 import { finishStart, sayWhereItIs } from './finish-start.ts';
 import { assertDoor } from './first-key.ts';
 import {
@@ -156,6 +157,8 @@ async function checkSharing({ gateways }: UpOptions): Promise<void> {
 }
 
 function makeFolders(paths: InstancePaths): void {
+  // Redis and every service inherit it.
+  keepPrivate(paths.data);
   try {
     for (const folder of [paths.run, paths.logs, paths.redis]) mkdirSync(folder, { recursive: true });
   } catch (error) {

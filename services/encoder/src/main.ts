@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { createExplainStore, openCache } from '@vortex/cache';
-import { maskSecrets, readServiceConfig, secretValues, withTls } from '@vortex/config';
+import { keepPrivate, maskSecrets, readServiceConfig, secretValues, withTls } from '@vortex/config';
 import { explainParts } from '@vortex/contracts';
 import { chooseThreads, createThreadEmbedder, ensureModel } from '@vortex/embedding';
 import {
@@ -17,6 +17,7 @@ import { createEmbeddingCache } from './embedding-cache.ts';
 import { createEncodeStage } from './encode-stage.ts';
 
 const config = readServiceConfig('encoder', { env: process.env, confDir: 'conf' });
+keepPrivate(config.data.dir);
 const { name: workerName, drain_budget_ms: drainBudgetMs } = config.worker;
 const log = createLogger({ service: 'encoder', workerName, ...config.log, secrets: secretValues(config) });
 followLevelSignal(log);

@@ -70,7 +70,7 @@ export async function beginAnswer(
 
   async function run(): Promise<GivenAnswer> {
     if (!isAsked) {
-      const completion = await awaitResult<Answer>(parts, exchange, prepared, hear);
+      const completion = await awaitResult<Answer>(parts, exchange, prepared, 'answer', hear);
       if (slot !== null) answers.keep(slot, completion);
       return { completion, question, cache: outcome };
     }
@@ -83,6 +83,7 @@ export async function beginAnswer(
           { log: parts.log, notes: parts.notes, submitter: seat, ...(seat.isFirst && { door: parts.door }) },
           exchange,
           prepared,
+          'answer',
           listener,
         );
         if (shown.id === id) {

@@ -71,7 +71,7 @@ export function createApp(deps: GatewayDependencies): GatewayApp {
     ...probeEndpoints(parts),
     ...replicaEndpoints(parts),
     ...pageEndpoints(parts),
-    documentEndpoint(() => openApiDocument(app, parts.version)),
+    documentEndpoint(() => openApiDocument(app)),
   ];
   for (const endpoint of endpoints) {
     app.openAPIRegistry.registerPath(describe(endpoint));

@@ -25,9 +25,6 @@ export async function askForChunks(
   const { list, lane } = stages.chunks;
   const envelope = { ...jobHeaderOf(exchange, id, deadlineAt), ...asked };
   const job = { list, lane, id, deadlineAt, cap, envelope };
-  const found = await awaitResult<ChunksPage>(deps, exchange, {
-    job,
-    timeoutMs,
-  });
+  const found = await awaitResult<ChunksPage>(deps, exchange, { job, timeoutMs }, 'chunks');
   return found.chunks;
 }

@@ -5,7 +5,6 @@ import {
   type CacheMode,
   type CacheOutcome,
   type Completed,
-  type Completion,
   defaultCollection,
   type EncodeInput,
   failures,
@@ -26,7 +25,8 @@ import type { GatewayDependencies, GatewayParts } from './dependencies.ts';
 import type { Exchange } from './exchange.ts';
 import { assertWithinLimits } from './input-limits.ts';
 import { jobHeaderOf } from './job-header.ts';
-import { ClientGone, deadlineProblem, failureProblem, type HttpProblem } from './problem.ts';
+import { ClientGone, deadlineProblem, failureProblem, gatewayProblem, type HttpProblem } from './problem.ts';
+import { type ResultKind, readCompletion } from './read-completion.ts';
 
 /**
  * A question's way through the gateway, the same for JSON, streams, search and the OpenAI route:
@@ -160,6 +160,7 @@ export async function awaitResult<Result extends object>(
     },
   exchange: Exchange,
   prepared: PreparedJob,
+  kind: ResultKind,
   hear: Pick<SubmitOptions, 'onFrame' | 'onAdmitted'> = {},
 ): Promise<Completed<Result>> {
   const { job, timeoutMs } = prepared;
@@ -189,7 +190,7 @@ export async function awaitResult<Result extends object>(
     isSubmitted = true;
     const completion = await submitter.submit(job, { ...hear, signal });
     exchange.markAnswered();
-    answered = resultOf<Result>(completion, job.id, exchange);
+    answered = resultOf<Result>(completion, kind, exchange);
     return answered;
   } catch (error) {
     const failure = signal.aborted ? gaveUp() : error;
@@ -212,20 +213,22 @@ function turnOf({ keyId, tenant, isLocal }: Caller): string | undefined {
   return keyId === null || isLocal ? undefined : tenant;
 }
 
-/**
- * The value was written by a worker of ours through its own schema; here only what is branched on is
- * checked. A second parse of the whole answer would be the dearest step of the gateway.
- */
-function resultOf<Result extends object>(text: string, id: string, exchange: Exchange): Completed<Result> {
-  const completion = JSON.parse(text) as Completion<Result>;
+function resultOf<Result extends object>(
+  text: string,
+  kind: ResultKind,
+  exchange: Exchange,
+): Completed<Result> {
+  const completion = readCompletion<Result>(text, kind);
   if (completion?.status === 'completed') return completion;
-  if (typeof completion?.error?.code === 'string') {
+  if (completion !== null) {
     // A worker of a newer version may know codes that this gateway does not.
     const code = Object.hasOwn(failures, completion.error.code) ? completion.error.code : 'internal';
-    const timings = timingsOf(completion.timings_ms ?? {}, exchange);
-    throw failureProblem({ ...completion.error, code }, timings);
+    throw failureProblem({ ...completion.error, code }, timingsOf(completion.timings_ms, exchange));
   }
-  throw new Error(`the completion of ${id} is neither a result nor a failure`);
+  throw gatewayProblem('completion_unreadable', {
+    detail: 'What stands for the result in Redis is none that the pipeline writes. Ask again.',
+    timingsMs: timingsOf({}, exchange),
+  });
 }
 
 function timedOut(exchange: Exchange, timeoutMs: number): HttpProblem {

@@ -8,21 +8,19 @@ const paths = ['/healthz', '/readyz', '/metrics'] as const;
 
 /**
  * Gateways that share a port cannot be asked one by one there: the system gives each connection to any of
- * them. So each has its probes and metrics on a port of its own as well, on this machine only, until the
- * end of its drain.
+ * them. So each has its probes and metrics on a port of its own as well, until the end of its drain. It asks for no key:
+ * it is on this machine only, or in a network of whoever runs it (Prometheus in containers).
  * @throws the listen error (EADDRINUSE …) when the port cannot be had.
  */
 export async function listenForProbes(
   app: GatewayApp,
-  port: number,
+  { host: hostname, port }: { host: string; port: number },
 ): Promise<{ url: string; close(): Promise<void> }> {
   const probes = new Hono();
-  // For this machine: no key.
   for (const path of paths)
     probes.get(path, (context) =>
       app.request(path, { signal: context.req.raw.signal }, { caller: openCaller }),
     );
-  const hostname = '127.0.0.1';
   const { server, bound } = await new Promise<{ server: ReturnType<typeof serve>; bound: number }>(
     (resolve, reject) => {
       const starting = serve({ fetch: probes.fetch, hostname, port }, (info: AddressInfo) =>

@@ -1,9 +1,10 @@
-import { maskSecrets, readServiceConfig, secretValues } from '@vortex/config';
+import { keepPrivate, maskSecrets, readServiceConfig, secretValues } from '@vortex/config';
 import { createLogger, followLevelSignal, gatheredOutput } from '@vortex/observability';
 import { StartRefused } from './access/assert-may-listen.ts';
 import { startGateway } from './start-gateway.ts';
 
 const config = readServiceConfig('gateway', { env: process.env, confDir: 'conf' });
+keepPrivate(config.data.dir);
 const log = createLogger({
   service: 'gateway',
   workerName: config.worker.name,

@@ -19,7 +19,7 @@ const problemMeanings: Record<number, string> = {
   422: 'A field is not as it must be; `errors` points to it.',
   429: 'A limit of the key: `rate_limited`, `quota_exceeded` or `too_many_concurrent`; `Retry-After` says when to come back.',
   500: 'Something unexpected; the log has it under `request_id`.',
-  502: 'The language model, or every attempt, failed.',
+  502: 'The language model, or every attempt, failed, or the result in Redis is none.',
   503: 'The queue is full or out of reach; `Retry-After` says when to come back.',
   504: 'The deadline passed; `timings_ms` says how far the question came.',
 };
@@ -97,8 +97,11 @@ function operationId({ method, path }: Endpoint): string {
     .join('');
 }
 
+/** Of the API, not of the program: the document is open to everybody, and /health tells operators what runs. */
+const apiVersion = '1';
+
 /** `openapi.json`, made once: the routes do not change while the process lives. */
-export function openApiDocument(app: OpenAPIHono<GatewayEnv>, version: string): object {
+export function openApiDocument(app: OpenAPIHono<GatewayEnv>): object {
   app.openAPIRegistry.registerComponent('securitySchemes', scheme, {
     type: 'http',
     scheme: 'bearer',
@@ -111,7 +114,7 @@ export function openApiDocument(app: OpenAPIHono<GatewayEnv>, version: string): 
     openapi: '3.1.0',
     info: {
       title: 'Vortex',
-      version,
+      version: apiVersion,
       description: 'Questions about your documents, answered with citations.',
       license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
     },

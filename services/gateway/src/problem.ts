@@ -64,6 +64,7 @@ const gatewayProblems = {
   too_many_concurrent: { status: 429, title: 'The key has too many queries under way', retryable: true },
   headers_too_large: { status: 431, title: 'The request headers are too large', retryable: false },
   stream_restarted: { status: 502, title: 'The answer changed after a part of it was sent', retryable: true },
+  completion_unreadable: { status: 502, title: 'The result of the job cannot be read', retryable: true },
   queue_unavailable: { status: 503, title: 'The queue is out of reach', retryable: true },
   explain_unavailable: { status: 503, title: 'The stories of queries are out of reach', retryable: true },
   registry_unavailable: { status: 503, title: 'The registry is out of reach', retryable: true },

@@ -53,7 +53,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
   });
   const pepper = await readPepper(data.dir, auth.pepper);
   const keyring = await openKeyring({ registry, log });
-  const { admin_host, admin_port, probe_port } = config.gateway;
+  const { admin_host, admin_port, probe_host, probe_port } = config.gateway;
   for (const host of admin_port === 0 ? [http.host] : [http.host, admin_host]) {
     assertMayListen({ mode: auth.mode, host, hasKeys: keyring.hasKeys() });
   }
@@ -137,7 +137,8 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
   const server = await startServer({ ...doors, host: http.host, port: http.port });
   const admin =
     admin_port === 0 ? undefined : await startServer({ ...doors, host: admin_host, port: admin_port });
-  const probes = probe_port === 0 ? undefined : await listenForProbes(app, probe_port);
+  const probes =
+    probe_port === 0 ? undefined : await listenForProbes(app, { host: probe_host, port: probe_port });
   log.info({ url: server.url, admin: admin?.url, probes: probes?.url }, 'the gateway listens');
 
   /**

@@ -1,8 +1,7 @@
-import { stages } from '@vortex/contracts';
 import { seededRandom } from '@vortex/routing';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
-import { completed, envelopeOf, gatewayUnderTest, sampleAnswer } from './gateway-under-test.ts';
+import { gatewayUnderTest } from './gateway-under-test.ts';
 import { type MadeRequest, type OpenApi, type Operation, RequestMaker } from './request-maker.ts';
 import { acceptDocument } from './with-document.ts';
 
@@ -17,31 +16,13 @@ const seed = Number(process.env.VORTEX_ROUTE_SEED ?? 1);
 /** Something of every kind, and a key that may do everything. */
 async function gatewayWithEverything() {
   const gateway = await gatewayUnderTest();
-  const { queue, registry, post } = gateway;
+  const { registry, post } = gateway;
   const { documentId, jobId, publish } = await acceptDocument(gateway);
   await publish();
   const webhook = await registry.createWebhook({
     ...{ tenant: 'default', url: 'https://hooks.example/x', events: ['document.ready'] },
     ...{ secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', description: null },
   });
-  queue.script = async (job) => {
-    if (job.list === stages.audit.list) {
-      const nothing = {
-        clean: true,
-        collections: [],
-        originals: 0,
-        texts: 0,
-        problems: [],
-        problem_count: 0,
-      };
-      return completed(job.id, nothing);
-    }
-    if (job.list === stages.chunks.list) return completed(job.id, { chunks: [] });
-    if (envelopeOf(job).want === 'hits') {
-      return completed(job.id, { hits: [], collection: 'c', mode: 'hybrid', degraded: [] });
-    }
-    return completed(job.id, sampleAnswer);
-  };
   const made = await post('/api/keys', { scopes: ['query', 'ingest', 'admin'] });
   const { key, id: keyId } = (await made.json()) as { key: string; id: string };
   const known: Record<string, string> = {

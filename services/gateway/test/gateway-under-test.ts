@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Cache, noCache } from '@vortex/cache';
 import type { AuthMode } from '@vortex/config';
-import type { Answer, AnswerFrame, AnswerFrameBody, FailureCode } from '@vortex/contracts';
+import {
+  type Answer,
+  type AnswerFrame,
+  type AnswerFrameBody,
+  type FailureCode,
+  stages,
+} from '@vortex/contracts';
 import { type ContentStore, createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel, defaultModel } from '@vortex/embedding';
 import { createMetrics, type Logger, type Metrics, silentLogger, type Tracing } from '@vortex/observability';
@@ -115,6 +121,7 @@ export async function gatewayUnderTest(
       admin_port: 0,
       drain_grace_ms: 0,
       reuse_port: false,
+      probe_host: '127.0.0.1',
       probe_port: 0,
       ...settings,
     },
@@ -227,7 +234,7 @@ export class ScriptedQueue implements Submitter, QueueInspector {
     },
   ];
   /** What happens to a submitted job; by default it is answered. */
-  script: Script = async (job) => completed(job.id);
+  script: Script = async (job) => completed(job.id, resultFor(job));
   admit: (job: SubmittedJob) => Promise<void> = async () => {};
 
   async submit(job: SubmittedJob, options: SubmitOptions = {}): Promise<string> {
@@ -330,6 +337,17 @@ export const sampleAnswer: Answer = {
   degraded: [],
   usage: { prompt_tokens: 40, completion_tokens: 9 },
 };
+
+/** Of each stage that ends a job of the gateway's a result, and be it an empty one. */
+export function resultFor(job: SubmittedJob): object {
+  if (job.list === stages.chunks.list) return { chunks: [] };
+  if (job.list === stages.audit.list) {
+    const counts = { originals: 0, texts: 0, problem_count: 0 };
+    return { clean: true, collections: [], problems: [], ...counts };
+  }
+  const hits = { hits: [], collection: 'c', mode: 'hybrid', degraded: [] };
+  return envelopeOf(job).want === 'hits' ? hits : sampleAnswer;
+}
 
 export const pipelineTimings = {
   queue_encode: 0.4,

@@ -180,6 +180,6 @@ describe('a key', () => {
     const { app, call, made } = await closedGateway();
     expect((await app.request('/metrics')).status).toBe(401);
     expect((await call('/metrics', made.key)).status).toBe(200);
-    expect(await (await app.request('/health')).json()).toMatchObject({ replicas: [] });
+    expect(await (await app.request('/health')).json()).toMatchObject({ replicas: [], version: null });
   });
 });

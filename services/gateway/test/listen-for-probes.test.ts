@@ -4,7 +4,7 @@ import { gatewayUnderTest } from './gateway-under-test.ts';
 
 it('answers probes and metrics of this process, and nothing else', async () => {
   const { app, queue, drain } = await gatewayUnderTest();
-  const probes = await listenForProbes(app, 0);
+  const probes = await listenForProbes(app, { host: '127.0.0.1', port: 0 });
   const statusOf = async (path: string) => (await fetch(`${probes.url}${path}`)).status;
   try {
     expect(await statusOf('/healthz')).toBe(200);

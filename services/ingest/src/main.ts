@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { maskSecrets, readServiceConfig, secretValues, withTls } from '@vortex/config';
+import { keepPrivate, maskSecrets, readServiceConfig, secretValues, withTls } from '@vortex/config';
 import { createContentStore } from '@vortex/documents';
 import { catalogueModel, fingerprintOf } from '@vortex/embedding';
 import {
@@ -26,6 +26,7 @@ import { type RunningIngest, startIngest } from './start-ingest.ts';
 import { startWebhookDeliverer } from './webhooks/deliverer.ts';
 
 const config = readServiceConfig('ingest', { env: process.env, confDir: 'conf' });
+keepPrivate(config.data.dir);
 const { name: workerName, drain_budget_ms: drainBudgetMs } = config.worker;
 const log = createLogger({ service: 'ingest', workerName, ...config.log, secrets: secretValues(config) });
 followLevelSignal(log);

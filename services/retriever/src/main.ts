@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { announceSettings, createExplainStore, openCache, settingsFingerprint } from '@vortex/cache';
-import { maskSecrets, readServiceConfig, secretValues, withTls } from '@vortex/config';
+import { keepPrivate, maskSecrets, readServiceConfig, secretValues, withTls } from '@vortex/config';
 import { explainParts } from '@vortex/contracts';
 import { createContentStore } from '@vortex/documents';
 import {
@@ -26,6 +26,7 @@ import { createVisibleSearch } from './visible-search.ts';
 import { createWriteGate } from './write-gate.ts';
 
 const config = readServiceConfig('retriever', { env: process.env, confDir: 'conf' });
+keepPrivate(config.data.dir);
 const log = createLogger({
   service: 'retriever',
   workerName: config.worker.name,

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import { StageFailure } from '@vortex/contracts';
 import { getDocumentProxy } from 'unpdf';
 import { PageWriter } from './page-writer.ts';
@@ -17,6 +18,10 @@ const stampCharacters = 16;
  * having pictures.
  */
 export async function readPdf(request: ParseRequest): Promise<ParsedText> {
+  return withStraysHeard(() => readPages(request));
+}
+
+async function readPages(request: ParseRequest): Promise<ParsedText> {
   const bytes = await readFile(request.file);
   if (!bytes.subarray(-tailBytes).includes('%%EOF'))
     throw corrupt('The PDF ends in the middle (its end mark is missing): it was cut off');
@@ -44,6 +49,22 @@ export async function readPdf(request: ParseRequest): Promise<ParsedText> {
     return { text, mediaType: 'text/plain', pages, title: await titleOf(pdf) };
   } finally {
     await pdf.destroy();
+  }
+}
+
+/**
+ * pdf.js reads ahead: of a damaged entry it rejects the promise that is waited for, and a second one that nobody has.
+ * Unheard, that one ended the reading process; a PDF of a kilobyte did so on each of its five tries.
+ */
+async function withStraysHeard<R>(read: () => Promise<R>): Promise<R> {
+  const hear = () => undefined;
+  process.on('unhandledRejection', hear);
+  try {
+    return await read();
+  } finally {
+    // Node looks for unheard ones when the turn in which they came is over.
+    await turn();
+    process.off('unhandledRejection', hear);
   }
 }
 

@@ -6,9 +6,10 @@ import type { ParsedText } from './parsed-text.ts';
  * counts: what is stored, cut and cited is this text, so every offset is into it.
  */
 export function visibleDocument(parsed: ParsedText): ParsedText {
-  // JSON may hold halves of pairs: two that only an invisible character parts would come together as another one.
+  // Formats may spell halves of pairs: two that only an invisible character parts would come together as another one, and
+  // no database takes a half.
   const whole = parsed.text.toWellFormed();
-  const title = parsed.title === null ? null : visibleText(parsed.title).trim() || null;
+  const title = parsed.title === null ? null : visibleText(parsed.title.toWellFormed()).trim() || null;
   const starts = parsed.pages?.map(({ start }) => start) ?? [];
   const moved: number[] = [];
   let text = '';

@@ -120,6 +120,8 @@ describe('docker-compose.yml: secrets', () => {
     expect(
       services.filter(([, service]) => secretsOf(service).includes('operator_secrets')).map(([name]) => name),
     ).toEqual(['make_secrets']);
+    // What watches Redis has its own user, and no password of a database.
+    expect(secretsOf(serviceOf(file, 'redis_exporter'))).toEqual(['exporter_secrets']);
   });
 
   it('of Redis are its users’: every server starts with the file of them, and each service signs in as its own', () => {
@@ -169,6 +171,17 @@ describe('docker-compose.yml: the network', () => {
         ...['llm_generator_1', 'llm_generator_2', 'llm_generator_3'],
       ].sort(),
     );
+  });
+
+  it('lets Prometheus read the gateway’s metrics where no key is asked for, and nobody from outside', () => {
+    const { environment, ports } = serviceOf(file, 'gateway');
+    const { VORTEX__GATEWAY__PROBE_HOST: host, VORTEX__GATEWAY__PROBE_PORT: probes } = environment;
+    expect(host).toBe('0.0.0.0');
+    expect(read('prometheus.yml')).toContain(`"gateway:${probes}"`);
+    expect(ports.filter((published) => published.endsWith(`:${probes}`))).toEqual([]);
+    // Whether keys are asked for is one word of whoever starts it; nothing else has to be changed with it.
+    const closed = serviceOf(readComposeFile(text, { AUTH_MODE: 'required' }), 'gateway');
+    expect(closed.environment).toEqual({ ...environment, VORTEX__AUTH__MODE: 'required' });
   });
 
   it('gives Prometheus every host it scrapes, under the name it uses', () => {

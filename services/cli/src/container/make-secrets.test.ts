@@ -30,7 +30,7 @@ describe('makeSecrets', () => {
         passwords.push(url.password);
       }
     }
-    const exporter = JSON.parse(read('servers/exporter.json')) as Record<string, string>;
+    const exporter = JSON.parse(read('services/exporter/exporter.json')) as Record<string, string>;
     for (const server of ['redis', 'cache', 'valkey']) {
       const password = exporter[`redis://exporter@${server}:6379`] ?? '';
       expect(read(`servers/${server}.acl`)).toContain(
@@ -73,8 +73,10 @@ describe('makeSecrets', () => {
     expect(read('servers/qdrant.yaml')).toContain(read('services/retriever/qdrant_api_key'));
   });
 
-  it('leaves files that nobody can write to, and that of the servers alone all can read', () => {
+  it('leaves files that nobody can write to, and that of servers and exporter alone all can read', () => {
     for (const path of makeSecrets(folders))
-      expect(statSync(path).mode & 0o777, path).toBe(path.startsWith(folders.servers) ? 0o444 : 0o400);
+      expect(statSync(path).mode & 0o777, path).toBe(
+        /^(?:servers|services\/exporter)\//.test(path.slice(folder.length + 1)) ? 0o444 : 0o400,
+      );
   });
 });

@@ -9,10 +9,10 @@ import { type RedisPasswords, type RedisServer, type RedisUser, usersFile } from
  * here, once, into volumes that their readers mount read-only. What is there is never changed; to renew, stop the stack
  * and remove the volumes (PostgreSQL and Grafana keep the password they were set up with).
  *
- * - `servers` is what Redis, Qdrant, PostgreSQL, Grafana and the exporter read, and none of our services. Readable by
+ * - `servers` is what Redis, Qdrant, PostgreSQL and Grafana read, and none of our services. Readable by
  *   all: they run as other users. Of the passwords of Redis it holds hashes.
  * - Each folder below `services` is one service's, and holds what this one signs in with. A service that was taken over can
- *   tell no other's password.
+ *   tell no other's password. The exporter of Redis has one too, readable by all: it runs as a user of its own.
  */
 export function makeSecrets(folders: { servers: string; services: string }): string[] {
   const servers = (name: string) => join(folders.servers, name);
@@ -38,6 +38,7 @@ export function makeSecrets(folders: { servers: string; services: string }): str
     },
     { [servers('grafana_password')]: randomPassword() },
   ];
+  const isForOthers = (path: string) => [folders.servers, of('exporter', '.')].includes(dirname(path));
   const written: string[] = [];
   for (const group of groups) {
     const files = Object.keys(group);
@@ -46,7 +47,7 @@ export function makeSecrets(folders: { servers: string; services: string }): str
       mkdirSync(dirname(path), { recursive: true });
       const part = `${path}.part`;
       writeFileSync(part, content.endsWith('\n') ? content : `${content}\n`, {
-        mode: dirname(path) === folders.servers ? 0o444 : 0o400,
+        mode: isForOthers(path) ? 0o444 : 0o400,
       });
       renameSync(part, path);
       written.push(path);
@@ -86,7 +87,7 @@ function redisFiles(
       ]),
     ),
     // The exporter looks a server up by its address with the user's name in it.
-    [servers('exporter.json')]: JSON.stringify(Object.fromEntries(exporter)),
+    [of('exporter', 'exporter.json')]: JSON.stringify(Object.fromEntries(exporter)),
     ...Object.fromEntries(
       Object.entries(clients).flatMap(([user, known]) =>
         known.map((server) => [of(user, `${server}_url`), urlOf(server, user as RedisUser)]),

@@ -65,6 +65,7 @@ describe('planContainers', () => {
       A: '1',
       VORTEX__HTTP__PORT: '8000',
       VORTEX__HTTP__HOST: addresses.gateway,
+      VORTEX__GATEWAY__PROBE_HOST: addresses.gateway,
     });
     expect(gateway?.mounts).toContainEqual(['bind', '/volumes/data', '/data', 'rw']);
     expect(gateway?.mounts).toContainEqual(['bind', '/volumes/gateway_secrets', '/run/vortex', 'ro']);

@@ -107,7 +107,15 @@ function planOne(
     fromImage,
     command,
     environment: fromImage
-      ? { ...image.environment, ...service.environment, VORTEX__HTTP__HOST: address }
+      ? {
+          ...image.environment,
+          ...service.environment,
+          VORTEX__HTTP__HOST: address,
+          // All share one network here: a port of every address would be the others' as well.
+          ...('VORTEX__GATEWAY__PROBE_HOST' in service.environment && {
+            VORTEX__GATEWAY__PROBE_HOST: address,
+          }),
+        }
       : {},
     user: service.user,
     folder: service.working_dir ?? image.folder,

@@ -3,11 +3,10 @@ import {
   endedStatuses,
   type JobEvent,
   type JobResponse,
-  jobResponse,
   jobStage,
   jobStatus,
 } from '@vortex/contracts';
-import { QueueUnavailable } from '@vortex/queue';
+import { parseObject, QueueUnavailable } from '@vortex/queue';
 import type { JobEventRecord, JobRecord } from '@vortex/registry';
 import type { Caller } from '../access/caller.ts';
 import { maySee } from '../access/collection-access.ts';
@@ -107,8 +106,8 @@ export function jobOfHash(id: string, fields: Record<string, string>): JobRespon
     error: textOrNull(fields.error),
     error_code: textOrNull(fields.error_code),
     document_id: typeof result?.document_id === 'string' ? result.document_id : null,
-    retry_count: Math.floor(numberOr(fields.retry_count, 0)),
-    max_retries: Math.floor(numberOr(fields.max_retries, 0)),
+    retry_count: countOr0(fields.retry_count),
+    max_retries: countOr0(fields.max_retries),
     created_at: hashTime(fields.created_at),
     updated_at: hashTime(fields.updated_at),
     started_at: hashTime(fields.started_at),
@@ -151,19 +150,19 @@ function numberOr<Other extends number | null>(value: string | undefined, other:
   return Number.isFinite(number) ? Math.max(0, number) : other;
 }
 
-/** Scripts write epoch milliseconds (Redis has no calendar); the API speaks RFC 3339. */
+function countOr0(value: string | undefined): number {
+  return Math.min(Number.MAX_SAFE_INTEGER, Math.floor(numberOr(value, 0)));
+}
+
+/** Scripts write epoch milliseconds (Redis has no calendar); the API speaks RFC 3339. What is no time was written by nobody of ours. */
 function hashTime(value: string | undefined): string | null {
   if (value === undefined || value === '') return null;
   const ms = Number(value);
-  return Number.isFinite(ms) ? timeOf(ms) : value;
+  if (Number.isNaN(ms)) return Number.isNaN(Date.parse(value)) ? null : value;
+  return Number.isNaN(new Date(ms).getTime()) ? null : timeOf(ms);
 }
 
+/** Null also where no script of ours wrote it: the status is worth showing without. */
 function objectOrNull(value: string | undefined): JobResponse['result'] {
-  if (value === undefined || value === '') return null;
-  try {
-    return jobResponse.shape.result.safeParse(JSON.parse(value)).data ?? null;
-  } catch {
-    // Not JSON: no script of ours wrote it, and the status is worth showing without it.
-    return null;
-  }
+  return value === undefined ? null : parseObject(value);
 }

@@ -45,7 +45,7 @@ export function auditEndpoint(parts: GatewayParts): Endpoint {
         },
         timeoutMs,
       };
-      const completion = await awaitResult<AuditReport>(parts, exchange, prepared);
+      const completion = await awaitResult<AuditReport>(parts, exchange, prepared, 'audit');
       const { clean, collections, originals, texts, problems, problem_count } = completion;
       const report: AuditReport = { clean, collections, originals, texts, problems, problem_count };
       return jsonAnswer(exchange, report);

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { replicaView } from '@vortex/contracts';
-import { assertOperator } from '../access/operators.ts';
+import type { Caller } from '../access/caller.ts';
+import { assertOperator, isOperator } from '../access/operators.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { jsonAnswer, textAnswer } from '../exchange.ts';
@@ -11,7 +12,7 @@ const readiness = z.object({ ready: z.boolean(), reasons: z.array(z.string()) })
 const overview = z
   .object({
     status: z.enum(['ok', 'degraded', 'unavailable']),
-    version: z.string(),
+    version: z.string().nullable().describe('Told to operators: it says which holes to look for.'),
     uptime_s: z.number(),
     redis: z.object({ reachable: z.boolean() }),
     reasons: z.array(z.string()),
@@ -86,7 +87,7 @@ export function probeEndpoints(parts: GatewayParts): Endpoint[] {
         }
         return jsonAnswer(exchange, {
           status: status === 'ok' && reasons.length > 0 ? 'degraded' : status,
-          version: parts.version,
+          version: mayOperate(exchange.caller) ? parts.version : null,
           uptime_s: Math.round((performance.now() - startedAt) / 1000),
           redis: { reachable: redisReachable },
           reasons,
@@ -110,6 +111,11 @@ export function probeEndpoints(parts: GatewayParts): Endpoint[] {
       },
     },
   ];
+}
+
+/** As long as no key is asked for, everybody. */
+function mayOperate(caller: Caller): boolean {
+  return caller.scopes.has('admin') && isOperator(caller);
 }
 
 const silentRedis = 'redis does not answer, or the inbox is not being read';

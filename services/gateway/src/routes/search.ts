@@ -27,7 +27,7 @@ export function searchEndpoint(parts: GatewayParts): Endpoint {
       const { response } = await metered(parts.meter, exchange, 'sync', async () => {
         const question = { ...request, want: 'hits' as const };
         const prepared = await prepare(parts, exchange, question);
-        const completion = await awaitResult<Hits>(parts, exchange, prepared);
+        const completion = await awaitResult<Hits>(parts, exchange, prepared, 'hits');
         const timings = timingsOf(completion.timings_ms, exchange);
         exchange.toldTotalMs = timings.total;
         const found = {

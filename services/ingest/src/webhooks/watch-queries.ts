@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@vortex/observability';
+import { parseObject } from '@vortex/queue';
 import type { Registry } from '@vortex/registry';
 
 /**
@@ -70,11 +71,7 @@ function endOf(jobId: string, fields: Record<string, string> | null, ageMs: numb
   return { type: 'query.failed', data: { job_id: jobId, status, error } };
 }
 
+/** Null: no script of ours wrote it; that the question has ended is still worth telling. */
 function parsed(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? 'null');
-  } catch {
-    // No script of ours wrote it; that the question has ended is still worth telling.
-    return null;
-  }
+  return text === undefined ? null : parseObject(text);
 }
