@@ -2,4 +2,10 @@ export { describeSettings, maskSecrets, type SettingRow, secretValues } from './
 export { type AuthMode, isLoopback, mayListen } from './may-listen.ts';
 export { type ConfigProblem, InvalidConfiguration, readServiceConfig } from './read-config.ts';
 export { sections } from './sections.ts';
-export { type ServiceConfig, type ServiceName, serviceConfigs, serviceNames } from './services.ts';
+export {
+  type ServiceConfig,
+  type ServiceName,
+  serviceConfigs,
+  serviceNames,
+  settingsRead,
+} from './services.ts';
