@@ -80,7 +80,7 @@ const connecting: Activity = { commands: ['ping', 'info', 'select', 'client|setn
 
 const looking: Activity = {
   scripts: ['inspect'],
-  commands: ['get', 'hget', 'hgetall', 'lrange', 'scard', 'time', 'zrange'],
+  commands: ['get', 'hget', 'hgetall', 'hmget', 'lrange', 'scard', 'time', 'zrange'],
   keys: ['job', 'completion', 'workers', 'replicas', 'replica', 'load', 'pool', 'active', 'dead'],
 };
 

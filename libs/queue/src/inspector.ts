@@ -66,6 +66,8 @@ interface PoolEntry {
 export interface QueueInspector {
   /** The hash of a tracked job (issue 4's names); null when there is none. */
   jobStatus(id: string): Promise<Record<string, string> | null>;
+  /** Of a tracked job; a field is absent where its maker named none. Null when there is no such job. */
+  jobOwner(id: string): Promise<{ tenant?: string; collection?: string } | null>;
   completion(id: string): Promise<string | null>;
   queues(lists: string[]): Promise<QueueState[]>;
   /** Every replica that has beaten lately; one that stopped is `down` for ten minutes, then forgotten. */
@@ -92,6 +94,11 @@ export function createInspector(redis: RedisOptions, log?: QueueLog): QueueInspe
     async jobStatus(id) {
       const fields = await client.hgetall(keys.job(id));
       return Object.keys(fields).length === 0 ? null : fields;
+    },
+    async jobOwner(id) {
+      const [tenant, collection, status] = await client.hmget(keys.job(id), 'tenant', 'collection', 'status');
+      if (tenant == null && collection == null && status == null) return null;
+      return { ...(tenant != null && { tenant }), ...(collection != null && { collection }) };
     },
     completion: (id) => client.get(keys.completion(id)),
     async queues(lists) {

@@ -150,6 +150,8 @@ test('enqueue with track writes the hash that tells of the job', async () => {
   });
   expect(await redis.client.ttl(keys.job('tracked'))).toBeGreaterThan(3500);
   expect(await inspector.jobStatus('unknown')).toBeNull();
+  expect(await inspector.jobOwner('tracked')).toEqual({ tenant: 'default' });
+  expect(await inspector.jobOwner('unknown')).toBeNull();
   inspector.close();
 });
 

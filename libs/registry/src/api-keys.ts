@@ -16,6 +16,8 @@ export interface KeyRegistry {
   listKeys(tenant: string | null): Promise<KeyRecord[]>;
   /** By id alone, because it is the key that says whose it is; with what its secret is checked by. */
   findKey(keyId: string): Promise<StoredKey | null>;
+  /** Null: unknown, or another tenant's. Tenant null: of all tenants, for whoever has the machine. */
+  getKey(tenant: string | null, keyId: string): Promise<KeyRecord | null>;
   /**
    * A new secret. The one before it holds for `overlapMs` more; one that still held from an earlier rotation ends now.
    * Null: unknown, expired or revoked.

@@ -79,10 +79,14 @@ export interface Registry
 
   /**
    * The collection that a read of `name` means: `default` means `vortex-docs` as long as it has no visible
-   * document and `vortex-docs` exists. Null: unknown. `default` is never unknown, at worst empty.
-   * On every query's path: a few microseconds, cached until `changeCounter` moves.
+   * document and `vortex-docs` exists, unless it is `byNameOnly`. Null: unknown. `default` is never unknown, at worst
+   * empty. On every query's path: a few microseconds, cached until `changeCounter` moves.
    */
-  resolveCollection(tenant: string, name: string): Promise<Collection | null>;
+  resolveCollection(
+    tenant: string,
+    name: string,
+    options?: { byNameOnly: boolean },
+  ): Promise<Collection | null>;
 
   /**
    * Ties a collection to the model of its first vectors. Later calls check: vectors of two models must

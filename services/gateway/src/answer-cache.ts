@@ -8,6 +8,8 @@ import {
 } from '@vortex/contracts';
 import type { Metrics } from '@vortex/observability';
 import { type Collection, collectionVersion, type Registry } from '@vortex/registry';
+import type { Caller } from './access/caller.ts';
+import { readsByNameOnly } from './access/collection-access.ts';
 import type { Question } from './ask.ts';
 
 /**
@@ -26,7 +28,7 @@ import type { Question } from './ask.ts';
  */
 export interface AnswerCache {
   /** Null: such a question is not kept (unknown or empty collection). Sharing goes by the slot too, also without a cache. */
-  slotFor(tenant: string, question: Question): Promise<AnswerSlot | null>;
+  slotFor(caller: Pick<Caller, 'tenant' | 'collections'>, question: Question): Promise<AnswerSlot | null>;
   read(slot: AnswerSlot): Promise<{ outcome: Exclude<CacheOutcome, 'shared'>; answer?: Answer }>;
   /** Keeps an answer if it is whole and says what it was made from. Not waited for. */
   keep(slot: AnswerSlot, completed: Completed<Answer>): void;
@@ -72,9 +74,11 @@ export function createAnswerCache(deps: {
   }
 
   return {
-    async slotFor(tenant, question) {
+    async slotFor(caller, question) {
       const name = question.collection ?? defaultCollection;
-      const collection = await registry.resolveCollection(tenant, name);
+      const collection = await registry.resolveCollection(caller.tenant, name, {
+        byNameOnly: readsByNameOnly(caller),
+      });
       const version = collection === null ? null : collectionVersion(collection);
       if (collection === null || version === null) return null;
       return { key: keyOf(collection, question), collectionVersion: version };

@@ -45,7 +45,7 @@ export async function beginAnswer(
   // Before the cache is asked: an answer that is kept is no reason to give it to everybody.
   assertMayRead(caller, question.collection);
   const mode: CacheMode = question.cache ?? 'default';
-  const slot = mode === 'bypass' ? null : await answers.slotFor(caller.tenant, question);
+  const slot = mode === 'bypass' ? null : await answers.slotFor(caller, question);
   if (mode !== 'default') metrics.add('rag_cache_lookups_total', { cache: 'answer', result: 'bypass' });
   const isAsked = mode === 'default' && slot !== null;
   const askedAt = performance.now();

@@ -5,7 +5,7 @@ import type { GatewayDependencies, GatewayParts } from './dependencies.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type GatewayContext, type GatewayEnv, noContent, textAnswer } from './exchange.ts';
 import { createRequestNotes } from './explain/note-request.ts';
-import { serveEndpoint } from './middleware/serve-endpoint.ts';
+import { type ExchangeObservers, isElsewhere, serveEndpoint } from './middleware/serve-endpoint.ts';
 import { describe, openApiDocument } from './openapi-document.ts';
 import { jsonContent } from './openapi-schemas.ts';
 import { gatewayProblem, unknownRoute } from './problem.ts';
@@ -32,7 +32,6 @@ import { searchEndpoint } from './routes/search.ts';
 import { uploadEndpoints } from './routes/uploads.ts';
 import { webhookEndpoints } from './routes/webhooks.ts';
 import { createSharedJobs } from './shared-jobs.ts';
-import type { BrowserPolicy } from './transport/browser-policy.ts';
 
 export type GatewayApp = OpenAPIHono<GatewayEnv>;
 
@@ -80,7 +79,7 @@ export function createApp(deps: GatewayDependencies): GatewayApp {
       serveEndpoint(endpoint, parts),
     );
   }
-  app.notFound(serveEndpoint(unmatched(endpoints, parts.browsers), parts));
+  app.notFound(serveEndpoint(unmatched(endpoints, parts), parts));
   return app;
 }
 
@@ -103,9 +102,10 @@ function documentEndpoint(make: () => object): Endpoint {
 /** What no route took: another method of a known path (405, or 204 for OPTIONS), or an unknown path (404). */
 function unmatched(
   endpoints: readonly Endpoint[],
-  browsers: BrowserPolicy,
+  { browsers, adminPort }: Pick<ExchangeObservers, 'browsers' | 'adminPort'>,
 ): Pick<Endpoint, 'path' | 'access' | 'handle'> {
-  const forms = endpoints.map(({ method, path }) => ({
+  const forms = endpoints.map(({ method, path, access }) => ({
+    access,
     methods: method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()],
     form: new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{.+?\}/g, '[^/]+')}$`),
   }));
@@ -113,7 +113,9 @@ function unmatched(
     path: 'unmatched',
     access: 'open',
     handle(context: GatewayContext, exchange) {
-      const methods = forms.filter(({ form }) => form.test(exchange.path)).flatMap((one) => one.methods);
+      const methods = forms
+        .filter((one) => one.form.test(exchange.path) && !isElsewhere(context, one, adminPort))
+        .flatMap((one) => one.methods);
       if (methods.length === 0) {
         throw unknownRoute(exchange);
       }

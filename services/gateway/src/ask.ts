@@ -18,7 +18,7 @@ import {
 } from '@vortex/contracts';
 import type { SubmitOptions, SubmittedJob, Submitter } from '@vortex/queue';
 import type { Caller } from './access/caller.ts';
-import { assertMayRead, collectionNotFound } from './access/collection-access.ts';
+import { assertMayRead, collectionNotFound, readsByNameOnly } from './access/collection-access.ts';
 import type { Visit } from './admission/door.ts';
 import { cancelInBackground } from './cancel-in-background.ts';
 import type { GatewayDependencies, GatewayParts } from './dependencies.ts';
@@ -98,6 +98,7 @@ export async function prepare(
     query: question.query,
   };
   if (question.collection !== undefined) envelope.collection = question.collection;
+  if (readsByNameOnly(caller)) envelope.by_name_only = true;
   if (question.top_k !== undefined) envelope.top_k = question.top_k;
   if (question.mode !== undefined) envelope.mode = question.mode;
   if (question.filter !== undefined) envelope.filter = question.filter;

@@ -109,7 +109,8 @@ beforeEach(async () => {
     })),
   );
   spyOn(registry);
-  spyOn(gateway.queue as object as Record<string, unknown>, ['jobStatus', 'areLive', 'cancel', 'enqueue']);
+  spyOn(gateway.queue as object, ['jobOwner', 'jobStatus', 'areLive', 'cancel', 'enqueue']);
+  spyOn(gateway.explain, ['read']);
 });
 
 /** Called now and then, whoever asks. */
@@ -422,12 +423,79 @@ describe('a key for some collections', () => {
     expect((await ask('/query', 'POST', { query: 'x' })).status).toBe(404);
     expect((await ask('/query', 'POST', { query: 'x', collection: 'notes' })).status).toBe(200);
   });
+
+  it('asks as much for what it may not see as for what is not there', async () => {
+    const asked = { question: 'x', status: 'completed', mode: 'sync', collection: 'others' };
+    gateway.explain.note({ id: 'qry_others', tenant: mine.tenant }, 'gateway', () => asked);
+    await acceptDocument(gateway, {
+      change: { tenant: mine.tenant, collection: 'others' },
+      jobId: 'job_others',
+    });
+    gateway.queue.jobs.set('qry_others', { tenant: mine.tenant, collection: 'others', status: 'queued' });
+    const [document] = await gateway.registry.listDocuments(mine.tenant, { collection: 'others' });
+    const others: Record<string, string> = {
+      ...{ jobs: 'job_others', queries: 'qry_others', documents: document?.documentId ?? '' },
+    };
+    const differ: unknown[] = [];
+    for (const route of routes.filter(({ path }) => path.includes('{id}'))) {
+      const id = others[route.path.split('/')[2] ?? ''];
+      if (id === undefined) continue;
+      for (const forbidden of route.path.startsWith('/api/jobs/') ? [id, 'qry_others'] : [id]) {
+        const answers: Answer[] = [];
+        for (const one of [forbidden, `${forbidden.slice(0, 4)}nobodys`])
+          answers.push(await send(route, key('notes only'), { parameters: { id: one } }));
+        const [forbiddenTo, unknown] = answers;
+        expect(unknown?.status, nameOf(route)).toBe(404);
+        if (JSON.stringify(forbiddenTo) !== JSON.stringify(unknown))
+          differ.push([nameOf(route), forbiddenTo, unknown]);
+      }
+    }
+    expect(differ).toEqual([]);
+  });
+
+  it('does not read the documentation by asking an empty default', async () => {
+    const { registry, pepper } = gateway;
+    const issue = (collections: string[]) =>
+      issueKey(registry, pepper, {
+        ...{ tenant: mine.tenant, name: null, scopes: ['query'], collections, limits: null, expiresAt: null },
+      });
+    await gateway.keyring.refresh();
+    const ask = async (bearer: string) => {
+      const response = await gateway.app.request('/search', {
+        method: 'POST',
+        headers: { Authorization: `Bearer ${bearer}`, 'Content-Type': 'application/json' },
+        body: JSON.stringify({ query: 'x' }),
+      });
+      expect(response.status).toBe(200);
+      const { envelope } = gateway.queue.submitted.at(-1) ?? {};
+      return (envelope as { by_name_only?: boolean }).by_name_only;
+    };
+    expect(await ask((await issue(['default'])).key)).toBe(true);
+    expect(await ask((await issue(['default', 'vortex-docs'])).key)).toBeUndefined();
+  });
+
+  it('does not hear from a job what another collection than the one it was asked of has answered', async () => {
+    const { registry, pepper, queue } = gateway;
+    const made = await issueKey(registry, pepper, {
+      ...{ tenant: mine.tenant, name: null, scopes: ['query'], collections: ['default'], limits: null },
+      expiresAt: null,
+    });
+    const job = { tenant: mine.tenant, collection: 'default', status: 'completed' };
+    const statusOf = async (collection: string) => {
+      queue.jobs.set('qry_asked', { ...job, result: JSON.stringify({ answer: 'x', collection }) });
+      const headers = { Authorization: `Bearer ${made.key}` };
+      return (await gateway.app.request('/api/jobs/qry_asked', { headers })).status;
+    };
+    expect(await statusOf('default')).toBe(200);
+    expect(await statusOf('vortex-docs')).toBe(404);
+  });
 });
 
 describe('what concerns all tenants', () => {
   it.each([
     ['GET', '/metrics'],
     ['POST', '/api/audit'],
+    ['GET', '/api/replicas'],
     ['POST', '/api/replicas/llm_generator_1/drain'],
   ])('%s %s takes an admin of the first tenant, or the machine', async (method, path) => {
     const bearers = {

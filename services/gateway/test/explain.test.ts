@@ -132,6 +132,20 @@ describe('GET /api/queries/{id}/explain', () => {
     }
   });
 
+  it('looks again when the cache was late once', async () => {
+    const { gateway, reply, explain } = await asked();
+    const { id } = queryResponse.parse(await reply.json());
+    const { read } = gateway.explain;
+    let isLate = true;
+    gateway.explain.read = async (query) => {
+      if (!isLate) return read.call(gateway.explain, query);
+      isLate = false;
+      return 'unavailable';
+    };
+    expect((await explain(id)).status).toBe(200);
+    expect(isLate).toBe(false);
+  });
+
   it('says why there are no stories, and when they are out of reach', async () => {
     const { gateway, explain } = await asked();
     gateway.explain.isAvailable = false;

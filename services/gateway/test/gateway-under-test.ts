@@ -275,6 +275,12 @@ export class ScriptedQueue implements Submitter, QueueInspector {
   async jobStatus(id: string): Promise<Record<string, string> | null> {
     return this.jobs.get(id) ?? null;
   }
+  async jobOwner(id: string): Promise<{ tenant?: string; collection?: string } | null> {
+    const fields = await this.jobStatus(id);
+    if (fields === null) return null;
+    const { tenant, collection } = fields;
+    return { ...(tenant !== undefined && { tenant }), ...(collection !== undefined && { collection }) };
+  }
   async completion(): Promise<string | null> {
     return null;
   }

@@ -165,15 +165,17 @@ describe('a port for administrators', () => {
     const settings = { admin_port: 1 };
     const gateway = await gatewayUnderTest(settings);
     const everybody = await gateway.serve();
-    const fetchFrom = async (port: number, path: string) => {
-      const answer = await fetch(`http://127.0.0.1:${port}${path}`);
+    const fetchFrom = async (port: number, path: string, method = 'GET') => {
+      const answer = await fetch(`http://127.0.0.1:${port}${path}`, { method });
       return { status: answer.status, body: (await answer.text()).replaceAll(/"request_id":"[^"]*"/g, '') };
     };
-    for (const path of ['/metrics', '/api/dead-letters', '/api/replicas/x']) {
-      const refused = await fetchFrom(everybody.port, path);
-      const unknown = await fetchFrom(everybody.port, '/nowhere');
-      expect(refused.status, path).toBe(404);
-      expect(refused.body).toBe(unknown.body.replaceAll('/nowhere', path));
+    for (const path of ['/metrics', '/api/dead-letters', '/api/keys', '/api/replicas/x/drain']) {
+      for (const method of ['GET', 'POST', 'PUT', 'OPTIONS']) {
+        const refused = await fetchFrom(everybody.port, path, method);
+        const unknown = await fetchFrom(everybody.port, '/nowhere', method);
+        expect(refused.status, `${method} ${path}`).toBe(404);
+        expect(refused.body).toBe(unknown.body.replaceAll('/nowhere', path));
+      }
     }
     expect((await fetchFrom(everybody.port, '/api/collections')).status).toBe(200);
     // The probes' port asks without a socket.

@@ -48,7 +48,9 @@ export function createRetrieveStage({
 }: RetrieveDeps): StageHandler<'retrieve'> {
   return async function retrieve(input, { job, explain }): Promise<Outcome<'retrieve'>> {
     const name = input.collection ?? defaultCollection;
-    const collection = await registry.resolveCollection(job.tenant, name);
+    const collection = await registry.resolveCollection(job.tenant, name, {
+      byNameOnly: input.by_name_only === true,
+    });
     if (collection === null) {
       return reject(
         'collection_not_found',
@@ -158,7 +160,10 @@ export function createRetrieveStage({
     );
     const chunks = hits.map(({ chunk }) => chunk);
     const around =
-      reach === 0 ? null : await findNeighbours(store, { tenant, collection: name }, chunks, reach);
+      // Of no hits there are none, and the store may not know a collection that nothing was ever put into.
+      reach === 0 || chunks.length === 0
+        ? null
+        : await findNeighbours(store, { tenant, collection: name }, chunks, reach);
     return hitsResult(hits, about, {
       metadataOf: ({ chunk }) => documents.get(chunk.document_id) ?? {},
       neighboursOf: ({ chunk }) => around?.get(chunk.id),

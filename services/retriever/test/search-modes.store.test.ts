@@ -100,6 +100,14 @@ describe('search', () => {
     const [without] = await test.hits(undefined, { mode: 'sparse', query: 'spring' });
     expect(without).not.toHaveProperty('neighbours');
   });
+
+  it('brings no neighbours of nothing, also where the store has never heard of the collection', async () => {
+    await test.parts.registry.ensureCollection({ tenant: 'default', name: 'fresh' });
+    for (const mode of ['dense', 'sparse', 'hybrid']) {
+      const found = test.hits(north, { mode, query: 'boiler', collection: 'fresh', neighbours: 2 });
+      expect(await found).toEqual([]);
+    }
+  });
 });
 
 describe('a filter on metadata', () => {

@@ -17,6 +17,8 @@ export const maxAnswerTokens = 8192;
 export const questionFields = z.object({
   query: z.string().trim().min(1, 'must not be empty').max(8000, 'must be at most 8,000 characters'),
   collection: collectionName.optional(),
+  /** True: an empty `default` does not mean the documentation's collection. Of keys that are not for that one. */
+  by_name_only: z.boolean().optional(),
   top_k: z.int().min(1).max(200).optional(),
   /** The retriever's setting when absent. */
   mode: searchMode.optional(),

@@ -177,6 +177,19 @@ export function collectionsConformance(underTest: RegistryUnderTest): void {
       expect((await underTest.other.resolveCollection(tenant, 'default'))?.name).toBe('vortex-docs');
     });
 
+    it('default means nothing else for whoever may read it by its name only', async () => {
+      const byNameOnly = { byNameOnly: true };
+      await underTest.registry.ensureCollection({ tenant, name: 'vortex-docs' });
+      expect(await underTest.registry.resolveCollection(tenant, 'default')).toMatchObject({
+        name: 'vortex-docs',
+      });
+      expect(await underTest.registry.resolveCollection(tenant, 'default', byNameOnly)).toMatchObject({
+        name: 'default',
+        revision: 0,
+      });
+      expect(await underTest.registry.resolveCollection(tenant, 'nowhere', byNameOnly)).toBeNull();
+    });
+
     it("default of one tenant does not mean another tenant's vortex-docs", async () => {
       await underTest.registry.ensureCollection({ tenant, name: 'vortex-docs' });
       expect((await underTest.registry.resolveCollection('someone-else', 'default'))?.name).toBe('default');

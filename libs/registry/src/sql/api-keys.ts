@@ -38,6 +38,15 @@ export function keysOf({ now, read, write, noteUnsynced }: SqlSession): KeyRegis
       return row === undefined ? null : storedFrom(row);
     },
 
+    async getKey(tenant, keyId) {
+      const row = await read(() =>
+        tenant === null
+          ? first('SELECT * FROM api_keys WHERE id = :keyId', { keyId })
+          : first('SELECT * FROM api_keys WHERE id = :keyId AND tenant = :tenant', { keyId, tenant }),
+      );
+      return row === undefined ? null : recordFrom(row);
+    },
+
     rotateKey: (tenant, keyId, { secretHash, overlapMs }) =>
       write(function* () {
         const at = now();

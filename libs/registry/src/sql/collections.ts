@@ -75,7 +75,7 @@ export function collectionsOf(session: SqlSession): Collections {
       return row === undefined ? null : summaryFrom(row);
     },
 
-    async resolveCollection(tenant, name) {
+    async resolveCollection(tenant, name, { byNameOnly } = { byNameOnly: false }) {
       const at = await changeCounter();
       // Names come from callers: a bounded map, or made-up names would fill the memory.
       if (at !== resolvedAt || resolved.size > 10_000) {
@@ -84,10 +84,10 @@ export function collectionsOf(session: SqlSession): Collections {
       }
       // Kept for those who have seen the same counter: another call may move on while this one reads.
       const known = resolved;
-      const key = `${tenant}\n${name}`;
+      const key = `${tenant}\n${name}\n${byNameOnly}`;
       const before = known.get(key);
       if (before !== undefined) return before;
-      const collection = await read(() => resolve(tenant, name));
+      const collection = await read(() => resolve(tenant, name, byNameOnly));
       known.set(key, collection);
       return collection;
     },
@@ -116,9 +116,10 @@ function* create(input: NewCollection, at: number): Steps<Collection | null> {
   return row === undefined ? null : collectionFrom(row);
 }
 
-function* resolve(tenant: string, name: string): Steps<Collection | null> {
+function* resolve(tenant: string, name: string, byNameOnly: boolean): Steps<Collection | null> {
   const named = yield* findCollection(tenant, name);
   if (name !== defaultCollection) return named;
+  if (byNameOnly) return named ?? emptyDefault(tenant);
   const visible = yield* first(
     `SELECT 1 AS visible FROM documents
       WHERE tenant = :tenant AND collection = :name AND visible_version > 0 LIMIT 1`,

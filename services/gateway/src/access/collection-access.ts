@@ -1,4 +1,4 @@
-import { defaultCollection } from '@vortex/contracts';
+import { defaultCollection, demoCollection } from '@vortex/contracts';
 import { failureProblem, gatewayProblem, type HttpProblem } from '../problem.ts';
 import type { Caller } from './caller.ts';
 
@@ -8,6 +8,11 @@ import type { Caller } from './caller.ts';
  */
 export function maySee({ collections }: Pick<Caller, 'collections'>, name: string | undefined): boolean {
   return collections === null || collections.includes(name ?? defaultCollection);
+}
+
+/** An empty `default` stands for the documentation's collection, but not for a key that is not for that one. */
+export function readsByNameOnly(caller: Pick<Caller, 'collections'>): boolean {
+  return !maySee(caller, demoCollection);
 }
 
 /** @throws HttpProblem 404 `collection_not_found` */

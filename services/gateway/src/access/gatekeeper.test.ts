@@ -15,7 +15,13 @@ const stored: StoredKey = {
   ...{ expiresAt: null, rotatedAt: null, revokedAt: null, lastUsedAt: null },
 };
 
-function gatekeeperWith(key: StoredKey | null = stored, mode: AuthMode = 'auto') {
+function gatekeeperWith(
+  key: StoredKey | null = stored,
+  mode: AuthMode = 'auto',
+  /** What the registry has by now. */
+  rotated?: StoredKey,
+) {
+  const reread: string[] = [];
   const used: string[] = [];
   const looked: string[] = [];
   const gatekeeper = createGatekeeper({
@@ -23,7 +29,11 @@ function gatekeeperWith(key: StoredKey | null = stored, mode: AuthMode = 'auto')
     keyring: {
       find: (id) => {
         looked.push(id);
-        return id === key?.id ? key : null;
+        return id === key?.id ? key : Promise.resolve(null);
+      },
+      readAgain: async (id) => {
+        reread.push(id);
+        return rotated ?? (id === key?.id ? key : null);
       },
       hasKeys: () => key !== null,
       noteUsed: (id) => used.push(id),
@@ -38,7 +48,7 @@ function gatekeeperWith(key: StoredKey | null = stored, mode: AuthMode = 'auto')
       return { status: error.problem.status, code: error.problem.code, detail: error.problem.detail };
     }
   };
-  return { gatekeeper, ask, used, looked };
+  return { gatekeeper, ask, used, looked, reread };
 }
 
 const bearer = (text: string) => `Bearer ${text}`;
@@ -107,14 +117,29 @@ describe('the gatekeeper', () => {
     const record = { ...stored, expiresAt: now + 1 };
     const gatekeeper = createGatekeeper({
       ...{ mode: 'auto' as const, pepper, now: () => time },
-      keyring: { find: () => record, hasKeys: () => true, noteUsed: () => undefined },
+      keyring: {
+        ...{ find: () => record, readAgain: async () => record },
+        ...{ hasKeys: () => true, noteUsed: () => undefined },
+      },
     });
     for (let times = 0; times < 2; times += 1)
       expect(gatekeeper.callerOf(key)).toMatchObject({ keyId: 'k1' });
     const wrong = bearer(textOfKey({ id: 'k1', secret: other }));
-    expect(() => gatekeeper.callerOf(wrong)).toThrow(HttpProblem);
+    await expect(gatekeeper.callerOf(wrong)).rejects.toThrow(HttpProblem);
     time = now + 1;
     expect(() => gatekeeper.callerOf(key)).toThrow(HttpProblem);
+  });
+
+  it('looks into the registry once for a wrong secret, as for an unknown id, and knows a new secret at once', async () => {
+    const wrong = bearer(textOfKey({ id: 'k1', secret: other }));
+    const refused = gatekeeperWith();
+    expect(await refused.ask(wrong)).toMatchObject(invalid);
+    expect(refused.reread).toEqual(['k1']);
+    const rotated = { ...stored, secretHash: hashSecret(pepper, other) };
+    expect(await gatekeeperWith(stored, 'auto', rotated).ask(wrong)).toMatchObject({ keyId: 'k1' });
+    const right = gatekeeperWith();
+    await right.ask(key);
+    expect(right.reread).toEqual([]);
   });
 
   it('takes both secrets while a rotation overlaps', async () => {

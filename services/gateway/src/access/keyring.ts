@@ -12,8 +12,10 @@ import type { KeyRegistry, Registry, StoredKey } from '@vortex/registry';
  * In doubt and no registry there: the request fails with `registry_unavailable`. Nobody comes in on old knowledge.
  */
 export interface Keyring {
-  /** Null: there is no such key; that is known, and forgotten, like a key. */
-  find(keyId: string): StoredKey | null | Promise<StoredKey | null>;
+  /** At once when it is known. Null: there is no such key; that is looked up every time, and never kept. */
+  find(keyId: string): StoredKey | Promise<StoredKey | null>;
+  /** As the registry has it now, for a secret that is not the known key's. */
+  readAgain(keyId: string): Promise<StoredKey | null>;
   /** Whether there ever was a key. Never goes back. */
   hasKeys(): boolean;
   /** To be written down later, at most once a minute per key. */
@@ -37,7 +39,7 @@ const usedEveryMs = 60_000;
 
 interface Known {
   generation: number;
-  key: StoredKey | null;
+  key: StoredKey;
 }
 
 export async function openKeyring(options: KeyringOptions): Promise<Keyring> {
@@ -102,10 +104,26 @@ export async function openKeyring(options: KeyringOptions): Promise<Keyring> {
   async function read(keyId: string): Promise<StoredKey | null> {
     const made = generation;
     const key = await registry.findKey(keyId);
+    // Made-up ids would push the real ones out.
+    if (key === null) return null;
     const oldest = known.size >= mostKnown ? known.keys().next().value : undefined;
     if (oldest !== undefined) known.delete(oldest);
     known.set(keyId, { generation: made, key });
     return key;
+  }
+
+  function readShared(keyId: string): Promise<StoredKey | null> {
+    const underWay = reading.get(keyId);
+    // One that was begun before the last change may bring the key as it was before it.
+    if (underWay?.generation === generation) return underWay.key;
+    const begun = {
+      generation,
+      key: read(keyId).finally(() => {
+        if (reading.get(keyId) === begun) reading.delete(keyId);
+      }),
+    };
+    reading.set(keyId, begun);
+    return begun.key;
   }
 
   await refresh();
@@ -116,19 +134,9 @@ export async function openKeyring(options: KeyringOptions): Promise<Keyring> {
     find(keyId) {
       const entry = known.get(keyId);
       const isSure = entry?.generation === generation && performance.now() - lookedAt < blindMs;
-      if (entry !== undefined && isSure) return entry.key;
-      const underWay = reading.get(keyId);
-      // One that was begun before the last change may bring the key as it was before it.
-      if (underWay?.generation === generation) return underWay.key;
-      const begun = {
-        generation,
-        key: read(keyId).finally(() => {
-          if (reading.get(keyId) === begun) reading.delete(keyId);
-        }),
-      };
-      reading.set(keyId, begun);
-      return begun.key;
+      return entry !== undefined && isSure ? entry.key : readShared(keyId);
     },
+    readAgain: readShared,
     hasKeys: () => everHad,
     noteUsed(keyId) {
       const at = now();

@@ -32,11 +32,11 @@ export async function viewJob(
   id: string,
 ): Promise<JobView | null> {
   const record = await deps.registry.getJob(caller.tenant, id);
-  if (record !== null) {
-    return maySee(caller, record.collection) ? { job: jobOfRecord(record), source: 'registry' } : null;
-  }
+  if (record !== null && maySee(caller, record.collection))
+    return { job: jobOfRecord(record), source: 'registry' };
+  // For a record that may not be seen too: what is refused must take as long as what is unknown.
   const job = await hashedJob(deps, caller, id);
-  return job === null ? null : { job, source: 'redis' };
+  return job === null || record !== null ? null : { job, source: 'redis' };
 }
 
 async function hashedJob(
@@ -44,19 +44,32 @@ async function hashedJob(
   caller: Pick<Caller, 'tenant' | 'collections'>,
   id: string,
 ): Promise<JobResponse | null> {
-  let fields: Record<string, string> | null;
+  const owner = await fromRedis(inspector.jobOwner(id));
+  const isOurs = owner?.tenant === caller.tenant && mayHear(caller, owner.collection);
+  // One that was pushed by hand names nobody, and so may what is left of a document's job: that one is in the registry.
+  // Also looked for where the answer is known to be no: how long that takes is not to tell what was there.
+  const listedFor = isOurs ? null : await registry.tenantOfJob(id);
+  if (owner === null) return null;
+  const isNobodys = owner.tenant === undefined && (listedFor ?? defaultTenant) === caller.tenant;
+  if (!isOurs && !(isNobodys && mayHear(caller, owner.collection))) return null;
+  const fields = await fromRedis(inspector.jobStatus(id));
+  if (fields === null) return null;
+  const job = jobOfHash(id, fields);
+  // `default` was asked, and another collection may have been meant.
+  const answeredFrom = job.result?.collection;
+  return typeof answeredFrom === 'string' && !maySee(caller, answeredFrom) ? null : job;
+}
+
+async function fromRedis<Read>(read: Promise<Read>): Promise<Read> {
   try {
-    fields = await inspector.jobStatus(id);
+    return await read;
   } catch (error) {
     throw new QueueUnavailable('the job could not be read: Redis is down or slow', error);
   }
-  if (fields === null) return null;
-  // One that was pushed by hand names nobody, and so may what is left of a document's job: that one is in the registry.
-  const tenant = fields.tenant ?? (await registry.tenantOfJob(id)) ?? defaultTenant;
-  if (tenant !== caller.tenant) return null;
-  const isSeen =
-    caller.collections === null || (fields.collection !== undefined && maySee(caller, fields.collection));
-  return isSeen ? jobOfHash(id, fields) : null;
+}
+
+function mayHear(caller: Pick<Caller, 'collections'>, collection: string | undefined): boolean {
+  return caller.collections === null || (collection !== undefined && maySee(caller, collection));
 }
 
 export function hasEnded(job: Pick<JobResponse, 'status'>): boolean {

@@ -102,7 +102,7 @@ function callerFor(
 }
 
 /** On the public port, a route that has a port of its own is one that does not exist. */
-function isElsewhere(
+export function isElsewhere(
   context: GatewayContext,
   { access }: Pick<Endpoint, 'access'>,
   adminPort: number,

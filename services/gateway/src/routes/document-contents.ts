@@ -25,6 +25,8 @@ const chunksQuery = z.strictObject({
  */
 const harmless = { 'Content-Security-Policy': "default-src 'none'; sandbox" };
 
+const anyBytes = { '*/*': { schema: { type: 'string' as const, format: 'binary' } } };
+
 /** What is in a document: the bytes that came, the text that was read in them, the chunks it was cut into. */
 export function documentContentEndpoints(parts: GatewayParts): Endpoint[] {
   return [
@@ -39,9 +41,9 @@ export function documentContentEndpoints(parts: GatewayParts): Endpoint[] {
       responses: {
         200: {
           description: 'The bytes, with the media type they were found to be of.',
-          content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } },
+          content: anyBytes,
         },
-        206: { description: 'The part that `Range` names.' },
+        206: { description: 'The part that `Range` names.', content: anyBytes },
         304: { description: 'The client has it (`If-None-Match`).' },
       },
       problems: [404, 416, 503],

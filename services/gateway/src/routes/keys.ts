@@ -149,8 +149,9 @@ async function rotateKey(
 }
 
 async function knownKey(parts: GatewayParts, context: GatewayContext, caller: Caller): Promise<KeyRecord> {
-  const found = await parts.registry.findKey(context.req.param('id') ?? '');
-  if (found === null || !(caller.isLocal || found.tenant === caller.tenant)) throw unknownKey();
+  const tenant = caller.isLocal ? null : caller.tenant;
+  const found = await parts.registry.getKey(tenant, context.req.param('id') ?? '');
+  if (found === null) throw unknownKey();
   return found;
 }
 

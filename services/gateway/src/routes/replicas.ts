@@ -23,6 +23,8 @@ export function replicaEndpoints(parts: GatewayParts): Endpoint[] {
       },
       problems: [503],
       async handle(_context, exchange) {
+        // Their load is what all tenants do, their addresses are the instance's inside.
+        assertOperator(exchange.caller, 'Looking at the replicas');
         const [states, budget] = await asked(
           Promise.all([parts.inspector.replicas(), parts.inspector.retryBudget()]),
         );
