@@ -1,4 +1,5 @@
 export { describeSettings, maskSecrets, type SettingRow, secretValues } from './describe.ts';
+export { environmentRead } from './environment-read.ts';
 export { type AuthMode, isLoopback, mayListen } from './may-listen.ts';
 export { type ConfigProblem, InvalidConfiguration, readServiceConfig } from './read-config.ts';
 export { sections } from './sections.ts';

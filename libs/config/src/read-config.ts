@@ -145,6 +145,7 @@ function mergeEnvironment(
     }
   }
   if (wanted.has('redis') && !env.REDIS_URL) {
+    // Their names stand in environment-read.ts, too.
     const address =
       env.REDIS_ADDR ?? (env.REDIS_HOST ? `${env.REDIS_HOST}:${env.REDIS_PORT ?? '6379'}` : undefined);
     if (address) set('redis', 'url', `redis://${address}`, env.REDIS_ADDR ? 'REDIS_ADDR' : 'REDIS_HOST');

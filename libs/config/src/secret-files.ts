@@ -37,6 +37,11 @@ export function readSecretFiles(
   return resolved;
 }
 
+/** Of the files that stand for secrets. */
+export function secretFileNames(): { section: SectionName; key: string; name: string }[] {
+  return secretNames().map((secret) => ({ ...secret, name: `${secret.name}_FILE` }));
+}
+
 function secretNames(): { section: SectionName; key: string; name: string }[] {
   return (Object.keys(sections) as SectionName[]).flatMap((section) =>
     Object.entries(sections[section].shape).flatMap(([key, schema]) => {

@@ -165,6 +165,7 @@ it('so many documents and bytes, at every gateway of the registry; nothing is ke
   expect(tooLarge.status).toBe(429);
   expect(await tooLarge.json()).toMatchObject({
     code: 'quota_exceeded',
+    retryable: false,
     detail: expect.stringContaining('100 bytes') as unknown,
   });
   expect(tooLarge.headers.has('retry-after')).toBe(false);
@@ -206,7 +207,13 @@ it('limits are given with the key, and shown', async () => {
   };
   const made = await post('/api/keys', { scopes: ['admin'], limits: bounds });
   expect(await made.json()).toMatchObject({ limits: bounds });
-  for (const bad of [{ requests_per_minute: 0 }, { burst: 1.5 }, { queries: 1 }, { bytes: '4' }]) {
+  for (const bad of [
+    { requests_per_minute: 0 },
+    { burst: 5 },
+    { burst: 1.5 },
+    { queries: 1 },
+    { bytes: '4' },
+  ]) {
     const other = await gatewayUnderTest();
     expect((await other.post('/api/keys', { scopes: ['admin'], limits: bad })).status).toBe(422);
   }
