@@ -6,6 +6,7 @@ import { closedLoop } from './drive/closed-loop.ts';
 import { createMonitor, type Monitor } from './drive/monitor.ts';
 import { openLoop } from './drive/open-loop.ts';
 import { createRequestRunner, type Due, type RequestRunner } from './drive/request-runner.ts';
+import type { RateStep } from './figures-schema.ts';
 import type { LiveView } from './live-view.ts';
 import { judgeStep } from './measure/rate-step.ts';
 import { summarize, validity } from './measure/summarize.ts';
@@ -14,7 +15,7 @@ import { dealRequests } from './plan/deal-requests.ts';
 import type { Sample } from './sample-schema.ts';
 import { type FoundLimit, findLimit, searchResultOf } from './search/find-limit.ts';
 import { createProbe } from './search/probe-rate.ts';
-import type { RateStep, Summary } from './summary-schema.ts';
+import type { Summary } from './summary-schema.ts';
 import { createHttpTarget, type HttpTarget } from './target/http-target.ts';
 import { watchTarget } from './target/watch-target.ts';
 
@@ -231,8 +232,9 @@ async function watchMetrics(settings: Settings, parts: { clock: Clock; view: Liv
 async function cleanUp(target: HttpTarget, view: LiveView): Promise<void> {
   try {
     await target.removeDocuments();
-  } catch {
-    view.note('the documents of this run could not be removed again');
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : error;
+    view.note(`the documents of this run could not be removed again: ${reason}`);
   }
 }
 
@@ -256,7 +258,7 @@ function notesOn({ steps, limit }: Driven, samples: readonly Sample[]): string[]
 }
 
 /** What a person or a CI server should hear first: that it was cut short, that it is not valid, that it was too slow. */
-export function exitCodeOf({ run, slo, search, config }: Summary): number {
+function exitCodeOf({ run, slo, search, config }: Summary): number {
   if (run.state === 'interrupted') return exitCodes.interrupted;
   if (config.mode === 'search') return search?.found_rate == null ? exitCodes.sloMissed : exitCodes.good;
   if (run.invalid.length > 0) return exitCodes.invalid;

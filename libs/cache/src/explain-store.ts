@@ -141,6 +141,7 @@ function jsonOrNull(bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString());
   } catch {
+    // Half of a part, or another version's: whoever parses it by its schema counts it as missing.
     return null;
   }
 }

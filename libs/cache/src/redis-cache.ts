@@ -1,8 +1,8 @@
+import type { ConnectionOptions } from 'node:tls';
 import type { Metrics } from '@vortex/observability';
 import { Redis } from 'ioredis';
 import type { Cache } from './cache.ts';
 import { runCacheScript } from './cache-scripts.ts';
-import { type TlsFiles, tlsOptions } from './tls.ts';
 
 /** The part of a logger this room uses. */
 export interface CacheLog {
@@ -19,7 +19,8 @@ export interface RedisCacheOptions {
   metrics: Pick<Metrics, 'add' | 'set' | 'beforeScrape'>;
   log: CacheLog;
   probeMs?: number;
-  tls?: TlsFiles;
+  /** For rediss:// (libs/config/src/with-tls.ts). */
+  tls?: Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'servername'> | undefined;
 }
 
 /** One late reply may be our own event loop's doing. */
@@ -37,8 +38,7 @@ const mostUnanswered = 1000;
  * A reply that is an error (full, read-only, loading) is an answer: it costs an entry, not the cache.
  */
 export function createRedisCache(options: RedisCacheOptions): Cache {
-  const { url, timeoutMs, maxEntryBytes, metrics, log, probeMs = 500, tls: tlsFiles = {} } = options;
-  const tls = tlsOptions(url, tlsFiles);
+  const { url, timeoutMs, maxEntryBytes, metrics, log, probeMs = 500, tls } = options;
   const client = new Redis(url, {
     ...(tls && { tls }),
     protocol: 2,

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { isSecret } from './is-secret.ts';
 import { fieldMeta, type SectionName, sections } from './sections.ts';
 
 export interface SettingRow {
@@ -49,21 +50,15 @@ export function secretValues(config: Record<string, unknown>): string[] {
       if (typeof value !== 'string') return [];
       const url = URL.parse(value);
       if (url === null) return isSecret(section, key) ? [value] : [];
-      return [url.password, decodeURIComponent(url.password), url.searchParams.get('password') ?? ''];
+      return [url.password, decoded(url.password), url.searchParams.get('password') ?? ''];
     }),
   );
   return [...new Set(found)].filter((secret) => secret.length >= shortestSecret);
 }
 
-function isSecret(section: string, key: string): boolean {
-  const shape: Record<string, z.ZodType> = section in sections ? sections[section as SectionName].shape : {};
-  const schema = shape[key];
-  return schema !== undefined && fieldMeta.get(schema)?.secret === true;
-}
-
 function maskValue(value: string): string {
   const url = URL.parse(value);
-  return url === null ? '••••' : (maskedUrl(value) ?? decodeURI(url.toString()));
+  return url === null ? '••••' : (maskedUrl(value) ?? shownUrl(url));
 }
 
 /** Null: there is no password in it. */
@@ -74,7 +69,21 @@ function maskedUrl(value: string): string | null {
   if (url.password === '' && !inQuery) return null;
   if (url.password !== '') url.password = '••••';
   if (inQuery) url.searchParams.set('password', '••••');
-  return decodeURI(url.toString());
+  return shownUrl(url);
+}
+
+/** With the mask as it is written, and not as a URL spells it. */
+function shownUrl(url: URL): string {
+  return url.toString().replaceAll(encodeURIComponent('••••'), '••••');
+}
+
+/** As it is, where it holds a `%` that escapes nothing: that is no reason for a service not to start. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function showValue(value: unknown): string {

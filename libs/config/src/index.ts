@@ -10,3 +10,4 @@ export {
   serviceNames,
   settingsRead,
 } from './services.ts';
+export { type RedisTls, withTls } from './with-tls.ts';

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { describeSettings, maskSecrets } from './describe.ts';
+import { describeSettings, maskSecrets, secretValues } from './describe.ts';
 import { InvalidConfiguration, readServiceConfig } from './read-config.ts';
 import { serviceNames } from './services.ts';
 
@@ -94,5 +94,23 @@ describe('maskSecrets', () => {
     );
     expect(shown).not.toMatch(/sk-1|pw/);
     expect(shown).toContain('host:1');
+    const inQuery = maskSecrets({ registry: { database_url: 'postgres://host/vortex?password=in-query' } });
+    expect(inQuery).toEqual({ registry: { database_url: 'postgres://host/vortex?password=••••' } });
+  });
+});
+
+describe('a password with a bare % in it', () => {
+  const config = { redis: { url: 'redis://user:half%zz@host:6379' } };
+
+  it('is masked, and stops nobody', () => {
+    expect(maskSecrets(config)).toEqual({ redis: { url: 'redis://user:••••@host:6379' } });
+    expect(secretValues(config)).toEqual(['half%zz']);
+  });
+
+  it('is known in both spellings where it escapes something', () => {
+    expect(secretValues({ redis: { url: 'redis://user:half%40hour@host' } })).toEqual([
+      'half%40hour',
+      'half@hour',
+    ]);
   });
 });

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse as parseYaml, YAMLParseError } from 'yaml';
 import type { z } from 'zod';
+import { isSecret } from './is-secret.ts';
 import { readSecretFiles } from './secret-files.ts';
 import { fieldMeta, type SectionName, sections } from './sections.ts';
 import {
@@ -76,10 +77,10 @@ export function readServiceConfig<S extends ServiceName>(
         }
         continue;
       }
-      const secret = isSecret(issue.path.map(String));
+      const [section, key] = issue.path.map(String);
       problems.push({
         path,
-        message: secret ? 'is not valid (its value is not shown)' : issue.message,
+        message: isSecret(section, key) ? 'is not valid (its value is not shown)' : issue.message,
         origin: origins.get(path) ?? `conf/${service}.yaml`,
       });
     }
@@ -164,14 +165,6 @@ function mergeEnvironment(
       set(section as string, key, value, name);
     }
   }
-}
-
-function isSecret(path: readonly string[]): boolean {
-  const [section, key] = path;
-  if (section === undefined || key === undefined || !(section in sections)) return false;
-  const shape: Record<string, z.ZodType> = sections[section as SectionName].shape;
-  const schema = shape[key];
-  return schema !== undefined && fieldMeta.get(schema)?.secret === true;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -28,10 +28,8 @@ const count = z.coerce.number().int().min(1);
 const limit = () => z.coerce.number().int().min(0).default(0);
 const milliseconds = z.coerce.number().int().min(0);
 const onOrOff = z.union([z.boolean(), z.stringbool()]);
-const commaList = z.preprocess(
-  (value) => (typeof value === 'string' ? value.split(',').filter(Boolean) : value),
-  z.array(z.string().trim().min(1)),
-);
+const byCommas = (value: unknown) => (typeof value === 'string' ? value.split(',').filter(Boolean) : value);
+const commaList = z.preprocess(byCommas, z.array(z.string().trim().min(1)));
 const optionalText = z
   .string()
   .trim()
@@ -293,12 +291,7 @@ export const sections = {
   }),
   mock_llm: z.strictObject({
     ports: field(
-      z
-        .preprocess(
-          (value) => (typeof value === 'string' ? value.split(',').filter(Boolean) : value),
-          z.array(port).min(1),
-        )
-        .default([0]),
+      z.preprocess(byCommas, z.array(port).min(1)).default([0]),
       'One listener per port, comma-separated; each generator has its own.',
     ),
     latency_ms: field(milliseconds.default(0), 'Wait before the first token.'),

@@ -5,7 +5,15 @@ import { completionOf } from './answer.ts';
 import { jobId } from './envelope.ts';
 import { newId } from './ids.ts';
 import { storeResult } from './ingest/2-embed.ts';
-import { generatorList, type Outcome, stageNames, stages } from './pipeline.ts';
+import {
+  batchListOf,
+  batchLists,
+  generatorList,
+  type Outcome,
+  stageNames,
+  stageOfList,
+  stages,
+} from './pipeline.ts';
 import { decodeVector, encodeVector } from './vector-codec.ts';
 
 const fixture = (name: string): unknown =>
@@ -16,7 +24,13 @@ describe('the map', () => {
     for (const name of stageNames) {
       for (const next of stages[name].next) expect(stageNames).toContain(next);
     }
-    expect(new Set(stageNames.map((name) => stages[name].list)).size).toBe(stageNames.length);
+    const lists = [...stageNames.map((name) => stages[name].list), ...Object.values(batchLists)];
+    expect(new Set(lists).size).toBe(lists.length);
+    for (const name of stageNames) {
+      expect(stageOfList(stages[name].list)).toBe(name);
+      const batchList = batchListOf(name);
+      if (batchList !== null) expect(stageOfList(batchList)).toBe(name);
+    }
   });
 
   it('does not compile a forward to the wrong stage or with a missing field', () => {

@@ -177,6 +177,24 @@ export function generatorList(workerName: string | undefined): string {
 /** Where generate jobs of the class `batch` wait; no replica may be called `low`. */
 export const batchGeneratorList = `${stages.generate.list}:low`;
 
+/**
+ * Where questions of the class `batch` wait, stage by stage. The encoder and the retriever give them a lane of their own,
+ * with `batchSlots`: of a tenant's five hundred none stands before a question that somebody waits for, and none starves.
+ */
+export const batchLists = {
+  encode: `${stages.encode.list}:batch`,
+  retrieve: `${stages.retrieve.list}:batch`,
+  generate: batchGeneratorList,
+} as const satisfies { [Stage in StageName]?: string };
+
+/** Of an encoder or a retriever. One at a time is some two hundred a second, and all that a question can find before it. */
+export const batchSlots = 1;
+
+/** Null: nothing of this class comes to that stage. */
+export function batchListOf(stage: StageName): string | null {
+  return stage in batchLists ? batchLists[stage as keyof typeof batchLists] : null;
+}
+
 /** Of its slots, a generator gives so many to batch jobs, and the chain so much of its cap: the rest is for who waits. */
 export const batchCeiling = 0.7;
 
@@ -185,8 +203,8 @@ export function batchPart(whole: number): number {
   return Math.max(1, Math.floor(batchCeiling * whole));
 }
 
-/** The stage that reads a list (a replica's own list belongs to `generate`); null for a list of nobody's. */
+/** The stage that reads a list (replicas' own and those of batch jobs too); null for a list of nobody's. */
 export function stageOfList(list: string): StageName | null {
   if (list.startsWith(`${stages.generate.list}:`)) return 'generate';
-  return stageNames.find((stage) => stages[stage].list === list) ?? null;
+  return stageNames.find((stage) => stages[stage].list === list || batchListOf(stage) === list) ?? null;
 }

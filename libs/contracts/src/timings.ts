@@ -14,6 +14,7 @@ import type { TimingsMs } from './envelope.ts';
  * | `queue_<stage>` | put on the stage's list … claimed | the clock of Redis, which every worker follows |
  * | `retry_<stage>` | put on the list … due again: tries that failed, their waits before and after | the same |
  * | `<stage>` | claimed … the handler's run that counted has ended | worker |
+ * | `inference` | an inference thread took the text … its vector; a part of `encode`, whose rest was the wait for a thread | worker |
  * | `first_token` | the beginning of `generate` … the first token; a part of `generate` | worker |
  * | `deliver` | what is left: completion written, inbox read, wake-up | gateway |
  * | `reply` | completion here … answer ready to be written; in a stream, its last events told | gateway |
@@ -23,7 +24,7 @@ import type { TimingsMs } from './envelope.ts';
  * `queue_encode` begins at the gateway's clock: where that is another host's than Redis', it is as exact as the two agree.
  * A job that came back from a dead worker has the lost run in its `queue_<stage>`.
  */
-export const containedTimings: ReadonlySet<string> = new Set(['first_token', 'total']);
+export const containedTimings: ReadonlySet<string> = new Set(['inference', 'first_token', 'total']);
 
 /** All of a question's named durations: what they leave of a client's time is unexplained. */
 export function sumOfTimings(timings: TimingsMs): number {

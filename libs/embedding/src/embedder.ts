@@ -42,6 +42,8 @@ export interface Embedding {
   tokens: number;
   /** The text was longer than the model takes; its end is not in the vector. */
   truncated: boolean;
+  /** What the model took for it, without its wait; absent where nobody measured. */
+  inferenceMs?: number;
 }
 
 export interface EmbedderLoad {

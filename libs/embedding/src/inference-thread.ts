@@ -70,6 +70,7 @@ const zeros = new BigInt64Array(model.maxTokens);
 const states = new Float32Array(model.maxTokens * model.dimension);
 
 async function embed(text: string): Promise<Embedding> {
+  const began = performance.now();
   const encoded = tokenizer.encode(text);
   const tokens = encoded.ids.length;
   // The low half of each little-endian 64-bit number; the high halves stay zero. Every platform
@@ -85,7 +86,8 @@ async function embed(text: string): Promise<Embedding> {
     { input_ids: tensor(ids), attention_mask: tensor(ones), token_type_ids: tensor(zeros) },
     { last_hidden_state: output },
   );
-  return { vector: normalise(pool(tokens)), tokens, truncated: encoded.truncated };
+  const vector = normalise(pool(tokens));
+  return { vector, tokens, truncated: encoded.truncated, inferenceMs: performance.now() - began };
 }
 
 function pool(tokens: number): Float32Array {

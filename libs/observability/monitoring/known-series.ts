@@ -9,7 +9,7 @@ import { isClosed, metricNames, metricTable } from '../src/metric-table.ts';
 export type KnownSeries = ReadonlyMap<string, Readonly<Record<string, readonly string[] | null>>>;
 
 /** Given by the scrape, whatever the metric. */
-export const targetLabels = { job: null, instance: null } as const;
+const targetLabels = { job: null, instance: null } as const;
 
 /** What we ask the Redis exporter for (1.45 and later have all of these). */
 const redisSeries: Record<string, readonly string[]> = {

@@ -92,6 +92,15 @@ it('begins a linked trace of its own when the linked one is recorded, whatever t
   expect(linked?.parentSpanId ?? '').toBe('');
 });
 
+it('leaves out what is linked to a trace that is not recorded, even where all are', async () => {
+  for (const sampler of ['always_on', 'parentbased_always_on'] as const) {
+    const { tracing } = await open({ sampler });
+    onTestFinished(() => tracing.close());
+    expect(tracing.begin('linked', { kind: 'consumer', link: caller('00') })).toBeNull();
+    expect(tracing.begin('linked', { kind: 'consumer', link: caller('01') })).not.toBeNull();
+  }
+});
+
 it.each([
   ['parentbased_always_on', '00', false],
   ['parentbased_always_off', '01', true],

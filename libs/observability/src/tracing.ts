@@ -64,15 +64,8 @@ export interface TracingSettings {
   schedule_delay_ms: number;
 }
 
-export const samplerNames = [
-  'always_on',
-  'always_off',
-  'traceidratio',
-  'parentbased_always_on',
-  'parentbased_always_off',
-  'parentbased_traceidratio',
-] as const;
-export type SamplerName = (typeof samplerNames)[number];
+type RootSampler = 'always_on' | 'always_off' | 'traceidratio';
+export type SamplerName = RootSampler | `parentbased_${RootSampler}`;
 
 /** The SDK is loaded only when there is somewhere to send spans to: it takes 60 ms and some megabytes. */
 export async function openTracing(

@@ -1,4 +1,4 @@
-import { stageNames, stages } from '@vortex/contracts';
+import { batchLists, stageNames, stages } from '@vortex/contracts';
 import { keys } from './keys.ts';
 import { type ScriptName, type ScriptRow, scriptTable, scriptText } from './scripts.ts';
 
@@ -36,7 +36,7 @@ type KeyName = Row['keys'][number] | Extract<Row, { eachKey: unknown }>['eachKey
 
 const lists = [
   ...stageNames.map((stage) => stages[stage].list),
-  keys.batchGeneratorList,
+  ...Object.values(batchLists),
   // A replica's own.
   `${keys.sharedGeneratorList}:*`,
 ];
@@ -121,7 +121,7 @@ const submitting: Activity = {
 const limiting: Activity = { scripts: ['judge-request'], commands: ['zrem'] };
 
 const redriving: Activity = {
-  scripts: ['redrive', 'drop-letter', 'drop-letters'],
+  scripts: ['redrive', 'drop-letter'],
   commands: ['llen', 'lrange', 'zcard'],
 };
 
@@ -187,7 +187,7 @@ export function sampleKeys(script: ScriptName): string[] {
 }
 
 /** The commands a script sends; `redis.call(… == 'HEAD' and 'LPUSH' or 'RPUSH', …)` sends two. */
-export function commandsIn(script: string): string[] {
+function commandsIn(script: string): string[] {
   const calls = [...script.replaceAll(/--.*$/gm, '').matchAll(/redis\.p?call\(([^,)]*)/g)];
   return unique(
     calls.flatMap(([call, first = '']) => {
@@ -199,7 +199,7 @@ export function commandsIn(script: string): string[] {
 }
 
 /** Without the patterns that another one matches as well. */
-export function covering(globs: readonly string[]): string[] {
+function covering(globs: readonly string[]): string[] {
   const all = unique(globs).sort();
   return all.filter((glob) => !all.some((other) => other !== glob && covers(other, glob)));
 }

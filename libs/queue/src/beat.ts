@@ -11,7 +11,7 @@ export const defaultBeatMs = 3_000;
  * A main loop that has not turned for this long is taken for hung. A minute is far above any computation
  * that belongs on a main loop (a 64 MB envelope parses in under a second) and far below a person's patience.
  */
-export const defaultStuckMs = 60_000;
+const defaultStuckMs = 60_000;
 
 export interface BeatReplica {
   url: string;
@@ -77,10 +77,9 @@ function beatKeys(url: string | undefined): KeysOf<'beat'> {
 export function startBeat(options: BeatOptions): Beat {
   const { leaseMs = defaultLeaseMs, beatMs = defaultBeatMs, stuckMs = defaultStuckMs, log } = options;
   // The thread gets a structured clone, and the options of a process carry functions: only the address, by name.
-  const { url, tls_ca_file = null, tls_cert_file = null, tls_key_file = null } = options.redis;
-  const { tls_servername = null } = options.redis;
+  const { url, tls } = options.redis;
   const data: BeatThreadData = {
-    redis: { url, tls_ca_file, tls_cert_file, tls_key_file, tls_servername },
+    redis: { url, ...(tls && { tls }) },
     keys: beatKeys(options.replica?.url),
     members: options.members,
     replica: options.replica,

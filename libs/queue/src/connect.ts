@@ -1,12 +1,14 @@
 import type { Socket } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
 import { type RedisOptions as ClientOptions, Redis } from 'ioredis';
 import { observeClient, type RedisObserver } from './observe-redis.ts';
-import { type TlsFiles, tlsOptions } from './tls.ts';
 import { atTurnEnd } from './turn-end.ts';
 
 /** `url`: redis:// or rediss://, with user, password and database number where needed. */
-export interface RedisOptions extends TlsFiles {
+export interface RedisOptions {
   url: string;
+  /** For rediss:// (libs/config/src/with-tls.ts). */
+  tls?: Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'servername'>;
   observer?: RedisObserver;
   /** How long an HTTP request waits for an answer of Redis: 800 ms, unless a test wants to hear it however late. */
   answerMs?: number;
@@ -89,7 +91,7 @@ const roleOptions: Record<Role, ClientOptions> = {
 
 /** A client for a role. It connects by itself, and outlives a Redis that is not there yet. */
 export function connect(redis: RedisOptions, role: Role, log?: QueueLog): Redis {
-  const tls = tlsOptions(redis.url, redis);
+  const { tls } = redis;
   const client = new Redis(redis.url, {
     ...roleOptions[role],
     ...(tls && { tls }),

@@ -44,8 +44,6 @@ export interface DeadLetters {
   redrive(found: FoundLetter, order: RedriveOrder): Promise<RedriveWord>;
   /** False: it was gone. */
   drop(found: FoundLetter): Promise<boolean>;
-  /** All of a stage, whatever they are; resolves with their number. */
-  dropAll(stage: StageName): Promise<number>;
   counts(): Promise<Map<StageName, number>>;
   /** Jobs of the lane that are in the chain. */
   live(lane: 'interactive' | 'low'): Promise<number>;
@@ -128,12 +126,6 @@ export function createDeadLetters(redis: RedisOptions, log?: QueueLog): DeadLett
         runScript(client, 'drop-letter', [keys.dead(list), keys.deadSize(list)], [text]),
       );
       return reply === 1;
-    },
-    dropAll: async (stage) => {
-      const { list } = stages[stage];
-      return Number(
-        await asked(() => runScript(client, 'drop-letters', [keys.dead(list), keys.deadSize(list)], [])),
-      );
     },
     counts: () =>
       asked(async () => {

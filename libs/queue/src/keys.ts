@@ -1,4 +1,4 @@
-import { batchGeneratorList, stages } from '@vortex/contracts';
+import { batchGeneratorList, batchListOf, stageOfList, stages } from '@vortex/contracts';
 
 /**
  * Every Redis key of the queue is built here and nowhere else, so that hash-tagged partitions (Redis
@@ -69,9 +69,10 @@ export function returnList(list: string): string {
   return list.startsWith(`${keys.sharedGeneratorList}:`) ? keys.sharedGeneratorList : list;
 }
 
-/** Letters of both classes of generate jobs lie in one list. */
+/** Letters of both classes of a stage's jobs lie in one list. */
 function deadList(list: string): string {
-  return list === keys.batchGeneratorList ? keys.sharedGeneratorList : returnList(list);
+  const stage = stageOfList(list);
+  return stage !== null && batchListOf(stage) === list ? stages[stage].list : returnList(list);
 }
 
 /** A worker incarnation's entry in `job:workers`, one per list it takes from. */

@@ -28,7 +28,6 @@ const groups = {
   mark: 'settle',
   promote: 'care',
   'drop-letter': 'care',
-  'drop-letters': 'care',
   beat: 'care',
   leave: 'care',
   overdue: 'care',

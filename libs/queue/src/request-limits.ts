@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { connect, type QueueLog, type RedisOptions } from './connect.ts';
 import { QueueUnavailable } from './errors.ts';
 import { keys } from './keys.ts';
-import { runScript, word } from './scripts.ts';
+import { type Reply, runScript, word } from './scripts.ts';
 
 /** What a key may do, at all gateways together; absent: as much as it likes. */
 export interface RequestBounds {
@@ -77,33 +77,34 @@ export function createRequestLimits(redis: RedisOptions, log?: QueueLog): Reques
       const { burst = requestsPerMinute } = bounds;
       const [ofMinute, ofDay] = query === null ? [0, 0] : [minuteTokens, dayTokens];
       const places = query === null ? 0 : concurrentQueries;
+      let reply: Reply;
       try {
-        const reply = await runScript(
+        reply = await runScript(
           commands,
           'judge-request',
           [keys.spent(keyId), keys.openQueries(keyId), keys.reservations(keyId)],
           [requestsPerMinute, burst, ofMinute, ofDay, places, memberOf(query), query?.leaseMs ?? 0],
         );
-        if (!Array.isArray(reply)) throw new TypeError('judge-request answered no list');
-        const [said, ...rest] = reply;
-        const numbers = rest.map(Number);
-        const state = (place: number) => ({
-          remaining: numbers[place] ?? 0,
-          resetMs: numbers[place + 1] ?? 0,
-        });
-        const states: LimitState[] = [];
-        if (requestsPerMinute > 0) {
-          const windowMs = (60_000 * burst) / requestsPerMinute;
-          states.push({ limit: 'requests', quota: burst, windowMs, ...state(1) });
-        }
-        if (ofMinute > 0)
-          states.push({ limit: 'minute_tokens', quota: ofMinute, windowMs: 60_000, ...state(3) });
-        if (ofDay > 0) states.push({ limit: 'day_tokens', quota: ofDay, windowMs: 86_400_000, ...state(5) });
-        if (places > 0) states.push({ limit: 'concurrent', quota: places, ...state(7) });
-        return { refusedBy: refusals[word(said ?? null)] ?? null, waitMs: numbers[0] ?? 0, states };
       } catch (error) {
         throw new QueueUnavailable('the limits could not be asked: Redis is down or slow', error);
       }
+      if (!Array.isArray(reply)) throw new TypeError('judge-request answered no list');
+      const [said, ...rest] = reply;
+      const numbers = rest.map(Number);
+      const state = (place: number) => ({
+        remaining: numbers[place] ?? 0,
+        resetMs: numbers[place + 1] ?? 0,
+      });
+      const states: LimitState[] = [];
+      if (requestsPerMinute > 0) {
+        const windowMs = (60_000 * burst) / requestsPerMinute;
+        states.push({ limit: 'requests', quota: burst, windowMs, ...state(1) });
+      }
+      if (ofMinute > 0)
+        states.push({ limit: 'minute_tokens', quota: ofMinute, windowMs: 60_000, ...state(3) });
+      if (ofDay > 0) states.push({ limit: 'day_tokens', quota: ofDay, windowMs: 86_400_000, ...state(5) });
+      if (places > 0) states.push({ limit: 'concurrent', quota: places, ...state(7) });
+      return { refusedBy: refusals[word(said ?? null)] ?? null, waitMs: numbers[0] ?? 0, states };
     },
     release(keyId, query, what) {
       const member = memberOf(query);

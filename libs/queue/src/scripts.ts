@@ -59,7 +59,6 @@ export const scriptTable = {
     args: ['letter', 'element', 'id', 'deadline', 'cap', 'first', 'fields'],
   },
   'drop-letter': { keys: ['dead', 'size'], args: ['letter'] },
-  'drop-letters': { keys: ['dead', 'size'], args: [] },
   'give-back': { keys: ['inflight', 'list', 'leases', 'load'], args: ['old', 'id'] },
   beat: {
     keys: ['workers'],

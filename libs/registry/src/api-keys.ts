@@ -8,7 +8,8 @@ import type { KeyLimits, KeyScope } from '@vortex/contracts';
  *                   ├──its time is over──► expired
  *                   └──revokeKey─────────► revoked      both for good, and both secrets with it
  *
- * Rows are never removed: an instance that once had a key never stands open again by itself.
+ * Rows are never removed: an instance that once had a key never stands open again by itself. Times are epoch
+ * milliseconds.
  */
 export interface KeyRegistry {
   createKey(input: NewKey): Promise<KeyRecord>;
@@ -48,16 +49,10 @@ export interface KeyRotation {
   overlapMs: number;
 }
 
-export interface KeyRecord {
-  id: string;
-  tenant: string;
-  name: string | null;
-  scopes: readonly KeyScope[];
-  collections: readonly string[] | null;
-  limits: KeyLimits | null;
+/** A key without anything that its secret is checked by. */
+export interface KeyRecord extends Omit<NewKey, 'secretHash'> {
   previousUntil: number | null;
   createdAt: number;
-  expiresAt: number | null;
   rotatedAt: number | null;
   revokedAt: number | null;
   lastUsedAt: number | null;

@@ -1,5 +1,5 @@
 import {
-  batchGeneratorList,
+  batchListOf,
   generatorList,
   type JobHeader,
   type StageName,
@@ -41,7 +41,7 @@ export function nextElement(
 }
 
 export function listOf(stage: StageName, job: JobHeader): string {
-  if (stage !== 'generate') return stages[stage].list;
-  if (job.class === 'batch' && job.replica === undefined) return batchGeneratorList;
-  return generatorList(job.replica?.worker_name);
+  const batchList = job.class === 'batch' && job.replica === undefined ? batchListOf(stage) : null;
+  if (batchList !== null) return batchList;
+  return stage === 'generate' ? generatorList(job.replica?.worker_name) : stages[stage].list;
 }

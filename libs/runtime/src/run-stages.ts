@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { batchGeneratorList, type StageName, stageNames, stages } from '@vortex/contracts';
+import { batchListOf, batchSlots, type StageName, stageNames, stages } from '@vortex/contracts';
 import { countCare, type Logger, type Metrics, noTracing, type Tracing } from '@vortex/observability';
 import {
   type Consumer,
@@ -86,18 +86,22 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
   const redis: RedisOptions = { ...options.redis, observer: createRedisObserver(metrics) };
   const commands = connect(redis, 'worker', log);
   const tally = createJobTally(metrics);
-  const lanes = new Map<StageName, { lane: StageLane; consumer: Consumer; lists: string[] }>();
+  const lanes: { stage: StageName; lane: StageLane; consumer: Consumer; slots: number }[] = [];
   const replica =
     options.replica &&
     createGeneratorReplica({ ...options.replica, workerName, commands, leaseMs, log, metrics });
 
-  const listsOf = (stage: StageName): string[] =>
-    stage === 'generate' && replica !== undefined
-      ? [replica.ownList, stages.generate.list, batchGeneratorList]
-      : [stages[stage].list];
+  /** Lanes of a stage, by their lists. A replica's breaker judges all it takes, so its one lane takes batch jobs too. */
+  const lanesOf = (stage: StageName): { lists: string[]; slots?: number }[] => {
+    const batchList = batchListOf(stage);
+    const { list } = stages[stage];
+    if (batchList === null) return [{ lists: [list] }];
+    if (stage !== 'generate') return [{ lists: [list] }, { lists: [batchList], slots: batchSlots }];
+    return [{ lists: replica === undefined ? [list] : [replica.ownList, list, batchList] }];
+  };
   const served = stageNames.filter((stage) => options.lanes[stage] !== undefined);
   const members = served.flatMap((stage) =>
-    listsOf(stage).map((list) => ({ list, member: workerMember(list, wid) })),
+    lanesOf(stage).flatMap(({ lists }) => lists.map((list) => ({ list, member: workerMember(list, wid) }))),
   );
 
   const beat = startBeat({
@@ -112,7 +116,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     log,
     onAccepted: () => {
       metrics.set('rag_worker_heartbeat_timestamp_seconds', { role: options.service }, Date.now() / 1000);
-      for (const { consumer } of lanes.values()) consumer.start();
+      for (const { consumer } of lanes) consumer.start();
     },
   });
   const cancelFeed = createCancelFeed({
@@ -120,7 +124,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     commands,
     log,
     onCancel: (id) => {
-      for (const { lane } of lanes.values()) lane.cancel(id);
+      for (const { lane } of lanes) lane.cancel(id);
     },
   });
   const caretaker = startCaretaker({
@@ -132,24 +136,23 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
   });
 
   const isolation = createIsolation({
-    consumers: () => [...lanes.values()].map(({ consumer }) => consumer),
+    consumers: () => lanes.map(({ consumer }) => consumer),
     giveBackRunning: () => {
-      for (const { lane } of lanes.values()) lane.giveBackRunning();
+      for (const { lane } of lanes) lane.giveBackRunning();
     },
   });
 
   // ── lanes ───────────────────────────────────────────────────────────────────────────────────
 
-  function addLane<Stage extends StageName>(stage: Stage): void {
+  function addLane<Stage extends StageName>(stage: Stage, lists: string[], slots?: number): void {
     const entry = options.lanes[stage];
     if (entry === undefined) return;
-    const lists = listsOf(stage);
     const consumer: Consumer = createConsumer({
       redis,
       commands,
       wid,
       lists,
-      slots: entry.slots,
+      slots: slots ?? entry.slots,
       blockSeconds: Math.min(2, leaseMs / 4000),
       isLeaseFresh: () => beat.isFresh(),
       ...(stage === 'generate' && replica && { allowance: () => replica.allowance(consumer) }),
@@ -189,12 +192,12 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
       tracing: options.tracing ?? noTracing,
       now: () => beat.nowMs(),
     });
-    lanes.set(stage, { lane, consumer, lists });
+    lanes.push({ stage, lane, consumer, slots: slots ?? entry.slots });
     beginCounting(metrics, stages[stage].list);
   }
-  for (const stage of served) addLane(stage);
+  for (const stage of served) for (const { lists, slots } of lanesOf(stage)) addLane(stage, lists, slots);
   replica?.attachHealth(() => {
-    for (const { consumer } of lanes.values()) consumer.reconsider();
+    for (const { consumer } of lanes) consumer.reconsider();
   });
 
   // ── timers ──────────────────────────────────────────────────────────────────────────────────
@@ -217,8 +220,8 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
   async function eachBeat(): Promise<void> {
     await Promise.all([
       cancelFeed.refresh(),
-      replica?.renewLeases(() => lanes.get('generate')?.lane.runningIds() ?? []),
-      ...[...lanes.values()].map(({ consumer }) => consumer.reconcile()),
+      replica?.renewLeases(() => lanes.find(({ stage }) => stage === 'generate')?.lane.runningIds() ?? []),
+      ...lanes.map(({ consumer }) => consumer.reconcile()),
     ]);
   }
 
@@ -227,15 +230,17 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
   }, beatMs);
   const reportTimer = setInterval(() => void replica?.health?.report(), reportMs);
   const retryTimer = setInterval(() => {
-    for (const { consumer } of lanes.values()) consumer.promoteDue().catch(() => undefined);
+    for (const { consumer } of lanes) consumer.promoteDue().catch(() => undefined);
   }, 250);
   metrics.beforeScrape(() => {
-    for (const [stage, { consumer }] of lanes) {
+    for (const stage of served) {
       const queue = stages[stage].list;
-      const slots = options.lanes[stage]?.slots ?? 0;
-      metrics.set('rag_queue_in_progress', { queue }, consumer.inFlight());
+      const own = lanes.filter((lane) => lane.stage === stage);
+      const inFlight = own.reduce((sum, { consumer }) => sum + consumer.inFlight(), 0);
+      const slots = own.reduce((sum, lane) => sum + lane.slots, 0);
+      metrics.set('rag_queue_in_progress', { queue }, inFlight);
       metrics.set('rag_worker_slots', { queue }, slots);
-      metrics.set('rag_worker_busy', { queue }, slots === 0 ? 0 : Math.min(1, consumer.inFlight() / slots));
+      metrics.set('rag_worker_busy', { queue }, slots === 0 ? 0 : Math.min(1, inFlight / slots));
     }
   });
 
@@ -245,30 +250,30 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     const reasons = [...redisProblems];
     if (stopping !== undefined) reasons.push('draining');
     if (!beat.isFresh()) reasons.push('no beat has been accepted lately');
-    for (const { consumer } of lanes.values()) {
+    for (const { consumer } of lanes) {
       for (const list of consumer.silentSources(5000)) reasons.push(`${list} has not been read within 5 s`);
     }
     return { ready: reasons.length === 0, reasons };
   }
 
-  const busy = () => [...lanes.values()].reduce((sum, { lane }) => sum + lane.running() + lane.settling(), 0);
+  const busy = () => lanes.reduce((sum, { lane }) => sum + lane.running() + lane.settling(), 0);
 
   async function drain(): Promise<void> {
     beat.announceDraining();
-    for (const { consumer } of lanes.values()) consumer.stopClaiming();
+    for (const { consumer } of lanes) consumer.stopClaiming();
     if (replica?.health !== undefined) await patiently(replica.health.leave());
     if (replica !== undefined) await patiently(replica.returnOwnList());
     const until = performance.now() + options.drainBudgetMs;
     while (busy() > 0 && !hurried && performance.now() < until) await delay(20);
-    for (const { lane } of lanes.values()) lane.giveBackAll();
+    for (const { lane } of lanes) lane.giveBackAll();
     const settledBy = performance.now() + stepMs;
-    while ([...lanes.values()].some(({ lane }) => lane.settling() > 0) && performance.now() < settledBy) {
+    while (lanes.some(({ lane }) => lane.settling() > 0) && performance.now() < settledBy) {
       await delay(10);
     }
   }
 
   async function goodbye(): Promise<void> {
-    for (const { consumer } of lanes.values()) await consumer.giveBackRest();
+    for (const { consumer } of lanes) await consumer.giveBackRest();
     await replica?.returnOwnList();
     const url = replica?.url;
     await runScript(
@@ -296,7 +301,7 @@ export async function runStages(options: RunStagesOptions): Promise<RunningStage
     await patiently(beat.stop());
     await patiently(caretaker.stop());
     await patiently(goodbye());
-    for (const { lane, consumer } of lanes.values()) {
+    for (const { lane, consumer } of lanes) {
       lane.stop();
       consumer.close();
     }

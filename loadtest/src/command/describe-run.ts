@@ -1,7 +1,8 @@
+import type { Group, Latency, Quantile } from '../figures-schema.ts';
 import { slowestOf } from '../measure/stage-table.ts';
 import { shownMarks } from '../report/mark-rows.ts';
 import { stageLabel } from '../report/stage-names.ts';
-import type { Group, Latency, Quantile, RunConfig, Summary } from '../summary-schema.ts';
+import type { RunConfig, Summary } from '../summary-schema.ts';
 import { columns, ms, percent } from './terminal-table.ts';
 
 /** How many samples a quantile needs before its 95 % interval has an upper end. */

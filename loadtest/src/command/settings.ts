@@ -47,7 +47,7 @@ export interface Settings {
   plain: boolean;
 }
 
-export function readDuration(text: string): number | null {
+function readDuration(text: string): number | null {
   const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m)?$/.exec(text.trim());
   if (match === null) return null;
   const [, amount, unit = 's'] = match;

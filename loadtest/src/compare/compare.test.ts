@@ -166,5 +166,9 @@ describe('the tests on two samples', () => {
     const { superiority, pValue } = mannWhitney([1, 2, 3, 5, 8], [4, 6, 7, 9, 10]);
     expect(superiority).toBeCloseTo(21 / 25, 9);
     expect(pValue).toBeCloseTo(0.0947, 3);
+    // With ties: 13.5 of the 16 pairs; z = (13.5 − 8 − 0.5) / √(16/12 · (9 − 30/56)) = 1.488.
+    const tied = mannWhitney([1, 2, 2, 3], [2, 3, 4, 5]);
+    expect(tied.superiority).toBeCloseTo(13.5 / 16, 9);
+    expect(tied.pValue).toBeCloseTo(0.1367, 3);
   });
 });

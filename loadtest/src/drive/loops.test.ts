@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { createManualClock, type ManualClock } from '../fixtures/manual-clock.ts';
 import { createLatencyHistogram } from '../measure/latency-histogram.ts';
 import { arrivals } from '../plan/arrivals.ts';
 import { dealRequests } from '../plan/deal-requests.ts';
@@ -6,7 +7,6 @@ import { builtInQuestions } from '../plan/questions.ts';
 import { timesOf } from '../sample-schema.ts';
 import { emptyReply, type Target } from '../target/target.ts';
 import { closedLoop } from './closed-loop.ts';
-import { createManualClock, type ManualClock } from './manual-clock.ts';
 import { openLoop } from './open-loop.ts';
 import { createRequestRunner } from './request-runner.ts';
 

@@ -1,5 +1,5 @@
 import { createHistogram } from 'node:perf_hooks';
-import type { Latency, Quantile } from '../summary-schema.ts';
+import type { Latency, Quantile } from '../figures-schema.ts';
 import { quantileRank, rankInterval } from './order-statistics.ts';
 
 /** Durations of one kind: an HDR histogram with three digits from 1 µs to an hour, and the exact ends and mean. */

@@ -56,6 +56,18 @@ describe('where the time went', () => {
 });
 
 describe('the figures of a run', () => {
+  test('one that was not streamed has no figures of streams, rather than zeros', () => {
+    const whole = answers(10, () => ({ gaps_ms: null, first_token_ms: null }));
+    expect(summaryOf(whole).stream).toBeNull();
+    const [streamed, ...others] = answers(10, (n) =>
+      n === 0 ? { gaps_ms: [5], first_token_ms: 40 } : { gaps_ms: null, first_token_ms: null },
+    );
+    expect(summaryOf([streamed as Sample, ...others]).stream?.first_token).toMatchObject({
+      count: 1,
+      min_ms: 40,
+    });
+  });
+
   test('failures are beside the latencies, never in them', () => {
     const { totals, latency, errors } = summaryOf(
       answers(100, (n) => (n < 10 ? { outcome: 'timeout', done_ms: 30_000, error: 'late' } : {})),
@@ -130,6 +142,8 @@ describe('growth', () => {
     expect(growth(points((n) => noise() + n)).isSignificant).toBe(true);
     expect(growth(points((n) => 10 + n)).perSecond).toBeCloseTo(4, 6);
     expect(growth(points(() => 10))).toEqual({ perSecond: 0, isSignificant: false });
+    // Of four seconds nothing can be said.
+    expect(growth(points((n) => 10 + n).slice(0, 16))).toEqual({ perSecond: 0, isSignificant: false });
   });
 
   test('false alarms on levels that drift by chance are few', () => {
@@ -157,6 +171,16 @@ describe('growth', () => {
       });
     expect(judged((n) => n * 10 + 100)).toMatchObject({ passed: true, reasons: [] });
     expect(judged((n) => n * 14 + 100)).toMatchObject({ passed: false, reasons: ['in flight grows'] });
+    // A target that falls behind by one in a hundred: sure, and of no weight in a step of ten seconds.
+    expect(judged((n) => n * 10.1 + 100)).toMatchObject({ passed: true, growing: false });
+  });
+
+  test('a step of which too little was sent does not hold, whatever its latencies are', () => {
+    const samples = answers(1_000, (n) =>
+      n % 20 === 0 ? { sent_ms: null, done_ms: null, outcome: 'dropped' } : {},
+    );
+    const judged = judgeStep({ samples, slo: [], step: 0, rate: 100, purpose: 'step' });
+    expect(judged).toMatchObject({ passed: false, dropped: 50, reasons: ['only 95.0 % sent'] });
   });
 });
 

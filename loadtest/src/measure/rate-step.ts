@@ -1,5 +1,5 @@
+import type { RateStep } from '../figures-schema.ts';
 import { type Sample, timesOf } from '../sample-schema.ts';
-import type { RateStep } from '../summary-schema.ts';
 import { greatest, least } from './extremes.ts';
 import { createLatencyHistogram } from './latency-histogram.ts';
 import { checkSlo, isWithin, type SloTerm } from './slo.ts';
@@ -89,7 +89,7 @@ export function judgeStep(options: {
 const negligibleGrowth = 0.02;
 
 /** The number in flight, four times a second, from the first to the last planned moment. */
-export function levelsInFlight(
+function levelsInFlight(
   sent: readonly Sample[],
   fromMs: number,
   toMs: number,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { TimelinePoint } from '../summary-schema.ts';
+import type { TimelinePoint } from '../figures-schema.ts';
 import { judgeMarks } from './recovery.ts';
 
 /** A minute of 40 answers a second with a P95 of 300 ms, but for the seconds named. */

@@ -1,5 +1,5 @@
+import type { MarkRow, TimelinePoint } from '../figures-schema.ts';
 import type { Mark } from '../plan/marks.ts';
-import type { MarkRow, TimelinePoint } from '../summary-schema.ts';
 import { greatest } from './extremes.ts';
 
 /** Seconds before a mark that say what is usual, and how many of them there must be. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Latency, SloCheck } from '../summary-schema.ts';
+import type { Latency, SloCheck } from '../figures-schema.ts';
 
 /** `p99<3s,err<1%`: all of them must hold. Read once, at the door. */
 export interface SloTerm {

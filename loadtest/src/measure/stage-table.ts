@@ -1,5 +1,5 @@
+import type { StageRow, StageTable } from '../figures-schema.ts';
 import { type Sample, timesOf } from '../sample-schema.ts';
-import type { StageRow, StageTable } from '../summary-schema.ts';
 import { createLatencyHistogram } from './latency-histogram.ts';
 
 export const residualStage = 'network + unaccounted';

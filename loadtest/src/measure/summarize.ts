@@ -1,13 +1,7 @@
+import type { Group, Latency, RateStep } from '../figures-schema.ts';
 import type { Mark } from '../plan/marks.ts';
 import { cacheOutcomes, type Sample, timesOf } from '../sample-schema.ts';
-import {
-  type Group,
-  type Latency,
-  type RateStep,
-  type RunConfig,
-  type Summary,
-  summaryVersion,
-} from '../summary-schema.ts';
+import { type RunConfig, type Summary, summaryVersion } from '../summary-schema.ts';
 import { createLatencyHistogram } from './latency-histogram.ts';
 import { judgeMarks } from './recovery.ts';
 import { checkSlo, isWithin, type SloTerm } from './slo.ts';
@@ -53,17 +47,14 @@ export function summarize(finished: Finished): Summary {
   const latencies = createLatencyHistogram(good.map(headlineMs));
   const response = headline === 'response' ? latencies.summary() : of(good, responseMs);
   const service = headline === 'service' ? latencies.summary() : of(good, serviceMs);
-  const lag = of(
-    judged.filter(({ sent_ms }) => sent_ms !== null),
-    lagMs,
-  );
+  const sent = judged.filter(({ sent_ms }) => sent_ms !== null);
+  const lag = of(sent, lagMs);
   const durationMs = spanMs(queries);
   const perSecond = (count: number) => (durationMs === 0 ? 0 : (count * 1000) / durationMs);
-  const sent = judged.filter(({ sent_ms }) => sent_ms !== null).length;
   const isOpen = config.mode !== 'closed';
   // Steps and probes are judged one by one; there, what the target does not sustain is a finding.
   const isRated = isOpen && config.mode !== 'steps' && config.mode !== 'search';
-  const achieved = isOpen && judged.length > 0 ? sent / judged.length : null;
+  const achieved = isOpen && judged.length > 0 ? sent.length / judged.length : null;
   const failed = queries.length - good.length;
   const within = good.filter((sample) => isWithin(slo, headlineMs(sample), sample.first_token_ms)).length;
   const streamed = good.filter(({ gaps_ms }) => gaps_ms !== null);
@@ -74,7 +65,6 @@ export function summarize(finished: Finished): Summary {
     errorRatio: ratio(failed, queries.length),
     throughputPerSecond: perSecond(good.length),
   });
-  const ended = judged.filter(({ sent_ms }) => sent_ms !== null);
   const tenants = groups(queries, ({ tenant }) => tenant, headlineMs);
   const seconds = timeline(
     samples.filter(({ kind }) => kind === 'query'),
@@ -102,7 +92,7 @@ export function summarize(finished: Finished): Summary {
       goodput_per_second: perSecond(within),
       goodput_ratio: ratio(within, queries.length),
       in_flight_mean: finished.inFlightMean,
-      in_flight_by_law: (perSecond(ended.length) * (of(ended, serviceMs).mean_ms ?? 0)) / 1000,
+      in_flight_by_law: (perSecond(sent.length) * (of(sent, serviceMs).mean_ms ?? 0)) / 1000,
       answered: good.filter(({ answered }) => answered !== false).length,
       refused: good.filter(({ answered }) => answered === false).length,
     },

@@ -1,4 +1,4 @@
-import type { TargetFigures } from '../summary-schema.ts';
+import type { TargetFigures } from '../figures-schema.ts';
 import type { Reading } from '../target/metrics-text.ts';
 
 /** What is drawn beside the latencies: gauges by the label that tells their series apart. */
@@ -101,5 +101,3 @@ export function createTargetFigures(pages: readonly string[]) {
     },
   };
 }
-
-export type TargetFiguresInTheMaking = ReturnType<typeof createTargetFigures>;

@@ -1,5 +1,5 @@
+import type { TimelinePoint } from '../figures-schema.ts';
 import { type Sample, timesOf } from '../sample-schema.ts';
-import type { TimelinePoint } from '../summary-schema.ts';
 import { greatest } from './extremes.ts';
 import { quantileRank } from './order-statistics.ts';
 import { partsOf } from './stage-table.ts';

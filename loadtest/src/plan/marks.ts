@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jsonOf } from '../json-of.ts';
 
 /** Something that was done to the target while the run went on. */
 export interface Mark {
@@ -30,12 +31,4 @@ export function readMarks(lines: string, zeroAtMs: number): { marks: Mark[]; pro
     else marks.push({ atMs: Date.parse(parsed.data.at) - zeroAtMs, text: parsed.data.text });
   }
   return { marks: marks.sort((a, b) => a.atMs - b.atMs), problems };
-}
-
-function jsonOf(raw: string): unknown {
-  try {
-    return JSON.parse(raw);
-  } catch {
-    return undefined;
-  }
 }

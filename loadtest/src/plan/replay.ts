@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jsonOf } from '../json-of.ts';
 import type { Arrival } from './arrivals.ts';
 
 const line = z.union([
@@ -24,12 +25,4 @@ export function readReplay(text: string): Arrival[] {
     found.push({ atMs, step: null, ...(query !== undefined && { query }) });
   }
   return found.sort((a, b) => a.atMs - b.atMs);
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

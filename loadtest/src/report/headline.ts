@@ -1,8 +1,14 @@
-import type { Latency, Quantile, Summary } from '../summary-schema.ts';
+import type { Latency, Quantile } from '../figures-schema.ts';
+import type { Summary } from '../summary-schema.ts';
 import { count, duration, percent, rate } from './figures.ts';
 
 /** What the report and summary.md open with: the run in a sentence, nothing claimed that the run cannot carry. */
-export function headlineOf({ totals, latency, search, run }: Summary): string {
+export function headlineOf({
+  totals,
+  latency,
+  search,
+  run,
+}: Pick<Summary, 'totals' | 'latency' | 'search' | 'run'>): string {
   if (search !== null) return capital(search.sentence);
   if (totals.requests === 0) return 'Nothing was measured';
   const { p99, p50, count: size } = latency[latency.headline];

@@ -1,8 +1,8 @@
-import type { MarkRow } from '../summary-schema.ts';
+import type { MarkRow } from '../figures-schema.ts';
 import { count, duration } from './figures.ts';
 
 /** What a mark did, in words; for the report, summary.md and the terminal alike. */
-export function effectText({ effect, recovered_after_ms }: MarkRow): string {
+function effectText({ effect, recovered_after_ms }: MarkRow): string {
   if (effect === 'none') return 'no effect';
   if (effect === 'lasting') return 'not as before until the end or the next mark';
   if (effect === 'unknown') return 'too near to the beginning or the end to say';

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Group, Quantile, SloCheck, Summary } from '../summary-schema.ts';
+import type { Group, Quantile, SloCheck } from '../figures-schema.ts';
+import type { Summary } from '../summary-schema.ts';
 import { count, duration, percent, rate } from './figures.ts';
 import { headlineOf, intervalText } from './headline.ts';
 import { shownMarks } from './mark-rows.ts';
@@ -70,7 +71,7 @@ function head({ run, config, slo, totals, latency }: Summary): Markup {
     ],
   ];
   return markup`<header><span>Load test of <strong>${config.url}</strong>, ${run.started_at.slice(0, 19).replace('T', ' ')} UTC</span><button id="theme" type="button" hidden>theme: system</button></header>
-<h1>${headlineOf({ run, config, slo, totals, latency, search: null } as Summary)}</h1>
+<h1>${headlineOf({ run, totals, latency, search: null })}</h1>
 <div class="badges">${badges.map(([name, text]) => markup`<span class="badge ${name}">${text}</span>`)}</div>
 ${run.invalid.length > 0 && markup`<div class="alarm"><strong>These figures do not mean what was asked for.</strong><ul>${run.invalid.map((why) => markup`<li>${why}</li>`)}</ul></div>`}`;
 }

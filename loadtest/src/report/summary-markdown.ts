@@ -1,4 +1,5 @@
-import type { Group, Summary } from '../summary-schema.ts';
+import type { Group } from '../figures-schema.ts';
+import type { Summary } from '../summary-schema.ts';
 import { count, duration, percent, rate } from './figures.ts';
 import { figureRows, headlineOf, intervalText, quantileText } from './headline.ts';
 import { shownMarks } from './mark-rows.ts';

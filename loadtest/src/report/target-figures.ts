@@ -1,4 +1,4 @@
-import type { TargetFigures } from '../summary-schema.ts';
+import type { TargetFigures } from '../figures-schema.ts';
 import { count, rate } from './figures.ts';
 import { Markup, markup } from './markup.ts';
 import { card, figure, type LegendEntry, table } from './page-parts.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { RateStep } from '../figures-schema.ts';
 import { createLatencyHistogram } from '../measure/latency-histogram.ts';
 import { randomFor } from '../plan/random.ts';
-import type { RateStep } from '../summary-schema.ts';
 import { findLimit, searchResultOf } from './find-limit.ts';
 
 /** A target that holds up to `capacity`; each verdict is wrong by chance with the given probability. */

@@ -1,4 +1,5 @@
-import type { RateStep, Summary } from '../summary-schema.ts';
+import type { RateStep } from '../figures-schema.ts';
+import type { Summary } from '../summary-schema.ts';
 
 /**
  * The highest rate that holds:
@@ -131,7 +132,7 @@ export async function findLimit({
   return found(null);
 }
 
-export function describeStep({ rate, purpose, response, passed, reasons }: RateStep): string {
+function describeStep({ rate, purpose, response, passed, reasons }: RateStep): string {
   const p99 = response.p99.value_ms === null ? 'no answer' : `P99 ${response.p99.value_ms.toFixed(0)} ms`;
   return `${purpose} ${rate.toFixed(1)}/s: ${p99}, ${passed ? 'holds' : reasons.join('; ')}`;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { createManualClock } from '../drive/manual-clock.ts';
 import { createRequestRunner } from '../drive/request-runner.ts';
+import { createManualClock } from '../fixtures/manual-clock.ts';
 import { dealRequests } from '../plan/deal-requests.ts';
 import { builtInQuestions } from '../plan/questions.ts';
 import { randomFor } from '../plan/random.ts';

@@ -1,11 +1,11 @@
 import type { Clock } from '../drive/clock.ts';
 import { openLoop } from '../drive/open-loop.ts';
 import type { RequestRunner } from '../drive/request-runner.ts';
+import type { RateStep } from '../figures-schema.ts';
 import { judgeStep } from '../measure/rate-step.ts';
 import type { SloTerm } from '../measure/slo.ts';
 import { countedArrivals } from '../plan/arrivals.ts';
 import type { PlannedRequest } from '../plan/deal-requests.ts';
-import type { RateStep } from '../summary-schema.ts';
 
 /** What an upper bound of P99 needs; a step at a low rate goes on until it has them, up to four times its length. */
 const samplesForP99 = 368;

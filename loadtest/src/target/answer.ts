@@ -26,6 +26,19 @@ const problemShape = z.object({
   status: z.int().optional(),
 });
 
+const acceptedShape = z.object({ job_id: z.string() });
+const hitsShape = z.object({ hits: z.array(z.object({ text: z.string() })) });
+
+/** Of an accepted document; null: it did not say. */
+export function readJobId(body: unknown): string | null {
+  return acceptedShape.safeParse(body).data?.job_id ?? null;
+}
+
+/** Whether the first hit of a search has it. */
+export function showsText(body: unknown, text: string): boolean {
+  return hitsShape.safeParse(body).data?.hits[0]?.text.includes(text) ?? false;
+}
+
 /** A 200 is no success yet: an answer that is empty, cut or cites what is not there is a failure of its own class. */
 export function readAnswer(
   body: unknown,

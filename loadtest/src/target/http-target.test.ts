@@ -234,6 +234,14 @@ describe('a stream', () => {
   });
 });
 
+test('an answer without end is given up, and fills no memory', async () => {
+  const { send } = await serve((_, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.end(`{"answer":"${'a'.repeat(17 * 2 ** 20)}"}`);
+  });
+  expect(await send()).toMatchObject({ outcome: 'stream_cut', error: expect.stringContaining('more than') });
+});
+
 test('a document is fresh when a search finds it', async () => {
   let searches = 0;
   let marker = '';

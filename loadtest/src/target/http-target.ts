@@ -1,9 +1,11 @@
 import { createParser } from 'eventsource-parser';
 import { type Dispatcher, Pool } from 'undici';
 import type { Clock } from '../drive/clock.ts';
+import { jsonOf } from '../json-of.ts';
 import { documentText, type PlannedRequest } from '../plan/deal-requests.ts';
-import { readAnswer, readProblem, readStreamProblem } from './answer.ts';
+import { readAnswer, readJobId, readProblem, readStreamProblem, showsText } from './answer.ts';
 import { waitUntilFound } from './freshness.ts';
+import { limitedText } from './limited-text.ts';
 import { emptyReply, type Reply, type Target } from './target.ts';
 
 export interface HttpTargetOptions {
@@ -26,7 +28,7 @@ export interface HttpTargetOptions {
 }
 
 export interface HttpTarget extends Target {
-  /** Does anything answer there? Null, or what is wrong in a sentence. */
+  /** Does anything answer there, and what is wrong with it, or with the way to it; null: nothing. */
   probe(): Promise<{ reachable: boolean; warning: string | null }>;
   /** Takes the documents of a mixed load out again. */
   removeDocuments(): Promise<void>;
@@ -138,8 +140,8 @@ export function createHttpTarget(options: HttpTargetOptions): HttpTarget {
           if (firstTokenMs === null) firstTokenMs = nowMs - sentMs;
           else gaps.push(round(nowMs - lastMs));
           lastMs = nowMs;
-        } else if (event === 'done') end = readAnswer(parseJson(data), status, { expected, isAnyObject });
-        else if (event === 'error') end = readStreamProblem(parseJson(data));
+        } else if (event === 'done') end = readAnswer(jsonOf(data), status, { expected, isAnyObject });
+        else if (event === 'error') end = readStreamProblem(jsonOf(data));
       },
     });
     const decoder = new TextDecoder();
@@ -173,12 +175,10 @@ export function createHttpTarget(options: HttpTargetOptions): HttpTarget {
           cache: 'bypass',
         };
         const found = await call('POST', '/search', search, { ...callDetails(request), signal });
-        const hits = (await jsonBody(found)) as { hits?: { text?: string }[] } | null;
-        return hits?.hits?.[0]?.text?.includes(marker) ?? false;
+        return showsText(await jsonBody(found), marker);
       };
       const freshness = waitUntilFound({ clock, signal, acceptedMs, isFound });
-      const id = (said as { job_id?: unknown } | null)?.job_id;
-      return { ...emptyReply, status, id: typeof id === 'string' ? id : null, freshness };
+      return { ...emptyReply, status, id: readJobId(said), freshness };
     });
   }
 
@@ -220,24 +220,8 @@ function callDetails({ tenant, traceId, isTraceSampled }: PlannedRequest) {
   return { tenant, trace: `00-${traceId}-${spanId}-${isTraceSampled ? '01' : '00'}` };
 }
 
-/** Null: no JSON. */
-async function jsonBody(response: Dispatcher.ResponseData): Promise<unknown> {
-  const pieces: Buffer[] = [];
-  let bytes = 0;
-  for await (const piece of response.body as AsyncIterable<Buffer>) {
-    bytes += piece.length;
-    if (bytes > maxAnswerBytes) throw new Error(`an answer of more than ${maxAnswerBytes} bytes`);
-    pieces.push(piece);
-  }
-  return parseJson(Buffer.concat(pieces).toString('utf8'));
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
+async function jsonBody({ body }: Dispatcher.ResponseData): Promise<unknown> {
+  return jsonOf(await limitedText(body, maxAnswerBytes));
 }
 
 function isEventStream({ headers }: Dispatcher.ResponseData): boolean {

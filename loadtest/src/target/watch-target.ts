@@ -1,7 +1,8 @@
-import { type Dispatcher, request } from 'undici';
+import { request } from 'undici';
 import type { Clock } from '../drive/clock.ts';
+import type { TargetFigures } from '../figures-schema.ts';
 import { createTargetFigures, isWanted } from '../measure/target-figures.ts';
-import type { TargetFigures } from '../summary-schema.ts';
+import { limitedText } from './limited-text.ts';
 import { readMetricsText } from './metrics-text.ts';
 
 /** As often as the timeline has points; a page of ours takes a few milliseconds. */
@@ -89,16 +90,5 @@ async function textOf(page: string, key: { origin: string; value: string } | nul
     await body.dump();
     throw new Error(`HTTP ${statusCode}`);
   }
-  return limitedText(body);
-}
-
-async function limitedText(body: Dispatcher.ResponseData['body']): Promise<string> {
-  const pieces: Buffer[] = [];
-  let bytes = 0;
-  for await (const piece of body as AsyncIterable<Buffer>) {
-    bytes += piece.length;
-    if (bytes > maxPageBytes) throw new Error(`a page of more than ${maxPageBytes} bytes`);
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces).toString('utf8');
+  return limitedText(body, maxPageBytes);
 }

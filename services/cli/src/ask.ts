@@ -85,7 +85,7 @@ function printAnswer(response: QueryResponse): QueryResponse {
 }
 
 /** `[1] title › heading  (score 0.71)`, one line per passage that the answer cites. */
-export function describeSources(response: QueryResponse): string {
+function describeSources(response: QueryResponse): string {
   const cited = new Map(response.citations.map((citation) => [citation.marker, citation]));
   const lines = [...cited.values()]
     .sort((one, other) => one.marker - other.marker)

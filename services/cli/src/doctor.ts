@@ -65,7 +65,7 @@ export async function doctor(options: { data?: string; url?: string }): Promise<
   return wrong === 0;
 }
 
-export function describeFinding({ what, verdict, detail, next }: Finding): string {
+function describeFinding({ what, verdict, detail, next }: Finding): string {
   const mark = { fine: '✓', note: '·', wrong: '✗' }[verdict];
   return `${mark} ${what}: ${detail}${next === undefined ? '' : `\n    → ${next}`}`;
 }

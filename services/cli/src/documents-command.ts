@@ -35,7 +35,7 @@ export async function listDocuments(
   else console.log(describeDocuments(documents));
 }
 
-export function describeDocuments(documents: readonly DocumentResponse[]): string {
+function describeDocuments(documents: readonly DocumentResponse[]): string {
   if (documents.length === 0) return 'No documents.';
   return table(
     ['document', 'collection', 'title', 'type', 'KB', 'pages', 'chunks', 'state', 'reason'],

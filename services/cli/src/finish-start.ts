@@ -83,7 +83,9 @@ export async function sayWhereItIs(
       ? `Keys      none is asked for: whoever reaches the gateway is let in, as tenant ${defaultTenant}`
       : `Keys      one is asked for; ${launcher} keys list${data} shows them`,
     ...(isFree
-      ? [`          ${launcher} keys create --scopes query,ingest,admin${data}   closes the door`]
+      ? [
+          `          ${launcher} keys create --scopes query,ingest,admin${data}   closes the door (unless auth.mode is open)`,
+        ]
       : []),
     '',
     'Try it:',

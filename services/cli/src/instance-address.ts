@@ -20,15 +20,19 @@ export interface InstanceOptions {
 }
 
 /**
- * Where a command finds its gateway, and the key it asks with: `--api-key`, else `VORTEX_API_KEY`, else, for an instance of
- * this machine, the key that its gateway keeps in the data folder. Whoever may read that folder has every right.
+ * Where a command finds its gateway, and the key it asks with: `--api-key`, else with `--data` the key that the gateway
+ * keeps in that folder, else `VORTEX_API_KEY`, else that of the usual folder. Whoever may read a folder has every right
+ * there, and a key of the environment that has ended is not to lock him out.
  * @throws CommandProblem
  */
 export function gatewayOf(options: InstanceOptions, env: NodeJS.ProcessEnv = process.env): ClientOptions {
   const url = gatewayUrl(options);
-  const given = options.apiKey ?? env.VORTEX_API_KEY;
-  if (given !== undefined && given !== '') return { url, key: given };
-  return options.url === undefined ? withLocalKey(url, instancePaths(dataFolder(options.data))) : { url };
+  const keyed = (key: string | undefined) => (key === undefined || key === '' ? null : { url, key });
+  const local = () => withLocalKey(url, instancePaths(dataFolder(options.data)));
+  const asked = keyed(options.apiKey);
+  if (asked !== null) return asked;
+  if (options.data !== undefined) return 'key' in local() ? local() : (keyed(env.VORTEX_API_KEY) ?? { url });
+  return keyed(env.VORTEX_API_KEY) ?? (options.url === undefined ? local() : { url });
 }
 
 /** With the authority of this machine, whatever the environment says. */

@@ -23,7 +23,7 @@ export async function listJobs(
   else console.log(describeJobs(jobs));
 }
 
-export function describeJobs(jobs: readonly JobResponse[]): string {
+function describeJobs(jobs: readonly JobResponse[]): string {
   if (jobs.length === 0) return 'No jobs.';
   return table(
     ['job', 'type', 'status', '%', 'what', 'collection', 'message'],

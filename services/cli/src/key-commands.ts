@@ -61,9 +61,9 @@ export function limits(text: string): KeyLimits {
     Object.fromEntries(pairs.map(([name, value]) => [name, Number(value)])),
   );
   if (bounds.success) return bounds.data;
-  const mistaken = bounds.error.issues.find(({ code }) => code === 'custom');
-  if (mistaken !== undefined)
-    throw new InvalidArgumentError(`${mistaken.path.join('.')} ${mistaken.message}.`);
+  const [mistake] = bounds.error.issues;
+  if (mistake?.code === 'custom')
+    throw new InvalidArgumentError(`${mistake.path.join('.')} ${mistake.message}.`);
   const known = Object.keys(keyLimits.shape).join(', ');
   throw new InvalidArgumentError(`It must be a list such as requests_per_minute=60 of ${known}.`);
 }

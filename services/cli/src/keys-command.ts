@@ -21,10 +21,9 @@ import { checkSettings } from './settings.ts';
 import { table } from './table.ts';
 import { printJson } from './use-gateway.ts';
 
-/**
- * Keys are made where the instance is: by its gateway when it runs, with the authority of the machine; else in its
- * registry, so that an instance can have its first key before anybody can reach it.
- */
+// Keys are made where the instance is: by its gateway when it runs, with the authority of the machine; else in its
+// registry, so that an instance can have its first key before anybody can reach it.
+
 type Keys = Pick<KeyCalls, 'create' | 'list' | 'rotate' | 'revoke'>;
 
 export async function createKey(
@@ -109,7 +108,7 @@ function describeLimits(limits: KeyLimits | null): string {
     .join(',');
 }
 
-export function describeKeys(keys: readonly KeyResponse[]): string {
+function describeKeys(keys: readonly KeyResponse[]): string {
   if (keys.length === 0) return 'No keys.';
   return table(
     ['key', 'tenant', 'name', 'scopes', 'collections', 'limits', 'state', 'expires', 'last used'],

@@ -141,7 +141,7 @@ async function load(kind: BenchKind): Promise<(options: BenchOptions) => Promise
 }
 
 /** `ratios.throughput_64  5.1`: one line per figure. */
-export function flatten(value: unknown, path = ''): string[] {
+function flatten(value: unknown, path = ''): string[] {
   if (typeof value !== 'object' || value === null) {
     const shown =
       typeof value === 'number' && !Number.isInteger(value) ? value.toPrecision(4) : String(value);

@@ -32,7 +32,7 @@ export async function search(question: string, options: SearchOptions): Promise<
 const shownCharacters = 300;
 
 /** Each hit with its place, its score parts and the beginning of its text. */
-export function describeHits({ hits, collection, mode, degraded, timings_ms }: SearchResponse): string {
+function describeHits({ hits, collection, mode, degraded, timings_ms }: SearchResponse): string {
   const facts = [
     `${hits.length} passage${hits.length === 1 ? '' : 's'}`,
     mode,

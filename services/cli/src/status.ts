@@ -1,5 +1,5 @@
 import { createClient } from '@vortex/client';
-import { batchGeneratorList, generatorList, stages } from '@vortex/contracts';
+import { batchLists, generatorList, stages } from '@vortex/contracts';
 import type { MemoryState, QueueState, ReplicaState } from '@vortex/queue';
 import { type AskQueue, askQueue } from './ask-queue.ts';
 import { instancePaths } from './folders.ts';
@@ -121,9 +121,9 @@ export async function readRemoteStatus(url: string): Promise<Status> {
 }
 
 /** Every list of the pipeline, those of the generators' own included. */
-export function queueNames(workerNames: readonly string[]): string[] {
+function queueNames(workerNames: readonly string[]): string[] {
   const lists: string[] = Object.values(stages).map(({ list }) => list);
-  return [...lists, batchGeneratorList, ...workerNames.map(generatorList)];
+  return [...lists, ...Object.values(batchLists), ...workerNames.map(generatorList)];
 }
 
 async function serviceStatus(entry: RunProcess): Promise<ServiceStatus> {

@@ -18,7 +18,9 @@ export interface EmbeddingCache {
   ): Promise<KeptEmbedding>;
 }
 
-export type KeptEmbedding = Pick<Embedding, 'vector' | 'truncated'> & { cache: 'hit' | 'miss' | 'bypass' };
+export type KeptEmbedding = Pick<Embedding, 'vector' | 'truncated' | 'inferenceMs'> & {
+  cache: 'hit' | 'miss' | 'bypass';
+};
 
 export function createEmbeddingCache(deps: {
   embedder: Embedder;

@@ -17,13 +17,15 @@ export interface EncodeDeps {
 }
 
 export function createEncodeStage({ embeddings, model, metrics }: EncodeDeps): StageHandler<'encode'> {
-  return async function encode(input, { job, signal }): Promise<Outcome<'encode'>> {
+  return async function encode(input, { job, signal, timing }): Promise<Outcome<'encode'>> {
     const { query, collection, by_name_only, top_k, mode, filter } = input;
     const { neighbours, want, stream, cache, max_tokens } = input;
     const place = { collection, by_name_only };
     const question = { query, ...place, top_k, mode, filter, neighbours, want, stream, cache, max_tokens };
     if (mode === 'sparse') return { kind: 'forward', to: 'retrieve', payload: question };
-    const { vector, truncated, cache: word } = await embeddings.embed(job.tenant, query, cache, signal);
+    const made = await embeddings.embed(job.tenant, query, cache, signal);
+    const { vector, truncated, cache: word, inferenceMs } = made;
+    if (inferenceMs !== undefined) timing('inference', inferenceMs);
     if (word !== 'hit')
       metrics.add('rag_embedding_texts_total', {
         priority: 'interactive',

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { createExplainStore, openCache } from '@vortex/cache';
-import { maskSecrets, readServiceConfig, secretValues } from '@vortex/config';
+import { maskSecrets, readServiceConfig, secretValues, withTls } from '@vortex/config';
 import { explainParts } from '@vortex/contracts';
 import { chooseThreads, createThreadEmbedder, ensureModel } from '@vortex/embedding';
 import {
@@ -50,7 +50,7 @@ const choice = asked > 0 ? { threads: asked, intraOpThreads: 1 } : await chooseT
 const embedder = await createThreadEmbedder({ files, ...choice, log });
 parts.push('inference threads', () => embedder.close());
 
-const cache = openCache(config.cache, { metrics, log });
+const cache = openCache(withTls(config.cache), { metrics, log });
 parts.push('cache', () => cache.close());
 const explain = createExplainStore({ cache, settings: config.explain, parts: explainParts, log });
 parts.push('stories', () => explain.close());
@@ -63,7 +63,7 @@ const model = embedder.model.fingerprint;
 running = await runStages({
   service: 'encoder',
   workerName,
-  redis: config.redis,
+  redis: withTls(config.redis),
   log,
   metrics,
   tracing,

@@ -6,6 +6,12 @@ import type { GatewayParts } from './dependencies.ts';
 import type { Exchange } from './exchange.ts';
 import { ClientGone, problemOf } from './problem.ts';
 
+/** What a question has become by the time its stream may begin: its answer, or the wait for it. */
+export interface AnswerUnderWay {
+  ticket: JobTicket;
+  given: Promise<GivenAnswer>;
+}
+
 /**
  * From a question to its answer, by the shortest way there is:
  *
@@ -18,12 +24,6 @@ import { ClientGone, problemOf } from './problem.ts';
  * Identical is what has the same key, was asked of the same state of the collection (who asks after a change never waits
  * for an answer from before it) and allows the same time (who has long never gets an answer that was cut for who has not).
  */
-/** What a question has become by the time its stream may begin: its answer, or the wait for it. */
-export interface AnswerUnderWay {
-  ticket: JobTicket;
-  given: Promise<GivenAnswer>;
-}
-
 export async function answerQuestion(
   parts: GatewayParts,
   exchange: Exchange,
@@ -33,7 +33,7 @@ export async function answerQuestion(
   return given;
 }
 
-/** @throws what `prepare` throws; `given` rejects as `awaitResult` does. */
+/** The same for a stream, which is told what is known before its answer. @throws what `prepare` throws; `given` rejects as `awaitResult` does. */
 export async function beginAnswer(
   parts: GatewayParts,
   exchange: Exchange,

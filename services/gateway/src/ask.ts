@@ -1,5 +1,6 @@
 import {
   type Answer,
+  batchLists,
   batchPart,
   type CacheMode,
   type CacheOutcome,
@@ -112,7 +113,7 @@ export async function prepare(
   if (question.cache !== undefined) envelope.cache = question.cache;
   if (question.max_tokens !== undefined) envelope.max_tokens = question.max_tokens;
   const job: SubmittedJob = {
-    list: stages.encode.list,
+    list: question.track === true ? batchLists.encode : stages.encode.list,
     lane: stages.encode.lane,
     id,
     deadlineAt,
@@ -196,7 +197,7 @@ export async function awaitResult<Result extends object>(
     if (prepared.question !== undefined) deps.notes?.failed(exchange, prepared.question, failure);
     throw failure;
   } finally {
-    visit?.leave({ answered: answered !== undefined, generationMs: answered?.timings_ms.generate });
+    visit?.leave({ timings: answered?.timings_ms });
     clearTimeout(timer);
     gone.removeEventListener('abort', giveUp);
   }

@@ -2,27 +2,27 @@ import { z } from '@hono/zod-openapi';
 import type { ListPlace } from '@vortex/registry';
 
 /** `<epoch ms>.<id>` of a page's last entry; the id may be any printable ASCII. */
-const cursorForm = /^(\d{1,15})\.([\x20-\x7e]{1,200})$/;
+const cursorForm = /^(\d{1,16})\.([\x20-\x7e]{1,200})$/;
 
-/** `after` takes what `next` of the page before was and nothing else: an empty page would pass for the list's end. */
-export function cursorParameter<Place>(form: RegExp, read: (...parts: string[]) => Place) {
-  return z
-    .string()
-    .regex(form, 'must be the `next` of the page before')
-    .transform((text): Place => read(...(form.exec(text) ?? []).slice(1)))
-    .optional()
-    .openapi({ type: 'string', description: '`next` of the page before.' });
+export function cursorOf({ createdAt, id }: ListPlace): string {
+  return `${createdAt}.${id}`;
 }
 
-export const limitParameter = z.coerce.number().int().min(1).max(1000).default(50);
-
-/** The query parameters of every list of the registry's that comes in pages, newest first. */
+/**
+ * The query parameters of every list that comes in pages, newest first. `after` takes what `next` of the page before was
+ * and nothing else: an empty page would pass for the list's end.
+ */
 export const pageParameters = {
-  after: cursorParameter(
-    cursorForm,
-    (createdAt, id): ListPlace => ({ createdAt: Number(createdAt), id: id ?? '' }),
-  ),
-  limit: limitParameter,
+  after: z
+    .string()
+    .regex(cursorForm, 'must be the `next` of the page before')
+    .transform((text): ListPlace => {
+      const [, createdAt, id = ''] = cursorForm.exec(text) ?? [];
+      return { createdAt: Number(createdAt), id };
+    })
+    .optional()
+    .openapi({ type: 'string', description: '`next` of the page before.' }),
+  limit: z.coerce.number().int().min(1).max(1000).default(50),
 };
 
 export interface PageAsked {
@@ -44,5 +44,5 @@ export function pageOf<Entry extends { createdAt: number }>(
   const entries = found.slice(0, limit);
   const last = entries.at(-1);
   const isEnd = found.length <= limit || last === undefined;
-  return { entries, next: isEnd ? null : `${last.createdAt}.${idOf(last)}` };
+  return { entries, next: isEnd ? null : cursorOf({ createdAt: last.createdAt, id: idOf(last) }) };
 }

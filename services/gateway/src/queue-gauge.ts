@@ -1,4 +1,4 @@
-import { batchGeneratorList, generatorList, stageNames, stages } from '@vortex/contracts';
+import { batchLists, generatorList, stageNames, stages } from '@vortex/contracts';
 import { countedAs, type Metrics, type QueueName } from '@vortex/observability';
 import type { QueueInspector } from '@vortex/queue';
 
@@ -19,7 +19,7 @@ export function mirrorQueues(
   /** Whose own lists there are. */
   generators: () => readonly string[],
 ): void {
-  const shared = [...stageNames.map((stage) => stages[stage].list), batchGeneratorList];
+  const shared = [...stageNames.map((stage) => stages[stage].list), ...Object.values(batchLists)];
   metrics.beforeScrape(async () => {
     const states = await inspector.queues([...shared, ...generators().map(generatorList)]);
     const sums = new Map<QueueName, Sum>();

@@ -10,6 +10,8 @@ import { createServerDrain } from './drain-server.ts';
 import { maxDrainedBytes } from './middleware/drain-unread.ts';
 import { type GatewayProblemCode, gatewayProblem, type HttpProblem, internalProblem } from './problem.ts';
 import { isRefused, markRefused } from './refused-connections.ts';
+import { createCloseTurns } from './transport/close-in-turn.ts';
+import { GatheredRequest } from './transport/gathered-request.ts';
 import { createTurns } from './transport/in-turn.ts';
 import { followTls, readTls, type TlsFiles } from './transport/tls.ts';
 
@@ -63,6 +65,7 @@ export async function startServer(options: ServerOptions): Promise<GatewayServer
   });
   const { tls } = options;
   const limits = {
+    IncomingMessage: GatheredRequest,
     // The head's time is Node's to keep, the body's is body-time.ts'.
     requestTimeout: 0,
     headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
@@ -81,6 +84,7 @@ export async function startServer(options: ServerOptions): Promise<GatewayServer
         );
   const server = secure ?? createServer(limits, answer);
   const stopFollowing = secure === null || tls === undefined ? undefined : followTls(secure, tls, log);
+  server.on(secure === null ? 'connection' : 'secureConnection', createCloseTurns());
   if (maxConnections !== undefined) server.maxConnections = maxConnections;
   function answer(incoming: IncomingMessage, outgoing: ServerResponse): void {
     const hostMissing = incoming.headers.host === undefined && incoming.httpVersion === '1.1';

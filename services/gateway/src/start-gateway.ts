@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createExplainStore, openCache } from '@vortex/cache';
-import { isLoopback, type ServiceConfig } from '@vortex/config';
+import { isLoopback, type ServiceConfig, withTls } from '@vortex/config';
 import { explainParts } from '@vortex/contracts';
 import { createContentStore, incomingFolder } from '@vortex/documents';
 import { catalogueModel } from '@vortex/embedding';
@@ -59,7 +59,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
   }
   await writeLocalKey(data.dir, pepper);
   const metrics = createMetrics('gateway', config.metrics);
-  const redis = { ...config.redis, observer: createRedisObserver(metrics) };
+  const redis = { ...withTls(config.redis), observer: createRedisObserver(metrics) };
   const tracing = await openTracing(config.tracing, { service: 'gateway', workerName: worker.name, log });
   // Random per start: an inbox shared with a predecessor that is still draining would lose answers to it.
   const name = `${worker.name}-${randomBytes(6).toString('hex')}`;
@@ -67,7 +67,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
   const inspector = createInspector(redis, log);
   const limits = createRequestLimits(redis, log);
   const deadLetters = createDeadLetters(redis, log);
-  const cache = openCache(config.cache, { metrics, log });
+  const cache = openCache(withTls(config.cache), { metrics, log });
   const explain = createExplainStore({ cache, settings: config.explain, parts: explainParts, log });
   const originalsDir = join(data.dir, 'originals');
   const incomingDir = incomingFolder(originalsDir);

@@ -1,7 +1,6 @@
-import { keyScope } from '@vortex/contracts';
+import { keyScope, type KeyScope as Scope } from '@vortex/contracts';
 import { issueKey, localKey, newKeySecret, type Registry, textOfKey } from '@vortex/registry';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Scope } from '../src/access/caller.ts';
 import { createQuestionIds } from '../src/access/question-id.ts';
 import { type GatewayUnderTest, gatewayUnderTest } from './gateway-under-test.ts';
 import { acceptDocument } from './with-document.ts';

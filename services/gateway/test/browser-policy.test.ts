@@ -89,6 +89,7 @@ describe('a gateway on loopback', () => {
     '127.0.0.1:8000',
     '[::1]:8000',
     'Vortex.Internal',
+    'vortex.internal.:8000',
     '10.0.0.7',
   ])('answers to %s', async (host) => {
     expect((await ask(host)).status).toBe(200);

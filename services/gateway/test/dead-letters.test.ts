@@ -170,7 +170,7 @@ describe('a dead letter', () => {
     expect(deadLetters.redriven.map(({ list, cap }) => [list, cap])).toEqual([
       ['job:encoder_in', 10],
       ['job:llm_in', 10],
-      ['job:encoder_in', 7],
+      ['job:encoder_in:batch', 7],
       ['job:llm_in:low', 7],
     ]);
     for (const { element } of deadLetters.redriven) {

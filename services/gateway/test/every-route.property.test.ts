@@ -121,8 +121,8 @@ function responseChecker(api: OpenApi): (operation: Operation, answer: Answered)
     if (text === '') return null;
     const content = described.content[contentType] ?? described.content[`${contentType}; charset=utf-8`];
     if (content === undefined) {
-      const isBytes = 'application/octet-stream' in described.content;
-      return isBytes ? null : `${status} is of type ${contentType}`;
+      const isAny = '*/*' in described.content;
+      return isAny ? null : `${status} is of type ${contentType}`;
     }
     if (content.schema === undefined || !contentType.endsWith('json')) return null;
     const validate = compiled.get(content.schema) ?? ajv.compile(pointerTo(content.schema));

@@ -123,6 +123,18 @@ describe('GET /api/queries/{id}/explain', () => {
     expect(await story(id)).toMatchObject({ retrieval: null, missing: ['retrieve', 'generate'] });
   });
 
+  it('misses the end of a question that was tried more than once, and not of any other', async () => {
+    const { gateway, reply, story, told } = await asked();
+    const { id } = queryResponse.parse(await reply.json());
+    told(id, { retrieve: retrieved, generate: generated });
+    expect((await story(id)).missing).toEqual([]);
+    const request = gateway.explain.stories.get(`${id} default`)?.gateway as object;
+    told(id, { gateway: { ...request, attempt: 2 } });
+    expect((await story(id)).missing).toEqual(['end']);
+    told(id, { end: ended });
+    expect((await story(id)).missing).toEqual([]);
+  });
+
   it('404 for an id that is unknown, or of another tenant', async () => {
     const { gateway, explain } = await asked();
     gateway.explain.note({ id: 'qry_theirs', tenant: 'other' }, 'retrieve', () => retrieved);

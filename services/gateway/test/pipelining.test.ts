@@ -54,3 +54,30 @@ describe('requests of one connection', () => {
     expect(queue.submitted).toHaveLength(1);
   });
 });
+
+describe('requests of many connections', () => {
+  it('are begun a few per turn, in the order they came', async () => {
+    const gateway = await gatewayUnderTest();
+    const finish: (() => void)[] = [];
+    gateway.queue.script = ({ id }) => new Promise((resolve) => finish.push(() => resolve(completed(id))));
+    const { port } = await gateway.serve();
+    const sockets = Array.from({ length: 40 }, () => connect(port, '127.0.0.1'));
+    // Connections are taken one per turn; these have been.
+    await Promise.all(
+      sockets.map((socket) => {
+        socket.write('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n');
+        return once(socket, 'data');
+      }),
+    );
+    for (const socket of sockets) socket.write(ask('many'));
+    const perTurn: number[] = [];
+    for (let asked = 0; asked < sockets.length; ) {
+      await new Promise(setImmediate);
+      perTurn.push(gateway.queue.submitted.length - asked);
+      asked = gateway.queue.submitted.length;
+    }
+    expect(Math.max(...perTurn)).toBeLessThanOrEqual(8);
+    for (const socket of sockets) socket.destroy();
+    await until('all are cancelled', () => gateway.queue.cancelled.length === sockets.length);
+  });
+});

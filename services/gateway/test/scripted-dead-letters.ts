@@ -61,11 +61,6 @@ export class ScriptedDeadLetters implements DeadLetters {
     this.lists.set(stage, left);
     return left.length < list.length;
   }
-  async dropAll(stage: StageName): Promise<number> {
-    const count = this.lists.get(stage)?.length ?? 0;
-    this.lists.delete(stage);
-    return count;
-  }
   async counts(): Promise<Map<StageName, number>> {
     return new Map([...this.lists].map(([stage, list]) => [stage, list.length]));
   }

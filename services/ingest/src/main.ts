@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { maskSecrets, readServiceConfig, secretValues } from '@vortex/config';
+import { maskSecrets, readServiceConfig, secretValues, withTls } from '@vortex/config';
 import { createContentStore } from '@vortex/documents';
 import { catalogueModel, fingerprintOf } from '@vortex/embedding';
 import {
@@ -31,7 +31,7 @@ const log = createLogger({ service: 'ingest', workerName, ...config.log, secrets
 followLevelSignal(log);
 log.info({ config: maskSecrets(config) }, 'starting with this configuration');
 const metrics = createMetrics('ingest', config.metrics);
-const redis = { ...config.redis, observer: createRedisObserver(metrics) };
+const redis = { ...withTls(config.redis), observer: createRedisObserver(metrics) };
 const dataDir = resolve(config.data.dir);
 const model = catalogueModel(config.embedding.model);
 const parts = createReleaseStack(log);

@@ -1,5 +1,5 @@
 import { announceSettings, createExplainStore, openCache, settingsFingerprint } from '@vortex/cache';
-import { maskSecrets, readServiceConfig, secretValues } from '@vortex/config';
+import { maskSecrets, readServiceConfig, secretValues, withTls } from '@vortex/config';
 import { explainParts } from '@vortex/contracts';
 import {
   createLogger,
@@ -45,18 +45,19 @@ const { max_tokens: maxTokens, temperature } = config.llm;
 const { provider, model: modelName } = model;
 // Without the server's address: each replica has its own, and they are one model to who asks.
 const fingerprint = settingsFingerprint({ provider, modelName, maxTokens, temperature });
-const cache = openCache(config.cache, { metrics, log });
+const cache = openCache(withTls(config.cache), { metrics, log });
 parts.push('cache', () => cache.close());
 const explain = createExplainStore({ cache, settings: config.explain, parts: explainParts, log });
 parts.push('stories', () => explain.close());
 const announced = announceSettings(cache, 'generate', fingerprint);
 parts.push('settings in the cache', () => announced.stop());
-const charges = createTokenCharges(config.redis, log);
+const redis = withTls(config.redis);
+const charges = createTokenCharges(redis, log);
 parts.push('charges', () => charges.close());
 running = await runStages({
   service: 'llm-generator',
   workerName,
-  redis: config.redis,
+  redis,
   log,
   metrics,
   tracing,

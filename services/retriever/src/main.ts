@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { announceSettings, createExplainStore, openCache, settingsFingerprint } from '@vortex/cache';
-import { maskSecrets, readServiceConfig, secretValues } from '@vortex/config';
+import { maskSecrets, readServiceConfig, secretValues, withTls } from '@vortex/config';
 import { explainParts } from '@vortex/contracts';
 import { createContentStore } from '@vortex/documents';
 import {
@@ -85,7 +85,7 @@ const {
 } = config.retrieval;
 const settings = { topK, relevanceFloor, promptTokens, mode };
 const fingerprint = settingsFingerprint({ ...settings, promptTemplate: promptTemplate() });
-const cache = openCache(config.cache, { metrics, log });
+const cache = openCache(withTls(config.cache), { metrics, log });
 parts.push('cache', () => cache.close());
 const explain = createExplainStore({ cache, settings: config.explain, parts: explainParts, log });
 parts.push('stories', () => explain.close());
@@ -94,7 +94,7 @@ parts.push('settings in the cache', () => announced.stop());
 running = await runStages({
   service: 'retriever',
   workerName: config.worker.name,
-  redis: config.redis,
+  redis: withTls(config.redis),
   log,
   metrics,
   tracing,

@@ -7,7 +7,7 @@ import { EnvHttpProxyAgent, fetch } from 'undici';
 import { type ModelSource, onnxFile, type SourceRequest, silenceWatch, tokenizerFile } from './source.ts';
 
 /** Used when neither the configuration nor `HF_ENDPOINT` names a mirror. */
-export const publicHub = 'https://huggingface.co';
+const publicHub = 'https://huggingface.co';
 
 /** The model hub or a mirror of it, over HTTPS; `HTTPS_PROXY` and `NO_PROXY` are honoured. */
 export function hubSource(endpoint: string = publicHub): ModelSource {

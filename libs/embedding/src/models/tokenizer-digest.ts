@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
  *
  * @returns a SHA-256 in hex; null when the text is no such file.
  */
-export function tokenizerDigest(json: string): string | null {
+function tokenizerDigest(json: string): string | null {
   let file: TokenizerFile;
   try {
     file = JSON.parse(json) as TokenizerFile;

@@ -320,7 +320,6 @@ export class Actors {
     const letter = dice.pick(this.#model.list(keys.dead(list)));
     if (letter === undefined) return [];
     const letters = [keys.dead(list), keys.deadSize(list)];
-    if (dice.chance(0.1)) return [{ script: 'drop-letters', keys: letters, args: [] }];
     if (dice.chance(0.2)) return [{ script: 'drop-letter', keys: letters, args: [letter] }];
     const element = this.#changed(letter.slice(letterOf('').length));
     const id = idOf(element);

@@ -375,12 +375,6 @@ export class QueueModel {
       return this.#removeLetter(dead, size, letter);
     },
 
-    'drop-letters': ([dead = '', size = '']) => {
-      this.#reach(dead);
-      this.hash(size).clear();
-      return this.list(dead).splice(0).length;
-    },
-
     'give-back': ([inFlight = '', list = '', leases = '', load = ''], [old = '', id = '']) => {
       if (!this.list(inFlight).includes(old)) return 'FENCED';
       this.#reach(list);

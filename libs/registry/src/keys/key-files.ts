@@ -69,6 +69,7 @@ export async function readLocalKey(dataDir: string): Promise<string | null> {
   try {
     return (await readFile(localKeyFile(dataDir), 'utf8')).trim();
   } catch {
+    // Commands go on without it, and are told by the gateway what they may not do.
     return null;
   }
 }

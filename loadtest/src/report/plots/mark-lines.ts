@@ -1,4 +1,4 @@
-import type { MarkRow } from '../../summary-schema.ts';
+import type { MarkRow } from '../../figures-schema.ts';
 import { type Markup, markup } from '../markup.ts';
 import { type Frame, px } from '../plot.ts';
 import type { Scale } from '../scale.ts';

@@ -1,6 +1,6 @@
+import type { TimelinePoint } from '../../figures-schema.ts';
 import { greatest } from '../../measure/extremes.ts';
 import { failureClasses, type Outcome } from '../../sample-schema.ts';
-import type { TimelinePoint } from '../../summary-schema.ts';
 import { count, duration, rate } from '../figures.ts';
 import type { Markup } from '../markup.ts';
 import {

@@ -1,4 +1,4 @@
-import type { Quantile } from '../../summary-schema.ts';
+import type { Quantile } from '../../figures-schema.ts';
 import { duration, tickOf } from '../figures.ts';
 import { type Markup, markup } from '../markup.ts';
 import { frameOf, hotspot, nothing, onceAPixel, polyline, px, svg, xAxis, yAxis } from '../plot.ts';

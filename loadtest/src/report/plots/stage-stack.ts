@@ -1,4 +1,4 @@
-import type { StageTable } from '../../summary-schema.ts';
+import type { StageTable } from '../../figures-schema.ts';
 import { duration, percent } from '../figures.ts';
 import { type Markup, markup } from '../markup.ts';
 import { hotspot, nothing, px, svg } from '../plot.ts';

@@ -1,5 +1,5 @@
+import type { TargetFigures } from '../../figures-schema.ts';
 import { greatest } from '../../measure/extremes.ts';
-import type { TargetFigures } from '../../summary-schema.ts';
 import { decimal } from '../figures.ts';
 import type { Markup } from '../markup.ts';
 import { frameOf, hotspot, nothing, polyline, secondTicks, svg, xAxis, yAxis } from '../plot.ts';

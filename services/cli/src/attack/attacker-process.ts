@@ -1,4 +1,4 @@
-import { constants, setPriority } from 'node:os';
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type HostileRequest, hostileRequests } from './hostile-requests.ts';
 import { complaintAbout, sendHostile } from './send-hostile.ts';
@@ -6,7 +6,8 @@ import { openSlowConnections } from './slow-connections.ts';
 
 /**
  * The attacker of `./vortex bench attack`, a process of its own so that who measures is not held up by what it sends.
- * Told what to do in its arguments, it says `open` when its slow connections stand, then what came of it, and ends.
+ * Told what to do in its arguments, it says `ready`, attacks once it hears anything, says what came of it when all its
+ * connections are closed, and ends.
  */
 export interface AttackPlan {
   host: string;
@@ -24,15 +25,17 @@ export interface AttackResult {
   slow_statuses: Record<string, number>;
 }
 
-export type AttackerWord = { kind: 'open' } | { kind: 'done'; result: AttackResult };
+export type AttackerWord = { kind: 'ready' } | { kind: 'done'; result: AttackResult };
 
-// As an attacker from elsewhere, it takes no processor from those it attacks.
-setPriority(constants.priority.PRIORITY_LOW);
 const plan = JSON.parse(process.argv[2] ?? '{}') as AttackPlan;
 const say = (word: AttackerWord) => process.send?.(word);
 
+// Ctrl-C in the bench's terminal does not reach its session.
+process.once('disconnect', () => process.exit());
+const told = once(process, 'message');
+say({ kind: 'ready' });
+await told;
 const slow = await openSlowConnections(plan, plan.slow);
-say({ kind: 'open' });
 const everyMs = (plan.seconds * 1000) / plan.requests;
 const startedAt = performance.now();
 const sending: Promise<string | null>[] = [];

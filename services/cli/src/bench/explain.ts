@@ -1,9 +1,8 @@
 import { cpus } from 'node:os';
-import { askInClosedLoop } from './ask-in-closed-loop.ts';
 import { answerable } from './floor-questions.ts';
+import { loadTurn } from './load-turn.ts';
 import { percentile } from './percentile.ts';
 import { type PrivateStack, startPrivateStack } from './private-stack.ts';
-import { cpuMsByProcess, cpuMsPerAnswer, processesOf } from './process-cpu.ts';
 
 /**
  * What it costs to write down the story of every query: two private stacks side by side, one that keeps stories and one
@@ -64,21 +63,10 @@ interface Turn {
   cpuMs: Record<string, number>;
 }
 
-/** The first second is not counted. */
 async function askFor(stack: PrivateStack, seconds: number): Promise<Turn> {
-  const processes = await processesOf(stack);
-  const countFrom = performance.now() + 1000;
-  const asking = askInClosedLoop({
-    url: stack.url,
-    collection: 'vortex-docs',
-    texts: answerable,
-    ...{ inFlight, countFrom, until: countFrom + 1000 * seconds },
-  });
-  await new Promise((resolve) => setTimeout(resolve, countFrom - performance.now()));
-  const before = await cpuMsByProcess(processes);
-  const { latencies, errors } = await asking;
-  const cpuMs = cpuMsPerAnswer(before, await cpuMsByProcess(processes), latencies.length);
-  return { perSecond: latencies.length / seconds, p99Ms: percentile(latencies, 99), errors, cpuMs };
+  const loop = { collection: 'vortex-docs', texts: answerable, inFlight };
+  const { latencies, ...turn } = await loadTurn(stack, loop, seconds);
+  return { ...turn, p99Ms: percentile(latencies, 99) };
 }
 
 function meanCpu(turns: readonly Turn[]): Record<string, number> {

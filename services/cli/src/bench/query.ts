@@ -1,13 +1,12 @@
 import { cpus } from 'node:os';
 import { defaultModel } from '@vortex/embedding';
 import { Pool } from 'undici';
-import { askInClosedLoop } from './ask-in-closed-loop.ts';
 import { measureBareEncoder } from './bare-encoder.ts';
 import { loadDataset } from './dataset.ts';
+import { loadTurn } from './load-turn.ts';
 import { percentile } from './percentile.ts';
 import { measurePlainEncoder } from './plain-encoder.ts';
 import { type PrivateStack, startPrivateStack } from './private-stack.ts';
-import { cpuMsByProcess, cpuMsPerAnswer, processesOf } from './process-cpu.ts';
 
 /**
  * What the whole stack costs beside its encoder: a private `./vortex up` with a language model that
@@ -182,7 +181,6 @@ async function idleRssBytes(stack: PrivateStack): Promise<number> {
   return (await stack.status()).services.reduce((sum, { rss_bytes }) => sum + (rss_bytes ?? 0), 0);
 }
 
-/** One load level, the first second not counted. */
 async function askUnderLoad(options: {
   stack: PrivateStack;
   key: string;
@@ -190,29 +188,14 @@ async function askUnderLoad(options: {
   inFlight: number;
   seconds: number;
 }): Promise<LoadLevel> {
-  const { stack, key, texts, inFlight, seconds } = options;
-  const processes = await processesOf(stack);
-  const countFrom = performance.now() + 1_000;
-  const asking = askInClosedLoop({
-    url: stack.url,
-    key,
-    collection: 'bench',
-    texts,
-    inFlight,
-    countFrom,
-    until: countFrom + seconds * 1_000,
-  });
-  await new Promise((resolve) => setTimeout(resolve, countFrom - performance.now()));
-  const cpuBefore = await cpuMsByProcess(processes);
-  const { latencies, errors } = await asking;
-  const cpuAfter = await cpuMsByProcess(processes);
-
+  const { stack, seconds, inFlight, ...asked } = options;
+  const turn = await loadTurn(stack, { ...asked, inFlight, collection: 'bench' }, seconds);
   return {
     in_flight: inFlight,
-    queries_per_second: latencies.length / seconds,
-    p50_ms: percentile(latencies, 50),
-    p99_ms: percentile(latencies, 99),
-    errors,
-    cpu_ms_per_query: cpuMsPerAnswer(cpuBefore, cpuAfter, latencies.length),
+    queries_per_second: turn.perSecond,
+    p50_ms: percentile(turn.latencies, 50),
+    p99_ms: percentile(turn.latencies, 99),
+    errors: turn.errors,
+    cpu_ms_per_query: turn.cpuMs,
   };
 }

@@ -38,7 +38,7 @@ export async function watchMemory(stack: PrivateStack): Promise<{ stop(): Memory
 }
 
 /** Children, their children and so on; none where there is no /proc. */
-export function descendantsOf(pid: number): number[] {
+function descendantsOf(pid: number): number[] {
   try {
     const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
       .trim()

@@ -1,11 +1,10 @@
 import { cpus } from 'node:os';
 import { createClient } from '@vortex/client';
 import type { SearchMode } from '@vortex/contracts';
-import { askInClosedLoop } from './ask-in-closed-loop.ts';
 import { loadDataset } from './dataset.ts';
+import { loadTurn } from './load-turn.ts';
 import { percentile } from './percentile.ts';
 import { type PrivateStack, startPrivateStack } from './private-stack.ts';
-import { cpuMsByProcess, cpuMsPerAnswer, processesOf } from './process-cpu.ts';
 import { uploadCorpus, writeCorpus } from './upload-corpus.ts';
 
 /**
@@ -91,7 +90,6 @@ export async function runSearchBench(options: SearchBenchOptions): Promise<Searc
   }
 }
 
-/** The first second is not counted. */
 async function searchUnderLoad(options: {
   stack: PrivateStack;
   texts: readonly string[];
@@ -99,23 +97,14 @@ async function searchUnderLoad(options: {
   seconds: number;
 }): Promise<SearchLevel> {
   const { stack, texts, mode, seconds } = options;
-  const processes = await processesOf(stack);
-  const countFrom = performance.now() + 1_000;
-  const asking = askInClosedLoop({
-    ...{ url: stack.url, collection, texts, inFlight, countFrom },
-    ...{ path: '/search', request: { mode } },
-    until: countFrom + seconds * 1_000,
-  });
-  await new Promise((resolve) => setTimeout(resolve, countFrom - performance.now()));
-  const cpuBefore = await cpuMsByProcess(processes);
-  const { latencies, errors } = await asking;
-  const cpuAfter = await cpuMsByProcess(processes);
+  const loop = { collection, texts, inFlight, path: '/search', request: { mode } } as const;
+  const turn = await loadTurn(stack, loop, seconds);
   return {
-    searches_per_second: latencies.length / seconds,
-    p50_ms: percentile(latencies, 50),
-    p99_ms: percentile(latencies, 99),
-    errors,
-    cpu_ms_per_search: cpuMsPerAnswer(cpuBefore, cpuAfter, latencies.length),
+    searches_per_second: turn.perSecond,
+    p50_ms: percentile(turn.latencies, 50),
+    p99_ms: percentile(turn.latencies, 99),
+    errors: turn.errors,
+    cpu_ms_per_search: turn.cpuMs,
   };
 }
 

@@ -84,7 +84,7 @@ export interface WorkerMake {
 }
 
 const userOf = { encode: 'encoder', retrieve: 'retriever', generate: 'generator' } as const;
-export const workersPerStage = 2;
+const workersPerStage = 2;
 const slotsPerWorker = 4;
 
 export async function openChain(options: { redisBinary?: string }): Promise<Chain> {

@@ -103,7 +103,7 @@ async function endOf(load: Load): Promise<boolean> {
   }
 }
 
-export const shortWork = (number: number) => `work=${5 + (number % 11)}`;
+const shortWork = (number: number) => `work=${5 + (number % 11)}`;
 
 const pidsOf = (chain: Chain) => chain.workers().map((worker) => worker.pid());
 

@@ -50,7 +50,7 @@ export interface ChaosReport {
  * where all scenarios together had as many jobs as it is promised for.
  */
 const maxRepeatedPercent = 0.3;
-export const judgedFromJobs = 10_000;
+const judgedFromJobs = 10_000;
 const maxRedeliveryMs = 13_000;
 
 export function rowOf(scenario: Scenario, outcome: Outcome | Error, ms: number): ScenarioRow {

@@ -1,4 +1,4 @@
-import { stages } from '@vortex/contracts';
+import { batchLists, stages } from '@vortex/contracts';
 import { keys, readWorkerMember } from '@vortex/queue';
 import type { Redis } from 'ioredis';
 import { type Check, check } from './scenario.ts';
@@ -67,7 +67,10 @@ export async function readLeftovers(redis: Redis, pids: readonly number[] | null
 
 type Owned = 'live' | 'load' | 'leases' | 'dead' | 'active' | 'waiting' | 'retry' | 'known';
 
-const lists: ReadonlySet<string> = new Set(Object.values(stages).map(({ list }) => list));
+const lists: ReadonlySet<string> = new Set([
+  ...Object.values(stages).map(({ list }) => list),
+  ...Object.values(batchLists),
+]);
 
 /** Null: nobody's, so it has to expire by itself. */
 function ownerOf(key: string, replicas: readonly string[]): Owned | null {

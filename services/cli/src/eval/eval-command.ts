@@ -46,7 +46,7 @@ export async function evaluate(options: EvalCommandOptions, terminal: Terminal):
   }
 }
 
-export function describeEval({ dataset, queries, modes }: EvalReport): string {
+function describeEval({ dataset, queries, modes }: EvalReport): string {
   const rows = Object.entries(modes).map(([mode, scores]) => [
     mode,
     ...[scores['ndcg@10'], scores['recall@100'], scores['mrr@10']].map((score) => score.toFixed(4)),

@@ -1,6 +1,8 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createClient } from '@vortex/client';
+import { queryResponse, uploadAccepted } from '@vortex/contracts';
+import { z } from 'zod';
 import { CommandProblem } from '../problem.ts';
 import type { Terminal } from '../terminal.ts';
 import { becomesHealthy, type RunningContainer, runOnce, startContainer } from './container-process.ts';
@@ -169,14 +171,9 @@ async function ask(
     body: JSON.stringify({ query, cache: 'bypass' }),
   });
   const body: unknown = await response.json();
-  const field = (name: string): unknown =>
-    typeof body === 'object' && body !== null ? (body as Record<string, unknown>)[name] : undefined;
-  const citations = field('citations');
-  return {
-    status: response.status,
-    citations: Array.isArray(citations) ? citations.length : 0,
-    degraded: field('degraded') === true,
-  };
+  if (!response.ok) return { status: response.status, citations: 0, degraded: false };
+  const { citations, degraded } = queryResponse.parse(body);
+  return { status: response.status, citations: citations.length, degraded: degraded.length > 0 };
 }
 
 /** The load tester of the image, as `docker compose run load_tester` starts it. */
@@ -198,12 +195,11 @@ async function uploadProblems(gatewayUrl: string): Promise<string[]> {
   );
   form.set('collection', 'harbour');
   const response = await fetch(`${gatewayUrl}/api/documents/upload`, { method: 'POST', body: form });
-  const accepted = (await response.json()) as { job_id?: string };
-  if (response.status !== 202 || accepted.job_id === undefined)
-    return [`an upload was answered ${response.status}`];
+  const jobId = uploadAccepted.safeParse(await response.json()).data?.job_id;
+  if (response.status !== 202 || jobId == null) return [`an upload was answered ${response.status}`];
   const client = createClient({ url: gatewayUrl });
   try {
-    const job = await client.waitForJob(accepted.job_id);
+    const job = await client.waitForJob(jobId);
     return job.status === 'completed' ? [] : [`the upload ended ${job.status}: ${job.error ?? ''}`];
   } finally {
     await client.close();
@@ -219,7 +215,7 @@ async function readOnlyProblems(plans: readonly ContainerPlan[], rootFolder: str
     const outcome = (path) => { try { writeFileSync(path, ''); return 'written'; } catch (error) { return error.code; } };
     console.log(JSON.stringify(Object.fromEntries(tried.map((path) => [path, outcome(path)]))));`;
   const { output } = await runOnce(plan, ['node', '-e', program], rootFolder);
-  const outcome = JSON.parse(output) as Record<string, string>;
+  const outcome = z.record(z.string(), z.string()).parse(JSON.parse(output));
   // EACCES would only say that the folder is root's.
   const wanted = (path: string) => (/^\/(tmp|data)\//.test(path) ? 'written' : 'EROFS');
   return Object.entries(outcome)

@@ -102,7 +102,7 @@ export async function checkImage(
 }
 
 /** The name without its digest, which only the official image has. */
-export function baseOfDockerfile(text: string): { name: string; digest: string } {
+function baseOfDockerfile(text: string): { name: string; digest: string } {
   const found = /^ARG NODE_IMAGE=(\S+)@(sha256:[0-9a-f]{64})$/m.exec(text);
   if (found?.[1] === undefined || found[2] === undefined)
     throw new CommandProblem('deploy/Dockerfile does not name its base as NODE_IMAGE=name:tag@sha256:…');

@@ -189,7 +189,7 @@ const stateWords: Record<IngestedFile['status'], string> = {
 };
 
 /** The table at the end, and what it comes to. */
-export function describeResults(results: readonly IngestedFile[], collection: string): string {
+function describeResults(results: readonly IngestedFile[], collection: string): string {
   const here = results.filter(({ status }) => ['completed', 'unchanged', 'skipped'].includes(status)).length;
   const failed = results.filter(({ status }) => status === 'failed').length;
   const chunks = results.reduce((sum, { chunk_count }) => sum + (chunk_count ?? 0), 0);

@@ -27,7 +27,7 @@ const downloads =
   'Install prometheus, alertmanager and redis_exporter (https://prometheus.io/download/, https://github.com/oliver006/redis_exporter) so that they are on the PATH';
 
 /** What to type to have them all, for this user. */
-export function watchByHand(): string {
+function watchByHand(): string {
   const { plan, isRoot } = planFor(watchPlans);
   return plan === undefined ? downloads : `Type: ${typedBy(plan, isRoot)}`;
 }

@@ -43,7 +43,7 @@ async function checkInstance(data: string): Promise<DashboardReport> {
   return checkDashboards(url, { rateWindow: '1m', withinMs: 0 });
 }
 
-export async function checkOwnStack(terminal: Terminal): Promise<DashboardReport> {
+async function checkOwnStack(terminal: Terminal): Promise<DashboardReport> {
   await ensureWatchPrograms(terminal, { yes: true });
   const step = terminal.step('A short run of a watched stack');
   // Long enough for a scrape to find questions under way.

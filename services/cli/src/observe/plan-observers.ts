@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { batchGeneratorList, generatorList, stages } from '@vortex/contracts';
+import { batchLists, generatorList, stages } from '@vortex/contracts';
 import { repositoryRoot } from '../folders.ts';
 import { plainEnvironment } from '../process-environment.ts';
 import type { InstancePlan, PlannedProcess } from '../supervisor/instance.ts';
@@ -109,7 +109,7 @@ function listsOf(plan: InstancePlan): string[] {
   const workers = plan.groups.flat().filter(({ service }) => service === 'llm-generator');
   return [
     ...Object.values(stages).map(({ list }) => list),
-    batchGeneratorList,
+    ...Object.values(batchLists),
     ...workers.flatMap(({ workerName }) => (workerName === null ? [] : [generatorList(workerName)])),
   ];
 }

@@ -21,7 +21,7 @@ export function atSpeed(rules: string, speed: number): string {
 
 const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
-export function parseMs(duration: string): number {
+function parseMs(duration: string): number {
   const [, count, unit] = /^(\d+)([smhd])$/.exec(duration) ?? [];
   if (count === undefined) throw new Error(`not a duration of rules: ${duration}`);
   return Number(count) * unitMs[unit as keyof typeof unitMs];

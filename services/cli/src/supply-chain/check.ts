@@ -3,13 +3,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { repositoryRoot } from '../folders.ts';
 import { licenceList, licenceProblems } from './licences.ts';
-import { type Lockfile, lockfileProblems } from './lockfile.ts';
+import { lockfileProblems, readLockfile } from './lockfile.ts';
 import { makeSbom, sbomProblems } from './sbom.ts';
 import { secretsIn } from './secret-scan.ts';
 
 /** Part of `npm run check`: what is brought in, under which licences, and that no secret goes out. Needs no network. */
 const read = (path: string) => readFileSync(join(repositoryRoot, path), 'utf8');
-const lockfile = JSON.parse(read('package-lock.json')) as Lockfile;
+const lockfile = readLockfile(read('package-lock.json'));
 const problems: string[] = [];
 
 problems.push(...lockfileProblems(lockfile), ...licenceProblems(lockfile));

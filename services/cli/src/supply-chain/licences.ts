@@ -28,7 +28,7 @@ const known: readonly [name: RegExp, licence: string][] = [
   [/^(busboy|streamsearch|json-bignum|node-bin-.*)$/, 'MIT'],
 ];
 
-export function licenceOf(name: string, { license }: LockEntry): string {
+function licenceOf(name: string, { license }: LockEntry): string {
   return license ?? known.find(([pattern]) => pattern.test(name))?.[1] ?? 'unknown';
 }
 

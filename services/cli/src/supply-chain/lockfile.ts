@@ -1,24 +1,34 @@
-/** package-lock.json, as far as we judge it. */
-export interface LockEntry {
-  name?: string;
-  version?: string;
-  resolved?: string;
-  integrity?: string;
-  license?: string;
-  link?: boolean;
-  dev?: boolean;
-  optional?: boolean;
-  hasInstallScript?: boolean;
-  os?: string[];
-  cpu?: string[];
-  dependencies?: Record<string, string>;
-  devDependencies?: Record<string, string>;
-  optionalDependencies?: Record<string, string>;
-}
+import { z } from 'zod';
 
-export interface Lockfile {
-  lockfileVersion: number;
-  packages: Record<string, LockEntry>;
+const versions = z.record(z.string(), z.string()).optional();
+
+/** npm copies what a package says, and some say one word. */
+const platforms = z.union([z.string(), z.array(z.string())]).optional();
+
+const lockEntry = z.object({
+  name: z.string().optional(),
+  version: z.string().optional(),
+  resolved: z.string().optional(),
+  integrity: z.string().optional(),
+  license: z.string().optional(),
+  link: z.boolean().optional(),
+  dev: z.boolean().optional(),
+  optional: z.boolean().optional(),
+  hasInstallScript: z.boolean().optional(),
+  os: platforms,
+  cpu: platforms,
+  dependencies: versions,
+  devDependencies: versions,
+  optionalDependencies: versions,
+});
+export type LockEntry = z.infer<typeof lockEntry>;
+
+const lockfile = z.object({ lockfileVersion: z.number(), packages: z.record(z.string(), lockEntry) });
+export type Lockfile = z.infer<typeof lockfile>;
+
+/** package-lock.json, as far as we judge it. @throws ZodError for what is none */
+export function readLockfile(text: string): Lockfile {
+  return lockfile.parse(JSON.parse(text));
 }
 
 /** `node_modules/a/node_modules/@b/c` is `@b/c`; an alias is what it stands for. */
@@ -44,10 +54,10 @@ const knownInstallScripts = ['msgpackr-extract', 'onnxruntime-node'];
  * What is wrong with a lockfile: each package is one of a registry, in one version, known by its hash. Nothing comes from
  * git, a folder or an address, for such a thing can change without its hash in the lockfile being asked for.
  */
-export function lockfileProblems(lockfile: Lockfile): string[] {
+export function lockfileProblems(locked: Lockfile): string[] {
   const problems: string[] = [];
-  if (lockfile.lockfileVersion !== 3) problems.push(`lockfileVersion is ${lockfile.lockfileVersion}, not 3`);
-  for (const [path, entry] of packagesOf(lockfile)) {
+  if (locked.lockfileVersion !== 3) problems.push(`lockfileVersion is ${locked.lockfileVersion}, not 3`);
+  for (const [path, entry] of packagesOf(locked)) {
     const name = packageName(path, entry);
     const { version = '', resolved, integrity, hasInstallScript } = entry;
     if (!/^\d+\.\d+\.\d+(-[\w.-]+)?(\+[\w.-]+)?$/.test(version))
@@ -61,7 +71,7 @@ export function lockfileProblems(lockfile: Lockfile): string[] {
     if (hasInstallScript === true && !knownInstallScripts.includes(name))
       problems.push(`${path}: runs a program when it is installed`);
   }
-  for (const [path, entry] of Object.entries(lockfile.packages)) {
+  for (const [path, entry] of Object.entries(locked.packages)) {
     const { dependencies, devDependencies, optionalDependencies } = entry;
     for (const [name, wanted] of Object.entries({
       ...dependencies,

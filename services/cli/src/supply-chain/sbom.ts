@@ -1,23 +1,26 @@
 import { spawnSync } from 'node:child_process';
+import { z } from 'zod';
 import { repositoryRoot } from '../folders.ts';
 import { CommandProblem } from '../problem.ts';
 import { type Lockfile, packageName, packagesOf } from './lockfile.ts';
 
-/** A CycloneDX bill of materials, as far as we look into it. */
-export interface Sbom {
-  bomFormat: string;
-  specVersion: string;
-  components: SbomComponent[];
-  dependencies: { ref: string; dependsOn: string[] }[];
-}
+const component = z.looseObject({
+  'bom-ref': z.string(),
+  name: z.string(),
+  version: z.string(),
+  hashes: z.array(z.object({ alg: z.string(), content: z.string() })).optional(),
+  properties: z.array(z.object({ name: z.string(), value: z.string() })).optional(),
+});
+type SbomComponent = z.infer<typeof component>;
 
-interface SbomComponent {
-  'bom-ref': string;
-  name: string;
-  version: string;
-  hashes?: { alg: string; content: string }[];
-  properties?: { name: string; value: string }[];
-}
+/** A CycloneDX bill of materials, as far as we look into it; the rest of it is passed on. */
+const sbomDocument = z.looseObject({
+  bomFormat: z.string(),
+  specVersion: z.string(),
+  components: z.array(component),
+  dependencies: z.array(z.object({ ref: z.string(), dependsOn: z.array(z.string()) })),
+});
+export type Sbom = z.infer<typeof sbomDocument>;
 
 /**
  * What runs, from the lockfile alone: the same on every machine and for every platform. npm makes it, without asking anybody.
@@ -38,7 +41,7 @@ export function makeSbom(): Sbom {
       ways: ['npm 10 or later has to be in the PATH'],
     });
   }
-  return withoutDevelopment(JSON.parse(stdout) as Sbom);
+  return withoutDevelopment(sbomDocument.parse(JSON.parse(stdout)));
 }
 
 export function withoutDevelopment(sbom: Sbom): Sbom {

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { describe, expect, it, test } from 'vitest';
 import { repositoryRoot } from '../folders.ts';
 import { isAllowed, licenceList, licenceProblems } from './licences.ts';
-import { type LockEntry, type Lockfile, lockfileProblems } from './lockfile.ts';
+import { type LockEntry, type Lockfile, lockfileProblems, readLockfile } from './lockfile.ts';
 import { sbomProblems, withoutDevelopment } from './sbom.ts';
 import { secretsIn } from './secret-scan.ts';
 
-const lockfile = JSON.parse(readFileSync(join(repositoryRoot, 'package-lock.json'), 'utf8')) as Lockfile;
+const lockfile = readLockfile(readFileSync(join(repositoryRoot, 'package-lock.json'), 'utf8'));
 const sound: LockEntry = { version: '1.0.0', integrity: `sha512-${'a'.repeat(86)}==`, license: 'MIT' };
 const locked = (entry: LockEntry, path = 'node_modules/one'): Lockfile => ({
   lockfileVersion: 3,

@@ -1,4 +1,4 @@
-import { batchGeneratorList, type StageName, stageNames, stageOfList, stages } from '@vortex/contracts';
+import { batchListOf, type StageName, stageNames, stageOfList, stages } from '@vortex/contracts';
 import type { ServiceStatus, Status } from '../status.ts';
 import { growth, quantile, type Sample, type Samples } from './read-metrics.ts';
 import type { TopQueries, TopQueue, TopReplica, TopService, TopSnapshot, TopStage } from './top-snapshot.ts';
@@ -151,10 +151,7 @@ function readStages(now: Reading, rates: Rates | null): TopStage[] {
   return [...byStage]
     .filter(([, queues]) => queues.length > 0)
     .map(([stage, queues]) => {
-      const names = new Set([
-        stages[stage].list as string,
-        ...(stage === 'generate' ? [batchGeneratorList] : []),
-      ]);
+      const names = new Set<string | null>([stages[stage].list, batchListOf(stage)]);
       const ofQueue = ({ queue = '' }: Sample['labels']) => names.has(queue);
       const events = (...wanted: string[]) =>
         rates?.knowsWorkers !== true

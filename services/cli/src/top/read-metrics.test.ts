@@ -4,7 +4,7 @@ import { growth, quantile, readMetrics } from './read-metrics.ts';
 const page = `# HELP jobs_total Jobs.
 # TYPE jobs_total counter
 jobs_total{queue="a",event="completed"} 12
-jobs_total{queue="b \\"quoted\\", with {braces}",event="dead"} 3 1700000000000
+jobs_total{queue="b \\"quoted\\", with {braces} 5",event="dead"} 3 1700000000000
 other_total 5
 up 1
 wait_bucket{le="0.1",queue="a"} 4 # {trace_id="abc"} 0.05 1700000000
@@ -15,7 +15,7 @@ test('reads names, labels and values, and only what is wanted', () => {
   const samples = [...readMetrics(page, (name) => name !== 'other_total').values()];
   expect(samples).toEqual([
     { name: 'jobs_total', labels: { queue: 'a', event: 'completed' }, value: 12 },
-    { name: 'jobs_total', labels: { queue: 'b "quoted", with {braces}', event: 'dead' }, value: 3 },
+    { name: 'jobs_total', labels: { queue: 'b "quoted", with {braces} 5', event: 'dead' }, value: 3 },
     { name: 'up', labels: {}, value: 1 },
     { name: 'wait_bucket', labels: { le: '0.1', queue: 'a' }, value: 4 },
   ]);

@@ -8,7 +8,8 @@ export interface Sample {
 /** By the series as the page writes it, name and labels, which is the same from one reading to the next. */
 export type Samples = ReadonlyMap<string, Sample>;
 
-const line = /^([a-zA-Z_:][\w:]*)(?:\{(.*?)\})? (\S+)/;
+// A brace may stand in a label's value, and an exemplar has braces too.
+const line = /^([a-zA-Z_:][\w:]*)(?:\{((?:[^"}]|"(?:[^"\\]|\\.)*")*)\})? (\S+)/;
 const label = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g;
 
 /** Reads the Prometheus text format (and OpenMetrics, whose exemplars stand behind the value), wanted names only. */

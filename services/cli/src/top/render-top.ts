@@ -248,10 +248,7 @@ function replicaColumns(columns: number): Column<TopReplica>[] {
       cell: ({ breaker }) =>
         breaker === null
           ? span('–', 'dim')
-          : span(
-              breakerText({ ...breaker, state: breaker.state as 'open' }),
-              ...(breakerStyles[breaker.state] ?? []),
-            ),
+          : span(breakerText(breaker), ...(breakerStyles[breaker.state] ?? [])),
     },
     {
       title: 'ANSWERS/S',

@@ -1,4 +1,4 @@
-import type { StageName } from '@vortex/contracts';
+import type { ReplicaView, StageName } from '@vortex/contracts';
 
 /**
  * What `vortex top` shows at one moment, and prints with `--json`. Rates, latencies and shares are those of
@@ -70,7 +70,7 @@ export interface TopReplica {
   slots: number | null;
   answers_per_second: number | null;
   breaker: {
-    state: string;
+    state: ReplicaView['breaker']['state'];
     failure_ratio: number;
     trips: number;
     probe_in_ms: number | null;

@@ -1,8 +1,4 @@
-import { defaultTenant, type KeyLimits, type KeyScope, keyScope } from '@vortex/contracts';
-
-export type { KeyLimits, KeyScope as Scope } from '@vortex/contracts';
-
-type Scope = KeyScope;
+import { defaultTenant, type KeyLimits, keyScope, type KeyScope as Scope } from '@vortex/contracts';
 
 /** What a route asks of its caller: nothing, one scope, or any one of several. */
 export type Access = 'open' | Scope | readonly Scope[];

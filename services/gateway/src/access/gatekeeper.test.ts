@@ -2,6 +2,7 @@ import type { AuthMode } from '@vortex/config';
 import type { StoredKey } from '@vortex/registry';
 import { hashSecret, localKey, newKeySecret, textOfKey } from '@vortex/registry';
 import { describe, expect, it } from 'vitest';
+import { noLimits } from '../limits/key-bounds.ts';
 import { HttpProblem } from '../problem.ts';
 import { createGatekeeper } from './gatekeeper.ts';
 
@@ -20,12 +21,13 @@ function gatekeeperWith(
   mode: AuthMode = 'auto',
   /** What the registry has by now. */
   rotated?: StoredKey,
+  clock = () => now,
 ) {
   const reread: string[] = [];
   const used: string[] = [];
   const looked: string[] = [];
   const gatekeeper = createGatekeeper({
-    ...{ mode, pepper, now: () => now },
+    ...{ mode, pepper, now: clock },
     keyring: {
       find: (id) => {
         looked.push(id);
@@ -144,9 +146,30 @@ describe('the gatekeeper', () => {
 
   it('takes both secrets while a rotation overlaps', async () => {
     const rotated = { ...stored, previousHash: hashSecret(pepper, before), previousUntil: now + 1 };
-    const { ask } = gatekeeperWith(rotated);
+    let time = now;
+    const { ask } = gatekeeperWith(rotated, 'auto', undefined, () => time);
+    const old = bearer(textOfKey({ id: 'k1', secret: before }));
     expect(await ask(key)).toMatchObject({ keyId: 'k1' });
-    expect(await ask(bearer(textOfKey({ id: 'k1', secret: before })))).toMatchObject({ keyId: 'k1' });
+    expect(await ask(old)).toMatchObject({ keyId: 'k1' });
+    // Nor is the one before taken any longer for having been let in.
+    time = now + 1;
+    expect(await ask(old)).toMatchObject(invalid);
+    expect(await ask(key)).toMatchObject({ keyId: 'k1' });
+  });
+
+  it('holds a key to the limits of the configuration where it has none of its own', async () => {
+    const limits = { ...noLimits, requests_per_minute: 60, documents: 5 };
+    const limitsOf = (own: StoredKey['limits']) => {
+      const record = { ...stored, limits: own };
+      const keyring = {
+        ...{ find: () => record, readAgain: async () => record },
+        ...{ hasKeys: () => true, noteUsed: () => undefined },
+      };
+      const gatekeeper = createGatekeeper({ mode: 'auto', pepper, now: () => now, keyring, limits });
+      return gatekeeper.callerOf(key);
+    };
+    expect(limitsOf(null)).toMatchObject({ limits: { requests_per_minute: 60, documents: 5 } });
+    expect(limitsOf({ documents: 9 })).toMatchObject({ limits: { requests_per_minute: 60, documents: 9 } });
   });
 
   it('says of who is in already whether the key still holds, and with which secret', async () => {

@@ -85,6 +85,35 @@ describe('the keyring', () => {
     expect(await keyring.find('k1')).toMatchObject({ revokedAt: 5 });
   });
 
+  it('never stands open again', async () => {
+    const { registry, keyring, later } = await open();
+    registry.put(key);
+    await later(250);
+    registry.keys.clear();
+    registry.counter += 1;
+    await later(250);
+    expect(await keyring.find('k1')).toBeNull();
+    expect(keyring.hasKeys()).toBe(true);
+  });
+
+  it('hears of its own change although a look that was begun before is under way', async () => {
+    const { registry, keyring, later } = await open();
+    const held = Promise.withResolvers<void>();
+    const { changeCounter } = registry;
+    registry.changeCounter = async () => {
+      const counter = await changeCounter.call(registry);
+      await held.promise;
+      return counter;
+    };
+    await later(250);
+    registry.changeCounter = changeCounter;
+    registry.put(key);
+    const refreshed = keyring.refresh();
+    held.resolve();
+    await refreshed;
+    expect(keyring.hasKeys()).toBe(true);
+  });
+
   it('hears of its own change at once', async () => {
     const { registry, keyring } = await open();
     await keyring.find('k1');

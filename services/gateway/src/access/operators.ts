@@ -3,7 +3,7 @@ import { gatewayProblem } from '../problem.ts';
 import type { Caller } from './caller.ts';
 
 /** Whoever runs the instance: the machine itself, and the admins of the tenant it started with. */
-export function isOperator({ isLocal, tenant }: Caller): boolean {
+function isOperator({ isLocal, tenant }: Caller): boolean {
   return isLocal || tenant === defaultTenant;
 }
 

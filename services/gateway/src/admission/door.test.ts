@@ -23,7 +23,7 @@ function world(more: { everyMs?: number } = {}) {
       return error.problem.code;
     }
   };
-  const answerOne = () => inside.shift()?.leave({ answered: true, generationMs });
+  const answerOne = () => inside.shift()?.leave({ timings: { generate: generationMs } });
   return {
     state,
     door,

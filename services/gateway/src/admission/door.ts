@@ -1,5 +1,7 @@
+import type { TimingsMs } from '@vortex/contracts';
 import { gatewayProblem, type HttpProblem, retryAfter } from '../problem.ts';
 import type { ReplicaSnapshot } from '../replica-snapshot.ts';
+import { ChainWindow } from './chain-window.ts';
 import { ServiceRate } from './service-rate.ts';
 import { createTenantTurns } from './tenant-turns.ts';
 
@@ -33,8 +35,8 @@ export interface Asking {
 }
 
 export interface Visit {
-  /** Once, however it ended; `generationMs` when a model answered. */
-  leave(end: { answered: boolean; generationMs?: number | undefined }): void;
+  /** Once, however it ended; with the chain's timings if it was answered. */
+  leave(end: { timings?: TimingsMs | undefined }): void;
 }
 
 /** The prediction is a mean: who is let in with less than a fifth to spare may still come too late. */
@@ -46,7 +48,8 @@ export function createDoor(options: {
 }): Door {
   const { replicas, now = () => performance.now() } = options;
   const rate = new ServiceRate();
-  const turns = createTenantTurns({ slots: () => replicas.capacity().slots, now });
+  const window = new ChainWindow();
+  const turns = createTenantTurns({ width: () => window.width(replicas.capacity().slots), now });
   let underWay = 0;
 
   /** @throws HttpProblem 503 `overloaded` */
@@ -57,9 +60,9 @@ export function createDoor(options: {
     let predictedMs = (underWay + 1) / perMs;
     if (tenant !== undefined) {
       // In a chain that is shared a tenant waits behind its own, at the pace of its part; below its part, for nobody.
-      const { own, part, isShared } = turns.standing(tenant);
+      const { own, part, share, isShared } = turns.standing(tenant);
       if (isShared && own < part) return;
-      if (isShared) predictedMs = (own + 1) / (perMs * Math.min(1, part / slots));
+      if (isShared) predictedMs = (own + 1) / (perMs * share);
     }
     const excessMs = predictedMs - usableShare * remainingMs;
     if (excessMs > 0) throw overloaded(predictedMs, excessMs);
@@ -67,17 +70,21 @@ export function createDoor(options: {
 
   function visit({ tenant, generates = true }: Asking): Visit {
     let inside = true;
+    const letInAt = now();
     return {
-      leave({ answered, generationMs }) {
+      leave({ timings }) {
         if (!inside) return;
         inside = false;
+        const at = now();
+        const { slots } = replicas.capacity();
         if (generates) {
-          const at = now();
-          rate.advance(at, underWay, replicas.capacity().slots);
-          if (answered) rate.answered(generationMs);
+          rate.advance(at, underWay, slots);
+          if (timings !== undefined) rate.answered(timings.generate);
           underWay -= 1;
-          rate.advance(at, underWay, replicas.capacity().slots);
+          rate.advance(at, underWay, slots);
         }
+        if (timings !== undefined)
+          window.answered({ tookMs: at - letInAt, timings }, at, slots, turns.hasLine());
         if (tenant !== undefined) turns.leave(tenant);
       },
     };

@@ -43,7 +43,9 @@ function world() {
     for (const job of running.splice(0)) {
       if (job.endsMs > now) running.push(job);
       else {
-        job.visit.leave({ answered: true, generationMs });
+        job.visit.leave({
+          timings: { queue_encode: now - job.sent.sentMs - generationMs, generate: generationMs },
+        });
         job.sent.done(now - job.sent.sentMs);
       }
     }

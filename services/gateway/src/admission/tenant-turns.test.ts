@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 
 function turnsOf() {
-  const turns = createTenantTurns({ slots: () => width, now: () => now });
+  const turns = createTenantTurns({ width: () => width, now: () => now });
   const order: string[] = [];
   /** How many went in at once. */
   const enter = (tenant: string, count = 1, signal = open) => {

@@ -3,13 +3,14 @@
  * one tenant has put there everybody else waits behind. So a tenant's questions beyond its part wait here, in the
  * gateway, where they cost nobody anything, and go in by turns of tenants as its own come out.
  *
- *   nobody else has asked for a minute    twice as much as the chain has slots, and some: it never runs dry, and what
+ *   nobody else has asked for a minute    twice as much as the chain can work on, and some: it never runs dry, and what
  *                                         a newcomer finds before it is a round or two
- *   others have                           what they leave of the slots, each counted with as many as it lately had at a
- *                                         time and one more; never less than an equal part, never less than one
+ *   others have                           what they leave of the chain's width: who waits for turns too is counted with
+ *                                         what it has in, everybody else with as many as it lately had at a time and one
+ *                                         more; never less than an equal part, never less than one
  *
  * So whoever stays below its part goes in at once, however long the line of another; the one place that is kept for it
- * is why it finds a slot free. Nothing is asked of Redis, and each gateway judges by what it sees itself.
+ * is why it finds a slot free. The width is the generators' slots, or less (chain-window.ts). Nothing is asked of Redis, and each gateway judges by what it sees itself.
  */
 export interface TenantTurns {
   /** Null: it is in. Else resolves when it is its turn. @throws AbortError when the signal fires first */
@@ -17,7 +18,16 @@ export interface TenantTurns {
   /** Once for each that is in. */
   leave(tenant: string): void;
   /** Of this tenant, in or waiting: how many, and what part of the chain is theirs. */
-  standing(tenant: string): { own: number; part: number; isShared: boolean };
+  standing(tenant: string): Part & { own: number };
+  /** Somebody waits. */
+  hasLine(): boolean;
+}
+
+interface Part {
+  part: number;
+  /** Of the chain: it goes on at this share of its pace. */
+  share: number;
+  isShared: boolean;
 }
 
 interface Waiting {
@@ -40,11 +50,11 @@ const activeMs = 60_000;
 const spare = 16;
 
 export function createTenantTurns(options: {
-  /** Slots of the chain; 0: unknown, and nobody is held up. */
-  slots: () => number;
+  /** How many questions the chain can work on at a time; 0: unknown, and nobody is held up. */
+  width: () => number;
   now?: () => number;
 }): TenantTurns {
-  const { slots, now = () => performance.now() } = options;
+  const { width, now = () => performance.now() } = options;
   // In the order of their turns: whoever had one is inserted again, at the end.
   const tenants = new Map<string, Tenant>();
 
@@ -71,12 +81,16 @@ export function createTenantTurns(options: {
     tenant.peak = Math.max(tenant.peak, tenant.inside);
   }
 
-  function partOf(name: string): { part: number; isShared: boolean } {
-    const width = slots();
-    if (width <= 0) return { part: Number.POSITIVE_INFINITY, isShared: false };
+  function lately({ peak, peakBefore, inside }: Tenant): number {
+    return Math.max(peak, peakBefore, inside);
+  }
+
+  function partOf(name: string): Part {
+    const whole = Math.floor(width());
+    if (whole <= 0) return { part: Number.POSITIVE_INFINITY, share: 1, isShared: false };
     const at = now();
     let active = 1;
-    let left = width;
+    let left = whole;
     for (const [other, tenant] of tenants) {
       if (other === name) continue;
       if (!isActive(tenant, at)) {
@@ -84,10 +98,11 @@ export function createTenantTurns(options: {
         continue;
       }
       active += 1;
-      left -= Math.max(tenant.peak, tenant.peakBefore, tenant.inside) + 1;
+      left -= tenant.waiting.length > 0 ? tenant.inside : lately(tenant) + 1;
     }
-    if (active === 1) return { part: 2 * width + spare, isShared: false };
-    return { part: Math.max(1, Math.floor(width / active), left), isShared: true };
+    if (active === 1) return { part: Math.min(4 * whole, 2 * whole + spare), share: 1, isShared: false };
+    const part = Math.max(1, Math.floor(whole / active), left);
+    return { part, share: Math.min(1, part / whole), isShared: true };
   }
 
   function grant(): void {
@@ -142,6 +157,10 @@ export function createTenantTurns(options: {
       const tenant = tenants.get(name);
       if (tenant !== undefined) tenant.inside -= 1;
       grant();
+    },
+    hasLine() {
+      for (const { waiting } of tenants.values()) if (waiting.length > 0) return true;
+      return false;
     },
     standing(name) {
       const { inside, waiting } = tenants.get(name) ?? { inside: 0, waiting: [] };

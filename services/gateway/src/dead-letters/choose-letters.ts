@@ -1,5 +1,7 @@
 import { type StageName, stageNames } from '@vortex/contracts';
 import type { DeadLetters, FoundLetter } from '@vortex/queue';
+import type { ListPlace } from '@vortex/registry';
+import { cursorOf } from '../paging.ts';
 
 export interface LetterFilter {
   stages?: readonly StageName[];
@@ -11,7 +13,7 @@ export interface LetterFilter {
 }
 
 /** What no worker wrote has no code of its own. */
-export const invalidLetterCode = 'invalid_letter';
+const invalidLetterCode = 'invalid_letter';
 
 export function codeOf({ letter }: FoundLetter): string {
   return letter?.code ?? invalidLetterCode;
@@ -23,12 +25,6 @@ export function fits(found: FoundLetter, { code, ids, before, after }: LetterFil
   if (before === undefined && after === undefined) return true;
   const endedAt = found.letter?.last_at;
   return endedAt !== undefined && endedAt < (before ?? Number.POSITIVE_INFINITY) && endedAt > (after ?? -1);
-}
-
-/** Where a page ended. */
-export interface LetterPlace {
-  at: number;
-  id: string;
 }
 
 /** A letter with the time it is ordered by: its end, but never later than that of the letters after it in its list. */
@@ -74,18 +70,18 @@ async function* placed(
 }
 
 /**
- * One page, from behind the letter that ended the page before. That letter may be gone meanwhile: the
+ * One page, from behind the letter that ended the page before (`createdAt` of a place is what it is ordered by). That letter may be gone meanwhile: the
  * page then begins with what is as old as it was.
  */
 export async function pageOfLetters(
   deadLetters: DeadLetters,
   filter: LetterFilter,
-  { behind, limit }: { behind: LetterPlace | undefined; limit: number },
+  { behind, limit }: { behind: ListPlace | undefined; limit: number },
 ): Promise<{ letters: FoundLetter[]; next: string | null }> {
   const page: PlacedLetter[] = [];
   for await (const one of newestOfAll(deadLetters, filter)) {
-    if (behind !== undefined && one.at > behind.at) continue;
-    const isAsOld = one.at === behind?.at;
+    if (behind !== undefined && one.at > behind.createdAt) continue;
+    const isAsOld = one.at === behind?.createdAt;
     // Those before it were shown with it.
     if (isAsOld && one.found.id === behind?.id) page.length = 0;
     else if (fits(one.found, filter)) page.push(one);
@@ -93,9 +89,7 @@ export async function pageOfLetters(
   }
   const shown = page.slice(0, limit);
   const last = shown.at(-1);
-  const next = page.length > limit && last !== undefined ? `${last.at}-${last.found.id}` : null;
+  const next =
+    page.length > limit && last !== undefined ? cursorOf({ createdAt: last.at, id: last.found.id }) : null;
   return { letters: shown.map(({ found }) => found), next };
 }
-
-/** `next` of a page: `<epoch ms>-<id>` of its last letter. */
-export const cursorForm = /^(\d{1,16})-(dlt_[a-z]+_[0-9a-f]{32})$/;

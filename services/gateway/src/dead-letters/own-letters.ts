@@ -35,13 +35,6 @@ export function ownLetters(
     },
     redrive: (found, order) => deadLetters.redrive(found, order),
     drop: (found) => deadLetters.drop(found),
-    async dropAll(stage) {
-      const own: FoundLetter[] = [];
-      for await (const found of newestFirst(stage)) own.push(found);
-      let dropped = 0;
-      for (const found of own) if (await deadLetters.drop(found)) dropped += 1;
-      return dropped;
-    },
     counts: () => deadLetters.counts(),
     live: (lane) => deadLetters.live(lane),
     close: () => deadLetters.close(),

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import {
-  batchGeneratorList,
+  batchListOf,
   defaultDeadlineMs,
   envelopeVersion,
   idsWaitMs,
@@ -99,7 +99,7 @@ function planEnvelope(stage: StageName, row: StageRow, element: string, now: num
   return {
     kind: 'envelope',
     // What nobody waits for goes back behind what somebody does.
-    list: stage === 'generate' && isBatch ? batchGeneratorList : row.list,
+    list: (isBatch ? batchListOf(stage) : null) ?? row.list,
     isBatch,
     id: jobId,
     deadlineAt,

@@ -60,13 +60,13 @@ function timingsOfStory(request: Story['request'], end: Story['end']): TimingsMs
 
 const stageOrder = ['encode', 'retrieve', 'generate'] as const;
 const order: readonly string[] = [
-  ...['receive', 'cache_lookup', 'admit', 'shared'],
+  ...['receive', 'cache_lookup', 'admit', 'turn', 'shared'],
   ...stageOrder.flatMap((stage) => [`retry_${stage}`, `queue_${stage}`, stage]),
   ...['deliver', 'reply'],
 ];
 
 /** The named durations, end to end in the order in which they were spent. */
-export function waterfallOf(timings: TimingsMs): WaterfallBar[] {
+function waterfallOf(timings: TimingsMs): WaterfallBar[] {
   const bars: WaterfallBar[] = [];
   let start = 0;
   for (const name of order) {

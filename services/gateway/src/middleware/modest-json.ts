@@ -8,8 +8,8 @@ const closeBracket = 0x5d;
 const openBrace = 0x7b;
 const closeBrace = 0x7d;
 
-/** Below this a bomb cannot hurt: 256 kB of `[` parse to some 10 MB, and the scan would cost every query. */
-const scannedFromBytes = 256 * 1024;
+/** Below this a bomb cannot hurt: 64 kB of `{},` parse in 2 ms to a megabyte, and the scan would cost every query. */
+const scannedFromBytes = 64 * 1024;
 const maxDepth = 32;
 const maxParts = 10_000;
 

@@ -17,7 +17,7 @@ import { eventStream } from '../event-stream.ts';
 import { type Exchange, jsonAnswer } from '../exchange.ts';
 import { limitQuestion } from '../limits/limit-requests.ts';
 import { readJson } from '../middleware/json-body.ts';
-import { problemFor } from '../middleware/serve-endpoint.ts';
+import { problemFor } from '../middleware/problem-answer.ts';
 import { openAiError } from '../openai-error.ts';
 import { jsonBody } from '../openapi-schemas.ts';
 import { gatewayProblem, internalProblem, problemOf } from '../problem.ts';

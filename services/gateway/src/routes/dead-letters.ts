@@ -7,13 +7,7 @@ import {
   type StageName,
 } from '@vortex/contracts';
 import type { FoundLetter } from '@vortex/queue';
-import {
-  cursorForm,
-  fits,
-  type LetterFilter,
-  type LetterPlace,
-  pageOfLetters,
-} from '../dead-letters/choose-letters.ts';
+import { fits, type LetterFilter, pageOfLetters } from '../dead-letters/choose-letters.ts';
 import { ownLetters } from '../dead-letters/own-letters.ts';
 import { letterGone, redriveLetter } from '../dead-letters/redrive-letter.ts';
 import { redriveMany } from '../dead-letters/redrive-many.ts';
@@ -24,7 +18,7 @@ import { type Exchange, type GatewayContext, jsonAnswer, noContent } from '../ex
 import { fieldsOf, readJson } from '../middleware/json-body.ts';
 import { readQuery } from '../middleware/query-parameters.ts';
 import { jsonBody, jsonContent, pathId, schemas } from '../openapi-schemas.ts';
-import { cursorParameter, limitParameter } from '../paging.ts';
+import { pageParameters } from '../paging.ts';
 import { gatewayProblem } from '../problem.ts';
 
 const tag = 'operations' as const;
@@ -41,8 +35,7 @@ const listQuery = z.strictObject({
   queue: queueParameter.optional(),
   stage: narrowing.stage,
   code: narrowing.code,
-  after: cursorParameter(cursorForm, (at, id): LetterPlace => ({ at: Number(at), id: id ?? '' })),
-  limit: limitParameter,
+  ...pageParameters,
 });
 
 const dropQuery = z.strictObject({ queue: queueParameter, code: narrowing.code, before: narrowing.before });
@@ -189,15 +182,11 @@ async function dropLetters(
     ...filterOf({ queue, code }),
     ...(before !== undefined && { before: Date.parse(before) }),
   };
-  const [stage] = filter.stages ?? [];
-  let dropped = 0;
-  if (stage !== undefined && code === undefined && before === undefined) {
-    dropped = await deadLetters.dropAll(stage);
-  } else if (stage !== undefined) {
-    const chosen: FoundLetter[] = [];
+  const chosen: FoundLetter[] = [];
+  for (const stage of filter.stages ?? [])
     for await (const found of deadLetters.newestFirst(stage)) if (fits(found, filter)) chosen.push(found);
-    for (const found of chosen) if (await deadLetters.drop(found)) dropped += 1;
-  }
+  let dropped = 0;
+  for (const found of chosen) if (await deadLetters.drop(found)) dropped += 1;
   return jsonAnswer(exchange, { dropped } satisfies DeadLettersDropped);
 }
 

@@ -7,7 +7,7 @@ import { eventStream } from '../event-stream.ts';
 import { type Exchange, jsonAnswer } from '../exchange.ts';
 import { leaveUnderWay, limitQuestion } from '../limits/limit-requests.ts';
 import { readJson } from '../middleware/json-body.ts';
-import { problemFor } from '../middleware/serve-endpoint.ts';
+import { problemFor } from '../middleware/problem-answer.ts';
 import { jsonBody, jsonContent, schemas } from '../openapi-schemas.ts';
 import { gatewayProblem, internalProblem, problemOf } from '../problem.ts';
 import { answeredOutcome, metered } from '../query-meter.ts';

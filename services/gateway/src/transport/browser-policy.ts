@@ -96,8 +96,10 @@ function hostname(host: string): string {
   return (URL.parse(`http://${host}`)?.hostname ?? host).replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '');
 }
 
-/** An address is no name that somebody else could make lead here. */
-/** A name without a dot is of this network, not one that a page far away can bring with it. */
+/**
+ * An address is no name that somebody else could make lead here, and a name without a dot is of this network, not one that
+ * a page far away can bring with it.
+ */
 function isOwnHost(host: string, listed: ReadonlySet<string>): boolean {
   return !host.includes('.') || host.endsWith('.localhost') || isIP(host) !== 0 || listed.has(host);
 }

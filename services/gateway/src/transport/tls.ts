@@ -24,7 +24,7 @@ export function tlsFilesOf(settings: {
   return { certFile, keyFile };
 }
 
-/** @throws StartRefused naming the file that cannot be read. */
+/** @throws Error naming the setting whose file cannot be read */
 export function readTls({ certFile, keyFile }: TlsFiles): { cert: Buffer; key: Buffer } {
   return { cert: readPem('gateway.tls_cert_file', certFile), key: readPem('gateway.tls_key_file', keyFile) };
 }
@@ -69,6 +69,7 @@ function editionOf({ certFile, keyFile }: TlsFiles): string | null {
   try {
     return [certFile, keyFile].map((file) => statSync(file).mtimeMs).join(' ');
   } catch {
+    // One of them is being replaced; the next look sees both.
     return null;
   }
 }
