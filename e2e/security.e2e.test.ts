@@ -18,6 +18,7 @@ import { type Stack, startStack } from './stack.ts';
  * for afterwards.
  */
 const canary = 'canary-7b1f5e0c9d';
+const pepper = `pepper of ${canary}, of enough characters`;
 let stack: Stack;
 let redis: PrivateRedis;
 let model: GullibleModel;
@@ -45,6 +46,8 @@ beforeAll(async () => {
       OPENAI_BASE_URL: model.baseUrl,
       OPENAI_API_KEY: `sk-${canary}`,
       QDRANT_API_KEY: canary,
+      VORTEX__AUTH__PEPPER: pepper,
+      SOMEBODY_ELSES_TOKEN: canary,
     },
   });
 });
@@ -152,6 +155,24 @@ describe('hostile senders', () => {
 });
 
 describe('secrets', () => {
+  it('of the environment are at the service that reads them, and at no other process', async () => {
+    const { services, supervisor } = await stack.status();
+    const processes = [...services, { name: 'supervisor', pid: supervisor?.pid ?? null }];
+    const holders = (text: string) =>
+      processes
+        .filter(({ pid }) => readFileSync(`/proc/${pid}/environ`, 'latin1').includes(text))
+        .map(({ name }) => name)
+        .sort();
+    // Redis writes its process title over its environment; what it is given says service-plan.test.ts.
+    const readable = processes.map(({ name }) => name).filter((name) => name !== 'cache');
+    expect(holders('PATH=')).toEqual(readable.sort());
+    expect(holders('SOMEBODY_ELSES_TOKEN')).toEqual([]);
+    expect(holders(pepper)).toEqual(['gateway']);
+    expect(holders('OPENAI_API_KEY')).toEqual(['llm-generator']);
+    expect(holders('QDRANT_API_KEY')).toEqual(['retriever']);
+    expect(holders(canary)).toEqual(['encoder', 'gateway', 'ingest', 'llm-generator', 'retriever']);
+  });
+
   it('are in no log, no answer, no metric and no printed setting', async () => {
     const answers: unknown[] = [];
     const made = await stack.vortex('keys', 'create', '--scopes', 'query,ingest,admin', '--json');

@@ -5,7 +5,13 @@ import type { z } from 'zod';
 import { isSecret } from './is-secret.ts';
 import { readSecretFiles } from './secret-files.ts';
 import { fieldMeta, type SectionName, sections } from './sections.ts';
-import { type ServiceConfig, type ServiceName, serviceConfigs } from './services.ts';
+import {
+  type ServiceConfig,
+  type ServiceName,
+  type SettingsRead,
+  serviceConfigs,
+  settingsRead,
+} from './services.ts';
 
 export interface ConfigProblem {
   /** Where the bad value came from: a file, or the name of an environment variable. */
@@ -48,10 +54,10 @@ export function readServiceConfig<S extends ServiceName>(
   sources: ConfigSources,
 ): ServiceConfig<S> {
   const schema = serviceConfigs[service];
-  const wanted = Object.keys(schema.shape) as SectionName[];
+  const wanted = settingsRead(service);
   const problems: ConfigProblem[] = [];
   const origins: Origins = new Map();
-  const values: Values = Object.fromEntries(wanted.map((name) => [name, {}]));
+  const values: Values = Object.fromEntries([...wanted.keys()].map((name) => [name, {}]));
 
   mergeFile(service, sources.confDir, values, origins, problems);
   mergeEnvironment(wanted, readSecretFiles(wanted, sources.env, problems), values, origins, problems);
@@ -120,7 +126,7 @@ function mergeFile(
 }
 
 function mergeEnvironment(
-  wanted: readonly SectionName[],
+  wanted: SettingsRead,
   env: NodeJS.ProcessEnv,
   values: Values,
   origins: Origins,
@@ -130,15 +136,17 @@ function mergeEnvironment(
     values[section] = { ...values[section], [key]: value };
     origins.set(`${section}.${key}`, origin);
   };
-  for (const section of wanted) {
+  for (const [section, read] of wanted) {
     for (const [key, schema] of Object.entries(sections[section].shape)) {
+      if (!read.includes(key)) continue;
       for (const name of fieldMeta.get(schema as z.ZodType)?.env ?? []) {
         const value = env[name];
         if (value !== undefined && value !== '') set(section, key, value, name);
       }
     }
   }
-  if (wanted.includes('redis') && !env.REDIS_URL) {
+  if (wanted.has('redis') && !env.REDIS_URL) {
+    // Their names stand in environment-read.ts, too.
     const address =
       env.REDIS_ADDR ?? (env.REDIS_HOST ? `${env.REDIS_HOST}:${env.REDIS_PORT ?? '6379'}` : undefined);
     if (address) set('redis', 'url', `redis://${address}`, env.REDIS_ADDR ? 'REDIS_ADDR' : 'REDIS_HOST');
@@ -153,7 +161,7 @@ function mergeEnvironment(
         path: [section, key, ...rest].join('.'),
         message: 'there is no such setting',
       });
-    } else if (wanted.includes(section as SectionName)) {
+    } else if (wanted.get(section as SectionName)?.includes(key) === true) {
       set(section as string, key, value, name);
     }
   }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import type { ConfigProblem } from './read-config.ts';
 import { fieldMeta, type SectionName, sections } from './sections.ts';
+import type { SettingsRead } from './services.ts';
 
 /**
  * A secret may be given as a file: `REDIS_URL_FILE=/run/secrets/redis_url` stands for `REDIS_URL`, and so for
@@ -11,7 +12,7 @@ import { fieldMeta, type SectionName, sections } from './sections.ts';
  * @returns the environment with the contents in place of the file names; other sections' files are not opened.
  */
 export function readSecretFiles(
-  wanted: readonly SectionName[],
+  wanted: SettingsRead,
   env: NodeJS.ProcessEnv,
   problems: ConfigProblem[],
 ): NodeJS.ProcessEnv {
@@ -20,7 +21,7 @@ export function readSecretFiles(
     const origin = `${name}_FILE`;
     const file = env[origin];
     delete resolved[origin];
-    if (file === undefined || file === '' || !wanted.includes(section)) continue;
+    if (file === undefined || file === '' || wanted.get(section)?.includes(key) !== true) continue;
     const path = `${section}.${key}`;
     if (env[name]) {
       problems.push({ origin, path, message: `is given twice: ${name} is set as well` });
@@ -34,6 +35,11 @@ export function readSecretFiles(
     }
   }
   return resolved;
+}
+
+/** Of the files that stand for secrets. */
+export function secretFileNames(): { section: SectionName; key: string; name: string }[] {
+  return secretNames().map((secret) => ({ ...secret, name: `${secret.name}_FILE` }));
 }
 
 function secretNames(): { section: SectionName; key: string; name: string }[] {

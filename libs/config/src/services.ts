@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { sections } from './sections.ts';
+import { type SectionName, sections } from './sections.ts';
 
 const { redis, cache, explain, http, worker, log, metrics, tracing, data, registry, embedding, store } =
   sections;
@@ -11,9 +11,18 @@ const shared = { ...everyProcess, redis, metrics, tracing };
 /** What questions pass through. */
 const asked = { ...shared, cache, explain };
 
-/** Which sections a service reads. The launcher validates all of them before it starts anything. */
+/** What a question may cost, for whoever lets it in. */
+const costs = { retrieval: retrieval.pick({ prompt_tokens: true }), llm: llm.pick({ max_tokens: true }) };
+
+/**
+ * Which sections, or which settings of one, a service reads: it is given no others. The launcher validates all of them
+ * before it starts anything.
+ */
 export const serviceConfigs = {
-  gateway: z.strictObject({ ...asked, data, registry, embedding, gateway, auth, limits, ingest, webhooks }),
+  gateway: z.strictObject({
+    ...{ ...asked, data, registry, embedding, gateway, auth, limits, ingest, webhooks },
+    ...costs,
+  }),
   encoder: z.strictObject({ ...asked, data, embedding }),
   retriever: z.strictObject({ ...asked, data, registry, store, retrieval }),
   'llm-generator': z.strictObject({ ...asked, llm }),
@@ -23,4 +32,13 @@ export const serviceConfigs = {
 
 export type ServiceName = keyof typeof serviceConfigs;
 export const serviceNames = Object.keys(serviceConfigs) as ServiceName[];
+
+/** The settings a service reads, by section. */
+export type SettingsRead = ReadonlyMap<SectionName, readonly string[]>;
+
+export function settingsRead(service: ServiceName): SettingsRead {
+  const read = Object.entries(serviceConfigs[service].shape) as [SectionName, z.ZodObject][];
+  return new Map(read.map(([section, { shape }]) => [section, Object.keys(shape)]));
+}
+
 export type ServiceConfig<S extends ServiceName> = z.infer<(typeof serviceConfigs)[S]>;

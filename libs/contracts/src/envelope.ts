@@ -84,6 +84,8 @@ export const jobHeader = z.object({
   class: z.enum(['interactive', 'batch']).optional(),
   /** Id of the key that pays for the answer's tokens; absent: nobody counts them. */
   charge: z.string().min(1).max(64).optional(),
+  /** What was put by of that key's tokens while the question is under way; given back when it is charged. */
+  reservation: z.string().min(1).max(100).optional(),
   /** Replicas that failed at it: others are preferred for the next tries. */
   exclude: z.array(z.string()).max(8).optional(),
   timings_ms: timingsMs.default({}),

@@ -35,6 +35,12 @@ export const keyLimits = z
   .partial();
 export type KeyLimits = z.infer<typeof keyLimits>;
 
+/** As a key is given them; one of before this was asked may have a burst that bounds nothing. */
+export const newKeyLimits = keyLimits.refine(
+  ({ burst, requests_per_minute }) => burst === undefined || requests_per_minute !== undefined,
+  { path: ['burst'], error: 'needs requests_per_minute: it says how many of these may come at once' },
+);
+
 export const createKeyRequest = z
   .strictObject({
     /** For people who read the list. */
@@ -46,7 +52,7 @@ export const createKeyRequest = z
     collections: z.array(collectionName).min(1).max(100).optional(),
     /** RFC 3339; absent: never. */
     expires_at: z.iso.datetime({ offset: true }).optional(),
-    limits: keyLimits.optional(),
+    limits: newKeyLimits.optional(),
   })
   .refine(({ scopes, collections }) => collections === undefined || !scopes.includes('admin'), {
     path: ['collections'],

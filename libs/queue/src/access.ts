@@ -72,6 +72,7 @@ const patterns: Record<KeyName, readonly string[]> = {
   'other load': [keys.load('*')],
   spent: [keys.spent('*')],
   queries: [keys.openQueries('*')],
+  reserved: [keys.reservations('*')],
 };
 
 /** Every client does this (connect.ts). ioredis asks INFO whether a server is loading. */

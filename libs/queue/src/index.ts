@@ -67,9 +67,12 @@ export {
 export {
   createRequestLimits,
   createTokenCharges,
+  type LimitedQuery,
   type LimitName,
   type LimitState,
   type LimitVerdict,
+  memberOf,
+  type Refusal,
   type RequestBounds,
   type RequestLimits,
   type TokenCharges,

@@ -27,6 +27,7 @@ import { batchGeneratorList, batchListOf, stageOfList, stages } from '@vortex/co
  * | `llm:pool` | HASH | replica URL: its breaker and pace (JSON); `budget`: retry tokens. An hour after the last report |
  * | `limit:spent:<key>` | HASH | of a key with limits: `tat`, when its requests so far are paid for; tokens of the minute and the day. Two days |
  * | `limit:queries:<key>` | ZSET | its queries under way by when they must have ended |
+ * | `limit:reserved:<key>` | ZSET | of a key with tokens: `<id>:<tokens>` put by for questions under way, by when they must have ended |
  */
 export type Lane = 'interactive' | 'low';
 
@@ -56,6 +57,7 @@ export const keys = {
   load: (url: string) => `llm:load:${url}`,
   spent: (keyId: string) => `limit:spent:${keyId}`,
   openQueries: (keyId: string) => `limit:queries:${keyId}`,
+  reservations: (keyId: string) => `limit:reserved:${keyId}`,
 } as const;
 
 /**

@@ -15,6 +15,15 @@ export interface RequestBounds {
 }
 
 export type LimitName = 'requests' | 'minute_tokens' | 'day_tokens' | 'concurrent';
+/** `reserved`: what is left of its tokens is put by for questions of the key that are under way. */
+export type Refusal = LimitName | 'reserved';
+
+export interface LimitedQuery {
+  id: string;
+  leaseMs: number;
+  /** The most it can cost; 0: no language model is asked. */
+  mostTokens: number;
+}
 
 export interface LimitState {
   limit: LimitName;
@@ -29,7 +38,7 @@ export interface LimitState {
 
 export interface LimitVerdict {
   /** Null: none; the request is counted. */
-  refusedBy: LimitName | null;
+  refusedBy: Refusal | null;
   /** Until it may be let in. */
   waitMs: number;
   /** Of the limits there are. */
@@ -38,25 +47,26 @@ export interface LimitVerdict {
 
 /** Counts what keys with limits do. One script per request; nothing is asked for a key without. */
 export interface RequestLimits {
-  /** `query`: holds a place among the concurrent ones until `release`, or for `leaseMs`. @throws QueueUnavailable */
-  judge(
-    keyId: string,
-    bounds: RequestBounds,
-    query: { id: string; leaseMs: number } | null,
-  ): Promise<LimitVerdict>;
+  /**
+   * `query`: holds a place among the concurrent ones, and the most tokens it can cost, until `release`, or for `leaseMs`.
+   * @throws QueueUnavailable
+   */
+  judge(keyId: string, bounds: RequestBounds, query: LimitedQuery | null): Promise<LimitVerdict>;
   /**
    * Nobody waits for it: it goes out before the answer does, on the connection by which the next request of the same
-   * client is judged. Lost, the place is free when its lease is over.
+   * client is judged. Lost, all is free when the lease is over. `what`: of a question that nobody waits for any more but
+   * that is still to be answered, the place alone.
    */
-  release(keyId: string, queryId: string): void;
+  release(keyId: string, query: Pick<LimitedQuery, 'id' | 'mostTokens'>, what: 'all' | 'place'): void;
   close(): void;
 }
 
-const refusals: Record<string, LimitName> = {
+const refusals: Record<string, Refusal> = {
   REQUESTS: 'requests',
   MINUTE_TOKENS: 'minute_tokens',
   DAY_TOKENS: 'day_tokens',
   CONCURRENT: 'concurrent',
+  RESERVED: 'reserved',
 };
 
 export function createRequestLimits(redis: RedisOptions, log?: QueueLog): RequestLimits {
@@ -72,8 +82,8 @@ export function createRequestLimits(redis: RedisOptions, log?: QueueLog): Reques
         reply = await runScript(
           commands,
           'judge-request',
-          [keys.spent(keyId), keys.openQueries(keyId)],
-          [requestsPerMinute, burst, ofMinute, ofDay, places, query?.id ?? '', query?.leaseMs ?? 0],
+          [keys.spent(keyId), keys.openQueries(keyId), keys.reservations(keyId)],
+          [requestsPerMinute, burst, ofMinute, ofDay, places, memberOf(query), query?.leaseMs ?? 0],
         );
       } catch (error) {
         throw new QueueUnavailable('the limits could not be asked: Redis is down or slow', error);
@@ -96,17 +106,28 @@ export function createRequestLimits(redis: RedisOptions, log?: QueueLog): Reques
       if (places > 0) states.push({ limit: 'concurrent', quota: places, ...state(7) });
       return { refusedBy: refusals[word(said ?? null)] ?? null, waitMs: numbers[0] ?? 0, states };
     },
-    release(keyId, queryId) {
-      commands.zrem(keys.openQueries(keyId), queryId).catch(() => undefined);
+    release(keyId, query, what) {
+      const member = memberOf(query);
+      const from =
+        what === 'all' ? [keys.openQueries(keyId), keys.reservations(keyId)] : [keys.openQueries(keyId)];
+      for (const key of from) commands.zrem(key, member).catch(() => undefined);
     },
     close: () => commands.disconnect(),
   };
 }
 
+/** What a query is called in the sets of those under way. */
+export function memberOf(query: Pick<LimitedQuery, 'id' | 'mostTokens'> | null): string {
+  return query === null ? '' : `${query.id}:${query.mostTokens}`;
+}
+
 /** What answers cost, told by who made them. */
 export interface TokenCharges {
-  /** Nobody waits for it. A Redis that is away then misses the tokens of some answers. */
-  charge(keyId: string, tokens: number): void;
+  /**
+   * To be waited for before the answer is told: who then asks again is judged by it. `reservation`: what the question was
+   * called when it was let in. Never rejects: a Redis that is away misses the tokens of some answers.
+   */
+  charge(keyId: string, tokens: number, reservation: string | undefined): Promise<void>;
   close(): void;
 }
 
@@ -114,12 +135,15 @@ export function createTokenCharges(redis: RedisOptions, log?: QueueLog): TokenCh
   // Most instances have no such key, and need no connection.
   let commands: Redis | undefined;
   return {
-    charge(keyId, tokens) {
+    async charge(keyId, tokens, reservation = '') {
       if (tokens <= 0) return;
       commands ??= connect(redis, 'worker', log);
-      runScript(commands, 'charge-tokens', [keys.spent(keyId)], [Math.ceil(tokens)]).catch((error: unknown) =>
-        log?.warn({ key_id: keyId, tokens, error: String(error) }, 'an answer’s tokens were not charged'),
-      );
+      const places = [keys.spent(keyId), keys.reservations(keyId)] as const;
+      try {
+        await runScript(commands, 'charge-tokens', [...places], [Math.ceil(tokens), reservation]);
+      } catch (error) {
+        log?.warn({ key_id: keyId, tokens, error: String(error) }, 'an answer’s tokens were not charged');
+      }
     },
     close: () => commands?.disconnect(),
   };

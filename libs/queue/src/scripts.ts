@@ -108,10 +108,10 @@ export const scriptTable = {
     eachArg: { per: 'job', names: ['id'] },
   },
   'judge-request': {
-    keys: ['spent', 'queries'],
+    keys: ['spent', 'queries', 'reserved'],
     args: ['per_minute', 'burst', 'minute_tokens', 'day_tokens', 'concurrent', 'id', 'lease_ms'],
   },
-  'charge-tokens': { keys: ['spent'], args: ['tokens'] },
+  'charge-tokens': { keys: ['spent', 'reserved'], args: ['tokens', 'id'] },
   inspect: {
     keys: ['list', 'retry', 'dead'],
     eachKey: { per: 'worker', names: ['inflight'] },

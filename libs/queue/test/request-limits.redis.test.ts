@@ -1,12 +1,14 @@
 import { openTestRedis, type TestRedis, until } from '@vortex/testkit';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   createRequestLimits,
   createTokenCharges,
   keys,
+  memberOf,
   QueueUnavailable,
   type RequestBounds,
   type RequestLimits,
+  type TokenCharges,
 } from '../src/index.ts';
 
 /** Two gateways before one Redis. */
@@ -24,12 +26,17 @@ afterAll(async () => {
 });
 beforeEach(() => redis.client.flushdb());
 
-async function judge(bounds: RequestBounds, count: number, queryId?: (number: number) => string) {
+async function judge(
+  bounds: RequestBounds,
+  count: number,
+  queryId?: (number: number) => string,
+  mostTokens = 0,
+) {
   const verdicts = Array.from({ length: count }, (_, number) =>
     gateways[number % 2]?.judge(
       'k1',
       bounds,
-      queryId === undefined ? null : { id: queryId(number), leaseMs: 60_000 },
+      queryId === undefined ? null : { id: queryId(number), leaseMs: 60_000, mostTokens },
     ),
   );
   return (await Promise.all(verdicts)).flatMap((verdict) => (verdict === undefined ? [] : [verdict]));
@@ -91,10 +98,11 @@ test('so many queries at a time at both gateways; whoever ends, or dies, gives a
   const verdicts = await judge(bounds, 10, (number) => `q${number}`);
   expect(passed(verdicts)).toBe(3);
   expect(verdicts[9]).toMatchObject({ refusedBy: 'concurrent', states: [{ quota: 3, remaining: 0 }] });
-  const open = await redis.client.zrange(keys.openQueries('k1'), '0', '-1');
+  const [open = ''] = await redis.client.zrange(keys.openQueries('k1'), '0', '-1');
   // At the same gateway the place is free for whoever comes next.
-  gateways[0]?.release('k1', open[0] ?? '');
-  expect((await gateways[0]?.judge('k1', bounds, { id: 'next', leaseMs: 1 }))?.refusedBy).toBeNull();
+  gateways[0]?.release('k1', { id: open.split(':')[0] ?? '', mostTokens: 0 }, 'all');
+  const next = { id: 'next', leaseMs: 1, mostTokens: 0 };
+  expect((await gateways[0]?.judge('k1', bounds, next))?.refusedBy).toBeNull();
   // Those of a gateway that died are over with their deadlines.
   for (const member of await redis.client.zrange(keys.openQueries('k1'), '0', '-1'))
     await redis.client.zadd(keys.openQueries('k1'), Date.now() - 1000, member);
@@ -108,16 +116,13 @@ test('tokens are charged after the answer, and refused once they are spent', asy
   const bounds = { minuteTokens: 100, dayTokens: 1000, requestsPerMinute: 1000 };
   try {
     expect(await first(bounds, 'q1')).toMatchObject({ refusedBy: null });
-    charges.charge('k1', 400);
-    const spentToday = () => redis.client.hget(keys.spent('k1'), 'day_tokens');
-    await until('the charge', async () => (await spentToday()) === '400');
+    await charges.charge('k1', 400, undefined);
     // The minute may have gone by since, but not back.
     await redis.client.hset(keys.spent('k1'), 'minute', String(Math.floor(Date.now() / 60_000) + 1));
     const free = await first(bounds, 'q2');
     expect(free?.states.find(({ limit }) => limit === 'day_tokens')).toMatchObject({ remaining: 600 });
     expect(free?.states.find(({ limit }) => limit === 'minute_tokens')).toMatchObject({ remaining: 100 });
-    charges.charge('k1', 700);
-    await until('the charge', async () => (await spentToday()) === '1100');
+    await charges.charge('k1', 700, undefined);
     const spent = await first(bounds, 'q3');
     expect(spent).toMatchObject({ refusedBy: 'day_tokens' });
     expect(spent?.waitMs).toBeGreaterThan(0);
@@ -131,6 +136,78 @@ test('tokens are charged after the answer, and refused once they are spent', asy
   } finally {
     charges.close();
   }
+});
+
+describe('of tokens, the most a question can cost is put by', () => {
+  // A day, which has no end while the test runs, unlike a minute.
+  const bounds = { dayTokens: 1000 };
+  let charges: TokenCharges;
+  beforeAll(() => {
+    charges = createTokenCharges({ url: redis.url });
+  });
+  afterAll(() => charges.close());
+  const spentToday = async () => Number(await redis.client.hget(keys.spent('k1'), 'day_tokens'));
+  const ask = (count: number, most: number, name = 'q', limits: RequestBounds = bounds) =>
+    judge(limits, count, (number) => `${name}${number}`, most);
+  const reserved = () => redis.client.zrange(keys.reservations('k1'), '0', '-1');
+
+  test('so 40 at once at two gateways spend what there is and no more', async () => {
+    for (const limits of [bounds, { minuteTokens: 1000 }, { minuteTokens: 1000, dayTokens: 5000 }]) {
+      await redis.client.flushdb();
+      const verdicts = await ask(40, 300, 'q', limits);
+      expect(passed(verdicts)).toBe(3);
+      expect(verdicts.at(-1)).toMatchObject({ refusedBy: 'reserved', waitMs: 1000 });
+    }
+    for (const member of await reserved()) await charges.charge('k1', 300, member);
+    expect(await reserved()).toEqual([]);
+    expect(await spentToday()).toBe(900);
+    // What is left is less than a question's most: one at a time, until it is spent.
+    expect(passed(await ask(40, 300, 'later'))).toBe(1);
+    for (const member of await reserved()) await charges.charge('k1', 300, member);
+    expect((await ask(1, 300, 'last'))[0]).toMatchObject({ refusedBy: 'day_tokens' });
+    expect(await spentToday()).toBe(1200);
+  });
+
+  test('and cheap answers make room again, to the last token but one answer', async () => {
+    const most = 300;
+    for (let round = 0; round < 100; round += 1) {
+      const verdicts = await ask(10, most, `r${round}-`);
+      if (passed(verdicts) === 0) break;
+      for (const [number, member] of (await reserved()).entries())
+        await charges.charge('k1', ((round + number) * 37) % most, member);
+    }
+    expect(await spentToday()).toBeGreaterThanOrEqual(1000);
+    expect(await spentToday()).toBeLessThan(1000 + most);
+    expect((await ask(1, most, 'one more'))[0]?.refusedBy).toBe('day_tokens');
+  });
+
+  test('one whose most is more than all there is is let in alone', async () => {
+    expect(passed(await ask(40, 5000))).toBe(1);
+    // A search costs nothing, and waits for nobody.
+    expect((await ask(1, 0, 'search'))[0]?.refusedBy).toBeNull();
+    gateways[0]?.release('k1', { id: 'q0', mostTokens: 5000 }, 'place');
+    expect((await gateways[0]?.judge('k1', bounds, { id: 'a', leaseMs: 1, mostTokens: 5 }))?.refusedBy).toBe(
+      'reserved',
+    );
+    gateways[0]?.release('k1', { id: 'q0', mostTokens: 5000 }, 'all');
+    expect(
+      (await gateways[0]?.judge('k1', bounds, { id: 'a', leaseMs: 1, mostTokens: 5 }))?.refusedBy,
+    ).toBeNull();
+  });
+
+  test('until its time is over, if its gateway died', async () => {
+    await ask(3, 300);
+    expect(passed(await ask(3, 300, 'refused'))).toBe(0);
+    await redis.client.zadd(keys.reservations('k1'), Date.now() - 1000, 'q1:300');
+    expect(passed(await ask(3, 300, 'next'))).toBe(1);
+    expect(await reserved()).not.toContain(memberOf({ id: 'q1', mostTokens: 300 }));
+    expect(await redis.client.pttl(keys.reservations('k1'))).toBeGreaterThan(0);
+  });
+
+  test('and what another limit refuses puts nothing by', async () => {
+    await ask(10, 10, 'q', { ...bounds, ...hourly, burst: 2 });
+    expect(await reserved()).toHaveLength(2);
+  });
 });
 
 test('a Redis that is away lets nobody in for free', async () => {

@@ -34,6 +34,7 @@ export function nextElement(
     replica: job.replica,
     class: job.class,
     charge: job.charge,
+    reservation: job.reservation,
     tries: job.tries,
     ...payload,
   });

@@ -2,8 +2,9 @@ import {
   describeSettings,
   type ServiceName,
   type SettingRow,
-  serviceConfigs,
+  sections,
   serviceNames,
+  settingsRead,
 } from '@vortex/config';
 import { settingsOfTheLauncher } from './service-plan.ts';
 
@@ -67,7 +68,13 @@ const ending = `## Where this table comes from
 \`npx vitest run --project pure services/cli/src/configuration-page.test.ts -u\`.`;
 
 function sectionText(section: SettingRow['section'], rows: readonly SettingRow[]): string {
-  const readers = serviceNames.filter((service: ServiceName) => section in serviceConfigs[service].shape);
+  const readers = serviceNames.flatMap((service: ServiceName) => {
+    const read = settingsRead(service).get(section);
+    if (read === undefined) return [];
+    return read.length === Object.keys(sections[section].shape).length
+      ? service
+      : `${service} (${read.map(code).join(', ')} only)`;
+  });
   const cells = rows
     .filter((row) => row.section === section)
     .map(({ key, environment, default: value, ceiling, about }) => [

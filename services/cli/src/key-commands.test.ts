@@ -67,6 +67,7 @@ describe('vortex keys, while nothing runs', () => {
     for (const bad of ['requests=1', 'burst', 'burst=', 'bytes=0', 'documents=1e999', '']) {
       expect(() => limits(bad), bad).toThrow('It must be a list');
     }
+    expect(() => limits('burst=5')).toThrow('burst needs requests_per_minute');
   });
 
   it('lists, rotates and revokes them', async () => {

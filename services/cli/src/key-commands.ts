@@ -1,4 +1,4 @@
-import { type KeyLimits, keyLimits, keyScope, tenantName } from '@vortex/contracts';
+import { type KeyLimits, keyLimits, keyScope, newKeyLimits, tenantName } from '@vortex/contracts';
 import { type Command, InvalidArgumentError } from 'commander';
 import { commandOf, instanceCommandOf } from './command-options.ts';
 
@@ -57,8 +57,13 @@ function scopes(text: string) {
 /** `requests_per_minute=60,documents=1000` */
 export function limits(text: string): KeyLimits {
   const pairs = words(text).map((word) => word.split('=').map((part) => part.trim()));
-  const bounds = keyLimits.safeParse(Object.fromEntries(pairs.map(([name, value]) => [name, Number(value)])));
+  const bounds = newKeyLimits.safeParse(
+    Object.fromEntries(pairs.map(([name, value]) => [name, Number(value)])),
+  );
   if (bounds.success) return bounds.data;
+  const [mistake] = bounds.error.issues;
+  if (mistake?.code === 'custom')
+    throw new InvalidArgumentError(`${mistake.path.join('.')} ${mistake.message}.`);
   const known = Object.keys(keyLimits.shape).join(', ');
   throw new InvalidArgumentError(`It must be a list such as requests_per_minute=60 of ${known}.`);
 }

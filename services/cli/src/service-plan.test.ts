@@ -114,8 +114,36 @@ describe('planInstance', () => {
     const environment = { OPENAI_API_KEY: 'sk-real' };
     expect(planOf({ environment }).all('llm-generator')[0]?.env.VORTEX__LLM__OPENAI_API_KEY).toBe('');
     const real = planOf({ environment, llm: 'openai' });
-    expect(real.all('llm-generator')[0]?.env).not.toHaveProperty('VORTEX__LLM__OPENAI_API_KEY');
+    expect(real.all('llm-generator')[0]?.env).toMatchObject(environment);
     expect(real.all('mock-llm')).toEqual([]);
+  });
+
+  it('gives each process what it reads of the environment, and nothing else', () => {
+    const readers: Record<string, string[]> = {
+      PATH: [...serviceNames, 'redis', 'cache'],
+      HTTPS_PROXY: [...serviceNames],
+      NODE_OPTIONS: [...serviceNames],
+      VORTEX__LOG__LEVEL: [...serviceNames],
+      VORTEX__AUTH__PEPPER: ['gateway'],
+      VORTEX__AUTH__PEPPER_FILE: ['gateway'],
+      OPENAI_API_KEY: ['llm-generator'],
+      OPENAI_API_KEY_FILE: ['llm-generator'],
+      QDRANT_API_KEY: ['retriever'],
+      vortex__retrieval__top_k: ['retriever'],
+      // Of a section that a service reads in part, its part.
+      VORTEX__RETRIEVAL__PROMPT_TOKENS: ['gateway', 'retriever'],
+      VORTEX__LLM__MAX_TOKENS: ['gateway', 'llm-generator'],
+      VORTEX__LLM__TEMPERATURE: ['llm-generator'],
+      AWS_SECRET_ACCESS_KEY: [],
+      VORTEX__NONE: [],
+    };
+    const environment = Object.fromEntries(Object.keys(readers).map((name) => [name, 'x']));
+    const { processes } = planOf({ environment, llm: 'openai' });
+    for (const [name, expected] of Object.entries(readers)) {
+      const given = processes.filter(({ env }) => env[name] === 'x').map(({ service }) => service);
+      const all = expected.filter((service) => service !== 'mock-llm');
+      expect([...new Set(given)].sort(), name).toEqual(all.sort());
+    }
   });
 
   it('tells every service that reads the registry where it is, and Redis nothing', () => {

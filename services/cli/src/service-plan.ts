@@ -1,5 +1,7 @@
 import { join } from 'node:path';
+import type { ServiceName } from '@vortex/config';
 import { repositoryRoot } from './folders.ts';
+import { plainEnvironment, serviceEnvironment } from './process-environment.ts';
 import { withLogin } from './redis/passwords.ts';
 import { healthUser, type RedisPasswords, type RedisUser } from './redis/users-file.ts';
 import type { InstancePlan, PlannedProcess } from './supervisor/instance.ts';
@@ -23,7 +25,7 @@ export interface PlanOptions {
   /** More than one share `port`. Each has its probes on a port of its own. */
   gateways: number;
   llm: LlmChoice;
-  /** Of the launcher itself and of `--set`: what every service gets. */
+  /** Of the launcher itself and of `--set`: each process gets its part. */
   environment: Readonly<Record<string, string>>;
   ports: Readonly<Record<string, number>>;
   /** Null: a private one is started. */
@@ -86,12 +88,10 @@ export function planInstance(options: PlanOptions): InstancePlan {
   const cacheUrlOf = (user: RedisUser) => options.externalCacheUrl ?? privateUrl('cache', user);
   const numbers = upTo(options.replicas);
 
-  const shared: Record<string, string> = {
-    ...options.environment,
+  const ofNode = {
     NODE_COMPILE_CACHE: options.compileCache,
     // Each arena of glibc's allocator keeps what was freed; the native parts run in several threads.
     MALLOC_ARENA_MAX: '2',
-    VORTEX__DATA__DIR: options.data,
   };
 
   const redisOf = (name: string): Record<string, string> => {
@@ -104,7 +104,7 @@ export function planInstance(options: PlanOptions): InstancePlan {
   };
 
   const service = (
-    name: string,
+    name: ServiceName,
     more: {
       port: number;
       host?: string;
@@ -123,13 +123,17 @@ export function planInstance(options: PlanOptions): InstancePlan {
       args: [...nodeFlags(name), entryOf(name)],
       cwd: repositoryRoot,
       env: {
-        ...shared,
-        ...redisOf(name),
-        VORTEX__HTTP__HOST: host,
-        VORTEX__HTTP__PORT: String(more.port),
-        VORTEX__WORKER__NAME: more.workerName,
-        WORKER_NAME: more.workerName,
-        ...more.env,
+        ...serviceEnvironment(name, {
+          ...options.environment,
+          VORTEX__DATA__DIR: options.data,
+          ...redisOf(name),
+          VORTEX__HTTP__HOST: host,
+          VORTEX__HTTP__PORT: String(more.port),
+          VORTEX__WORKER__NAME: more.workerName,
+          WORKER_NAME: more.workerName,
+          ...more.env,
+        }),
+        ...ofNode,
       },
       url,
       probe: { kind: 'http', url: `${url}/readyz` },
@@ -162,7 +166,7 @@ export function planInstance(options: PlanOptions): InstancePlan {
         ...args,
       ],
       cwd: repositoryRoot,
-      env: { ...baseOf(options.environment) },
+      env: plainEnvironment(options.environment),
       url,
       probe: { kind: 'redis', url: withLogin(url, healthUser.name, healthUser.password) },
       logFile: join(options.logs, `${name}.log`),
@@ -326,6 +330,7 @@ function llmEnvironment(options: PlanOptions, mockUrl: string | undefined): Reco
     VORTEX__LLM__OPENAI_BASE_URL: `${mockUrl}/v1`,
     // The key of a real account stays out of it.
     VORTEX__LLM__OPENAI_API_KEY: '',
+    OPENAI_API_KEY: '',
     VORTEX__LLM__MODEL: set.VORTEX__LLM__MODEL ?? set.VORTEX__MOCK_LLM__MODEL ?? 'mock-extractive',
     VORTEX__LLM__SLOTS: set.VORTEX__LLM__SLOTS ?? String(mockSlots),
   };
@@ -333,13 +338,6 @@ function llmEnvironment(options: PlanOptions, mockUrl: string | undefined): Reco
 
 function upTo(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index + 1);
-}
-
-/** Redis gets no configuration and no secrets of ours. */
-function baseOf(environment: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(environment).filter(([name]) => ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR'].includes(name)),
-  );
 }
 
 function gatewayUrlOf({ host, port, certFile }: Pick<PlanOptions, 'host' | 'port' | 'certFile'>): string {

@@ -24,7 +24,7 @@ const ownPrefixes = [
 export type Settings = { [S in ServiceName]: ServiceConfig<S> };
 
 export interface CheckedSettings {
-  /** What every service's environment is made of: the launcher's own plus the `--set` values. */
+  /** What the processes' environments are taken from: the launcher's own plus the `--set` values. */
   environment: Record<string, string>;
   settings: Settings;
 }

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type InstancePaths, launcherName, repositoryRoot } from './folders.ts';
 import { lastLines } from './log-tail.ts';
 import { CommandProblem, messageOf } from './problem.ts';
+import { nodeEnvironment } from './process-environment.ts';
 import { FolderInUse, type InstancePlan, StartFailed, startInstance } from './supervisor/instance.ts';
 import { isAlive } from './supervisor/process-identity.ts';
 import { nameOf } from './supervisor/process-name.ts';
@@ -89,7 +90,13 @@ export async function startDetached(
       // Unread; it tells the processes of two instances apart in a process list.
       paths.data,
     ],
-    { cwd: repositoryRoot, detached: true, stdio: ['pipe', log, log] },
+    // What each process is to get stands in the plan, which goes down the pipe.
+    {
+      cwd: repositoryRoot,
+      env: nodeEnvironment(process.env),
+      detached: true,
+      stdio: ['pipe', log, log],
+    },
   );
   closeSync(log);
   let exitCode: number | null = null;

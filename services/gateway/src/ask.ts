@@ -107,6 +107,7 @@ export async function prepare(
   const { keyId, limits } = caller;
   const isCharged = (limits?.tokens_per_minute ?? limits?.tokens_per_day) !== undefined;
   if (isCharged && keyId !== null) envelope.charge = keyId;
+  if (exchange.reservation !== undefined) envelope.reservation = exchange.reservation;
   if (question.want === 'hits') envelope.want = 'hits';
   if (question.stream === true) envelope.stream = true;
   if (question.cache !== undefined) envelope.cache = question.cache;

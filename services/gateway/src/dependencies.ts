@@ -30,6 +30,8 @@ export interface GatewayDependencies {
   explainQuestion: boolean;
   gatekeeper: Gatekeeper;
   limits: RequestLimits;
+  /** What a question can cost. */
+  mostTokens: { prompt: number; answer: number };
   keyring: Pick<Keyring, 'refresh'>;
   /** What secrets of keys are hashed with. */
   pepper: Buffer;

@@ -58,7 +58,9 @@ export class Exchange {
   isJudged = false;
   limitHeaders: Record<string, string> | undefined;
   /** Gives back what the key holds as long as this request is under way; called once, at its end. */
-  release: (() => void) | undefined;
+  release: ((what: 'all' | 'place') => void) | undefined;
+  /** What is put by of the key's tokens for this question: it goes with the job, and ends when that is charged. */
+  reservation: string | undefined;
 
   constructor(context: GatewayContext, route: string) {
     const asked = context.req.header('x-request-id');

@@ -79,6 +79,8 @@ export type ProblemField = { pointer: string; message: string };
 
 interface ProblemDetails {
   detail: string;
+  /** Where it is not what the code usually is. */
+  retryable?: boolean;
   errors?: ProblemField[];
   retryAfterMs?: number;
   timingsMs?: TimingsMs;
@@ -115,7 +117,7 @@ export function gatewayProblem(code: GatewayProblemCode, details: ProblemDetails
       status,
       detail: details.detail,
       code,
-      retryable,
+      retryable: details.retryable ?? retryable,
       ...(details.retryAfterMs !== undefined && { retry_after_ms: details.retryAfterMs }),
       ...(details.timingsMs !== undefined && { timings_ms: details.timingsMs }),
       ...(details.errors !== undefined && { errors: details.errors }),
@@ -183,6 +185,8 @@ export function problemOf(error: unknown): HttpProblem | null {
   if (error instanceof QuotaExceeded) {
     return gatewayProblem('quota_exceeded', {
       detail: `No more than ${error.allowed.toLocaleString('en')} ${error.what} may be stored with this key. Nothing was kept; delete some documents first.`,
+      // No time helps, unlike with tokens.
+      retryable: false,
     });
   }
   if (error instanceof StageFailure) {

@@ -86,6 +86,7 @@ export async function startGateway(config: ServiceConfig<'gateway'>, log: Logger
     explainQuestion: config.explain.question,
     gatekeeper: createGatekeeper({ mode: auth.mode, keyring, pepper, limits: config.limits }),
     limits,
+    mostTokens: { prompt: config.retrieval.prompt_tokens, answer: config.llm.max_tokens },
     keyring,
     pepper,
     submitter,

@@ -131,6 +131,7 @@ export async function gatewayUnderTest(
     explainQuestion: true,
     gatekeeper: createGatekeeper({ mode: authMode, keyring, pepper }),
     limits,
+    mostTokens: { prompt: 2000, answer: 512 },
     keyring,
     pepper,
     submitter: queue,

@@ -39,30 +39,52 @@ it('of a key without limits nothing is asked, and nothing told', async () => {
   expect(limits.judged).toEqual([]);
 });
 
+const chat = { model: 'rag', messages: [{ role: 'user', content: 'why?' }] };
 it.each([
-  ['/query', { query: 'why?', deadline_ms: 5000 }, 7000],
-  ['/query', { query: 'why?' }, 62_000],
-  ['/search', { query: 'why?' }, 62_000],
-  ['/v1/chat/completions', { model: 'rag', messages: [{ role: 'user', content: 'why?' }] }, 62_000],
-])('%s is judged once, with all its limits, and gives its place back', async (path, body, leaseMs) => {
-  const { ask, limits, queue, made } = await limited({
-    ...{ requests_per_minute: 60, burst: 10, tokens_per_day: 900, concurrent_queries: 2 },
-  });
-  limits.verdict = () => counted;
-  if (path === '/search') queue.script = async (job) => failed(job.id, 'internal');
-  const response = await ask(body, path);
-  expect(response.headers.get('ratelimit')).toBe('"requests";r=59;t=1');
-  expect(response.headers.get('ratelimit-policy')).toBe('"requests";q=60;w=60');
-  expect(limits.judged).toMatchObject([
-    {
-      keyId: made.id,
-      bounds: { requestsPerMinute: 60, burst: 10, dayTokens: 900, concurrentQueries: 2 },
-      query: { leaseMs },
-    },
-  ]);
-  expect(limits.released).toEqual([limits.judged[0]?.query?.id]);
-  // Whoever makes the answer knows who pays for it.
-  expect(envelopeOf(queue.submitted[0]).charge).toBe(made.id);
+  ['/query', { query: 'why?', deadline_ms: 5000 }, 7000, 2516],
+  ['/query', { query: 'why?' }, 62_000, 2516],
+  ['/search', { query: 'why?' }, 62_000, 0],
+  ['/v1/chat/completions', chat, 62_000, 2516],
+  ['/v1/chat/completions', { ...chat, max_tokens: 100 }, 62_000, 2104],
+])(
+  '%s %j is judged once, with all its limits, and gives back what it holds',
+  async (path, body, leaseMs, mostTokens) => {
+    const { ask, limits, queue, made } = await limited({
+      ...{ requests_per_minute: 60, burst: 10, tokens_per_day: 900, concurrent_queries: 2 },
+    });
+    limits.verdict = () => counted;
+    if (path === '/search') queue.script = async (job) => failed(job.id, 'internal');
+    const response = await ask(body, path);
+    expect(response.headers.get('ratelimit')).toBe('"requests";r=59;t=1');
+    expect(response.headers.get('ratelimit-policy')).toBe('"requests";q=60;w=60');
+    expect(limits.judged).toMatchObject([
+      {
+        keyId: made.id,
+        bounds: { requestsPerMinute: 60, burst: 10, dayTokens: 900, concurrentQueries: 2 },
+        query: { leaseMs, mostTokens },
+      },
+    ]);
+    expect(limits.released).toEqual([limits.judged[0]?.query?.id]);
+    // Whoever makes the answer knows who pays for it.
+    const { charge, reservation } = envelopeOf(queue.submitted[0]);
+    expect(charge).toBe(made.id);
+    const { id = '' } = limits.judged[0]?.query ?? {};
+    expect(reservation).toBe(mostTokens === 0 ? undefined : `${id}:${mostTokens}`);
+  },
+);
+
+it('a question for later gives its place back, and what is put by for it stays', async () => {
+  const { ask, limits, queue } = await limited({ tokens_per_minute: 5000, concurrent_queries: 1 });
+  expect((await ask({ query: 'why?', async: true })).status).toBe(202);
+  const id = limits.judged[0]?.query?.id;
+  expect(limits.left).toEqual([id]);
+  expect(limits.released).toEqual([]);
+  expect(envelopeOf(queue.submitted[0]).reservation).toBe(`${id}:2516`);
+  queue.admit = async () => {
+    throw new QueueUnavailable('away');
+  };
+  expect((await ask({ query: 'why?', async: true })).status).toBe(503);
+  expect(limits.released).toHaveLength(1);
 });
 
 it('a stream holds its place to its end', async () => {
@@ -83,6 +105,7 @@ it('a stream holds its place to its end', async () => {
 it.each([
   ['requests', 1200, 429, 'rate_limited', '2', 'rate_limit_error'],
   ['concurrent', 1000, 429, 'too_many_concurrent', '1', 'rate_limit_error'],
+  ['reserved', 1000, 429, 'too_many_concurrent', '1', 'rate_limit_error'],
   ['minute_tokens', 30_000, 429, 'quota_exceeded', '30', 'insufficient_quota'],
   ['day_tokens', 3_600_000, 429, 'quota_exceeded', '3600', 'insufficient_quota'],
 ] as const)('refused by %s', async (refusedBy, waitMs, status, code, after, openAiType) => {
@@ -94,7 +117,6 @@ it.each([
   expect(response.headers.get('retry-after')).toBe(after);
   expect(response.headers.get('ratelimit')).toBe('"requests";r=59;t=1');
   expect(await response.json()).toMatchObject({ code, status, retry_after_ms: waitMs, retryable: true });
-  const chat = { model: 'rag', messages: [{ role: 'user', content: 'why?' }] };
   const ofOpenAi = await ask(chat, '/v1/chat/completions');
   expect(ofOpenAi.status).toBe(429);
   expect(await ofOpenAi.json()).toMatchObject({ error: { code, type: openAiType } });
@@ -143,6 +165,7 @@ it('so many documents and bytes, at every gateway of the registry; nothing is ke
   expect(tooLarge.status).toBe(429);
   expect(await tooLarge.json()).toMatchObject({
     code: 'quota_exceeded',
+    retryable: false,
     detail: expect.stringContaining('100 bytes') as unknown,
   });
   expect(tooLarge.headers.has('retry-after')).toBe(false);
@@ -184,7 +207,13 @@ it('limits are given with the key, and shown', async () => {
   };
   const made = await post('/api/keys', { scopes: ['admin'], limits: bounds });
   expect(await made.json()).toMatchObject({ limits: bounds });
-  for (const bad of [{ requests_per_minute: 0 }, { burst: 1.5 }, { queries: 1 }, { bytes: '4' }]) {
+  for (const bad of [
+    { requests_per_minute: 0 },
+    { burst: 5 },
+    { burst: 1.5 },
+    { queries: 1 },
+    { bytes: '4' },
+  ]) {
     const other = await gatewayUnderTest();
     expect((await other.post('/api/keys', { scopes: ['admin'], limits: bad })).status).toBe(422);
   }

@@ -1,18 +1,19 @@
-import type { LimitVerdict, RequestBounds, RequestLimits } from '@vortex/queue';
+import type { LimitedQuery, LimitVerdict, RequestBounds, RequestLimits } from '@vortex/queue';
 
 /** What is judged, and the verdict the test gives; the real thing is tested at its Redis. */
 export class ScriptedLimits implements RequestLimits {
-  readonly judged: { keyId: string; bounds: RequestBounds; query: { id: string; leaseMs: number } | null }[] =
-    [];
+  readonly judged: { keyId: string; bounds: RequestBounds; query: LimitedQuery | null }[] = [];
   readonly released: string[] = [];
+  /** Of questions that are answered later: what is put by for them stays. */
+  readonly left: string[] = [];
   verdict: () => LimitVerdict = () => ({ refusedBy: null, waitMs: 0, states: [] });
 
-  async judge(keyId: string, bounds: RequestBounds, query: { id: string; leaseMs: number } | null) {
+  async judge(keyId: string, bounds: RequestBounds, query: LimitedQuery | null) {
     this.judged.push({ keyId, bounds, query });
     return this.verdict();
   }
-  release(_keyId: string, queryId: string): void {
-    this.released.push(queryId);
+  release(_keyId: string, { id }: Pick<LimitedQuery, 'id'>, what: 'all' | 'place'): void {
+    (what === 'all' ? this.released : this.left).push(id);
   }
   close(): void {}
 }

@@ -158,7 +158,8 @@ export function createGenerateStage(deps: GenerateDeps) {
 
     if (call !== null) endCall(call, end, firstTokenMs);
     const tokens = end.completionTokens ?? pieces;
-    if (input.charge !== undefined) deps.charges?.charge(input.charge, (end.promptTokens ?? 0) + tokens);
+    if (input.charge !== undefined)
+      await deps.charges?.charge(input.charge, (end.promptTokens ?? 0) + tokens, input.reservation);
     measurePace(
       metrics,
       { firstTokenMs, totalMs: context.now() - startedAt, tokens },

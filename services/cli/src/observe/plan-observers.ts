@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { batchLists, generatorList, stages } from '@vortex/contracts';
 import { repositoryRoot } from '../folders.ts';
+import { plainEnvironment } from '../process-environment.ts';
 import type { InstancePlan, PlannedProcess } from '../supervisor/instance.ts';
 import type { WatchPrograms } from './find-programs.ts';
 
@@ -42,7 +43,7 @@ export function planObservers(plan: InstancePlan, options: ObserverOptions): Pla
       command,
       args: more.args(address),
       cwd: repositoryRoot,
-      env: { ...baseOf(options.environment), ...more.env },
+      env: { ...plainEnvironment(options.environment), ...more.env },
       url: `http://${address}`,
       probe: { kind: 'http', url: `http://${address}${more.readyPath}` },
       logFile: join(options.logs, `${name}.log`),
@@ -111,11 +112,4 @@ function listsOf(plan: InstancePlan): string[] {
     ...Object.values(batchLists),
     ...workers.flatMap(({ workerName }) => (workerName === null ? [] : [generatorList(workerName)])),
   ];
-}
-
-/** They get no configuration and no secrets of ours. */
-function baseOf(environment: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(environment).filter(([name]) => ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR'].includes(name)),
-  );
 }

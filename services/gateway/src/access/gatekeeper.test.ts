@@ -172,6 +172,55 @@ describe('the gatekeeper', () => {
     expect(limitsOf({ documents: 9 })).toMatchObject({ limits: { requests_per_minute: 60, documents: 9 } });
   });
 
+  it('says of who is in already whether the key still holds, and with which secret', async () => {
+    let time = now;
+    let record: StoredKey | null = {
+      ...{ ...stored, previousHash: hashSecret(pepper, before), previousUntil: now + 10 },
+      expiresAt: now + 20,
+    };
+    let hasKeys = true;
+    const gatekeeper = createGatekeeper({
+      ...{ mode: 'auto' as const, pepper, now: () => time },
+      keyring: {
+        find: () => record ?? Promise.resolve(null),
+        ...{ readAgain: async () => record, hasKeys: () => hasKeys, noteUsed: () => undefined },
+      },
+    });
+    const byCurrent = await gatekeeper.callerOf(key);
+    const byPrevious = await gatekeeper.callerOf(bearer(textOfKey({ id: 'k1', secret: before })));
+    const byMachine = await gatekeeper.callerOf(bearer(textOfKey(localKey(pepper))));
+    hasKeys = false;
+    const byNothing = await gatekeeper.callerOf(undefined);
+    hasKeys = true;
+    const all = { byCurrent, byPrevious, byMachine, byNothing };
+    const holding = async () => {
+      const held: string[] = [];
+      for (const [name, caller] of Object.entries(all)) {
+        try {
+          await gatekeeper.assertHolds(caller);
+          held.push(name);
+        } catch (error) {
+          expect(error).toBeInstanceOf(HttpProblem);
+        }
+      }
+      return held;
+    };
+    expect(await holding()).toEqual(['byCurrent', 'byPrevious', 'byMachine']);
+    time = now + 10;
+    expect(await holding()).toEqual(['byCurrent', 'byMachine']);
+    // Rotated once more, as another gateway did it: the same record no longer.
+    time = now;
+    record = { ...record, secretHash: hashSecret(pepper, other), previousHash: stored.secretHash };
+    expect(await holding()).toEqual(['byCurrent', 'byMachine']);
+    time = now + 20;
+    expect(await holding()).toEqual(['byMachine']);
+    time = now;
+    record = { ...record, revokedAt: now };
+    expect(await holding()).toEqual(['byMachine']);
+    record = null;
+    expect(await holding()).toEqual(['byMachine']);
+  });
+
   it('knows the key of the machine, which is in no registry', async () => {
     const { ask, looked } = gatekeeperWith();
     expect(await ask(bearer(textOfKey(localKey(pepper))))).toMatchObject({ keyId: 'local', isLocal: true });

@@ -28,6 +28,11 @@ import type { Keyring } from './keyring.ts';
 export interface Gatekeeper {
   /** @throws HttpProblem 401; RegistryUnavailable when the key can be neither known nor looked up */
   callerOf(authorization: string | undefined): Caller | Promise<Caller>;
+  /**
+   * Asked before each thing that a request hears which outlives an answer: whether what it came in with would still let
+   * it in. At once, unless the key is in doubt. @throws as `callerOf`
+   */
+  assertHolds(caller: Caller): void | Promise<void>;
   /** Of a request to an open route: its key is not looked at. */
   passerBy(): Caller;
   isRequired(): boolean;
@@ -43,8 +48,10 @@ export function createGatekeeper(options: {
   now?: () => number;
 }): Gatekeeper {
   const { mode, keyring, pepper, limits: defaults = noLimits, now = Date.now } = options;
-  /** The same object as long as the keyring holds the same record. */
-  const callers = new WeakMap<StoredKey, Caller>();
+  /** The same object as long as the keyring holds the same record; another one for the secret before a rotation. */
+  const callers = { current: new WeakMap<StoredKey, Caller>(), previous: new WeakMap<StoredKey, Caller>() };
+  /** Hash of the secret each came in with. */
+  const cameWith = new WeakMap<Caller, string | null>();
   /**
    * SHA-256 of the secret that was last found to be a key's, as long as the keyring holds the same record: the HMAC takes
    * 13 µs, a tenth of what accepting a document costs, this one or two.
@@ -70,12 +77,11 @@ export function createGatekeeper(options: {
     const quick = Buffer.from(hash('sha256', secret, 'hex'), 'latin1');
     const match = isVerified(stored, quick) ? 'current' : matchOf(stored, secret, at);
     if (stored === null || match === null) return null;
-    if (stored.revokedAt !== null || (stored.expiresAt !== null && stored.expiresAt <= at))
-      throw keyInvalid();
+    if (isOver(stored, at)) throw keyInvalid();
     // The secret before a rotation has an end of its own, which is looked at every time.
     if (match === 'current') verified.set(stored, quick);
     keyring.noteUsed(id);
-    return callerOfKey(stored);
+    return callerOfKey(stored, match);
   }
 
   async function judgeAnew(key: KeyText, reading: Promise<StoredKey | null>): Promise<Caller> {
@@ -99,19 +105,42 @@ export function createGatekeeper(options: {
     return isPrevious && at < (stored.previousUntil ?? 0) ? 'previous' : null;
   }
 
-  function callerOfKey(stored: StoredKey): Caller {
-    const before = callers.get(stored);
+  function isOver({ revokedAt, expiresAt }: StoredKey, at: number): boolean {
+    return revokedAt !== null || (expiresAt !== null && expiresAt <= at);
+  }
+
+  function assertLetsIn(stored: StoredKey | null, secretHash: string | null): void {
+    const at = now();
+    if (stored === null || isOver(stored, at)) throw keyInvalid();
+    const { previousHash, previousUntil } = stored;
+    const isPrevious = secretHash === previousHash && at < (previousUntil ?? 0);
+    if (secretHash !== stored.secretHash && !isPrevious) throw keyInvalid();
+  }
+
+  function callerOfKey(stored: StoredKey, match: 'current' | 'previous'): Caller {
+    const before = callers[match].get(stored);
     if (before !== undefined) return before;
     const { tenant, id: keyId, collections } = stored;
     const scopes = new Set(stored.scopes);
     const limits = boundsOf(stored.limits, defaults);
     const caller: Caller = { tenant, keyId, scopes, collections, limits, isLocal: false };
-    callers.set(stored, caller);
+    callers[match].set(stored, caller);
+    cameWith.set(caller, match === 'current' ? stored.secretHash : stored.previousHash);
     return caller;
   }
 
   return {
     isRequired,
+    assertHolds(caller) {
+      const { keyId } = caller;
+      if (keyId === null && isRequired()) throw keyRequired();
+      const secretHash = cameWith.get(caller);
+      // The machine, whoever came without a key, and a caller that somebody else vouches for.
+      if (keyId === null || secretHash === undefined) return undefined;
+      const found = keyring.find(keyId);
+      if (found instanceof Promise) return found.then((stored) => assertLetsIn(stored, secretHash));
+      return assertLetsIn(found, secretHash);
+    },
     passerBy: () => (isRequired() ? nobody : withoutKey()),
     callerOf(authorization) {
       const token = /^bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];

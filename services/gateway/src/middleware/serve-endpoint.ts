@@ -43,7 +43,7 @@ export function serveEndpoint(
     if (observers.tracing !== undefined && endpoint.quiet !== true)
       exchange.span = beginRequestSpan(observers.tracing, context, exchange);
     const end = (status: number) => {
-      exchange.release?.();
+      exchange.release?.('all');
       exchange.release = undefined;
       // A child keeps the level it was made with; the parent's may have been changed since (log-level.ts).
       if (requestLog.level !== observers.log.level) requestLog.level = observers.log.level;

@@ -15,7 +15,7 @@ import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { eventStream } from '../event-stream.ts';
 import { type Exchange, jsonAnswer } from '../exchange.ts';
-import { limitQuery } from '../limits/limit-requests.ts';
+import { limitQuestion } from '../limits/limit-requests.ts';
 import { readJson } from '../middleware/json-body.ts';
 import { problemFor } from '../middleware/problem-answer.ts';
 import { openAiError } from '../openai-error.ts';
@@ -52,8 +52,6 @@ export function chatCompletionsEndpoint(parts: GatewayParts): Endpoint {
     problems: [400, 404, 409, 413, 415, 502, 503, 504],
     async handle(context, exchange) {
       const request = await readJson(context, chatRequest, parts.settings.max_body_bytes);
-      await limitQuery(parts, exchange);
-      exchange.lap('receive');
       const maxTokens = request.max_completion_tokens ?? request.max_tokens;
       const question: Question = {
         query: questionOf(request.messages),
@@ -61,6 +59,8 @@ export function chatCompletionsEndpoint(parts: GatewayParts): Endpoint {
         cache: request.cache,
         max_tokens: maxTokens == null ? undefined : Math.min(maxTokens, maxAnswerTokens),
       };
+      await limitQuestion(parts, exchange, question);
+      exchange.lap('receive');
       if (request.stream === true) return streamCompletion(parts, exchange, request, question);
       return completeAtOnce(parts, exchange, request.model, question);
     },

@@ -61,7 +61,8 @@ export function jobEndpoints(parts: GatewayParts): Endpoint[] {
       access: queryOrIngest,
       tag: 'jobs',
       summary: 'How a document or an asynchronous question is getting on',
-      description: 'With `wait` the answer comes when the job has ended, at the latest after that time.',
+      description:
+        'With `wait` the answer comes when the job has ended, at the latest after that time; 401 if the key has ended meanwhile.',
       request: { ...its, query: waitQuery },
       responses: { 200: jsonContent(schemas.job, 'Its status, with result or error once it has ended.') },
       problems: [404, 422, 503],
@@ -144,6 +145,7 @@ async function jobWhenAsked(
   if (view === null) throw noSuchJob();
   if (wait === undefined || wait === 0 || hasEnded(view.job)) return view.job;
   await awaitEnd(parts.watch, { tenant: caller.tenant, id }, { withinMs: wait, signal: exchange.clientGone });
+  await parts.gatekeeper.assertHolds(caller);
   // What is read last is at least as new as the end that was told.
   return (await viewJob(parts, caller, id))?.job ?? view.job;
 }

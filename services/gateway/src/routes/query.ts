@@ -5,7 +5,7 @@ import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { eventStream } from '../event-stream.ts';
 import { type Exchange, jsonAnswer } from '../exchange.ts';
-import { limitQuery } from '../limits/limit-requests.ts';
+import { leaveUnderWay, limitQuestion } from '../limits/limit-requests.ts';
 import { readJson } from '../middleware/json-body.ts';
 import { problemFor } from '../middleware/problem-answer.ts';
 import { jsonBody, jsonContent, schemas } from '../openapi-schemas.ts';
@@ -44,7 +44,7 @@ export function queryEndpoint(parts: GatewayParts): Endpoint {
     problems: [400, 404, 409, 413, 415, 422, 502, 503, 504],
     async handle(context, exchange) {
       const request = await readJson(context, schemas.queryRequest, parts.settings.max_body_bytes);
-      await limitQuery(parts, exchange, request.deadline_ms);
+      await limitQuestion(parts, exchange, request);
       exchange.lap('receive');
       if (request.stream === true && request.async === true) {
         throw gatewayProblem('validation', {
@@ -103,6 +103,7 @@ async function queueForLater(
       await watched.undo();
       throw error;
     }
+    leaveUnderWay(exchange);
     parts.notes.queued(exchange, question);
     return { outcome: 'ok' as const, id: job.id, watch: watched };
   });

@@ -3,7 +3,7 @@ import { awaitResult, prepare, serverTiming, timingsOf } from '../ask.ts';
 import type { GatewayParts } from '../dependencies.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { jsonAnswer } from '../exchange.ts';
-import { limitQuery } from '../limits/limit-requests.ts';
+import { limitSearch } from '../limits/limit-requests.ts';
 import { readJson } from '../middleware/json-body.ts';
 import { jsonBody, jsonContent, schemas } from '../openapi-schemas.ts';
 import { metered } from '../query-meter.ts';
@@ -22,7 +22,7 @@ export function searchEndpoint(parts: GatewayParts): Endpoint {
     problems: [400, 404, 409, 413, 415, 422, 502, 503, 504],
     async handle(context, exchange) {
       const request = await readJson(context, schemas.searchRequest, parts.settings.max_body_bytes);
-      await limitQuery(parts, exchange);
+      await limitSearch(parts, exchange);
       exchange.lap('receive');
       const { response } = await metered(parts.meter, exchange, 'sync', async () => {
         const question = { ...request, want: 'hits' as const };
