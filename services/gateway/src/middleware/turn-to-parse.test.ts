@@ -1,7 +1,12 @@
-import { expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import type { GatewayContext } from '../exchange.ts';
 import { readJson } from './json-body.ts';
+import { parseInTurn } from './turn-to-parse.ts';
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 function contextOf(body: string): GatewayContext {
   const raw = new Request('http://vortex/query', { method: 'POST', body });
@@ -9,7 +14,7 @@ function contextOf(body: string): GatewayContext {
   return { req: { raw, header: (name: string) => headers[name] } } as unknown as GatewayContext;
 }
 
-it('of large bodies that have come at once each leaves others some turns, and small ones do not wait', async () => {
+it('of large bodies that have come at once each has a turn of its own, and small ones do not wait', async () => {
   let turn = 0;
   const parsedIn = { large: [] as number[], small: [] as number[] };
   const schema = z.strictObject({ of: z.enum(['large', 'small']), text: z.string() }).transform(({ of }) => {
@@ -29,6 +34,24 @@ it('of large bodies that have come at once each leaves others some turns, and sm
   reading = false;
   expect(parsedIn.small).toHaveLength(10);
   const turnsBetween = parsedIn.large.slice(1).map((one, at) => one - (parsedIn.large[at] ?? 0));
-  expect(Math.min(...turnsBetween)).toBeGreaterThan(1);
+  expect(Math.min(...turnsBetween)).toBeGreaterThan(0);
   expect(Math.max(...parsedIn.small)).toBeLessThan(Math.max(...parsedIn.large));
+});
+
+it('after a large body rests twice as long as it took, also where it was none', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'performance'] });
+  const begun: number[] = [];
+  const parses = [5, 20, 1].map((tookMs) =>
+    parseInTurn(() => {
+      begun.push(performance.now());
+      vi.advanceTimersByTime(tookMs);
+      if (tookMs === 20) throw new Error('no JSON');
+      return tookMs;
+    }),
+  );
+  const ended = Promise.allSettled(parses);
+  await vi.advanceTimersByTimeAsync(200);
+  expect((await ended).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  const [first = 0] = begun;
+  expect(begun.map((at) => at - first)).toEqual([0, 15, 75]);
 });
