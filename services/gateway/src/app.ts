@@ -33,6 +33,7 @@ import { searchEndpoint } from './routes/search.ts';
 import { uploadEndpoints } from './routes/uploads.ts';
 import { webhookEndpoints } from './routes/webhooks.ts';
 import { createSharedJobs } from './shared-jobs.ts';
+import { turnToWrite } from './transport/write-in-turn.ts';
 
 export type GatewayApp = OpenAPIHono<GatewayEnv>;
 
@@ -94,8 +95,9 @@ function documentEndpoint(make: () => object): Endpoint {
     tag: 'pages',
     summary: 'This document',
     responses: { 200: jsonContent(z.record(z.string(), z.unknown()), 'OpenAPI 3.1.') },
-    handle(_context, exchange) {
+    async handle(_context, exchange) {
       document ??= new TextEncoder().encode(JSON.stringify(make()));
+      await turnToWrite(document.byteLength);
       return textAnswer(exchange, document, 'application/json');
     },
   };

@@ -5,6 +5,7 @@ import type { Endpoint } from '../endpoint.ts';
 import { type Exchange, textAnswer } from '../exchange.ts';
 import { pathFile, textContent } from '../openapi-schemas.ts';
 import { gatewayProblem } from '../problem.ts';
+import { turnToWrite } from '../transport/write-in-turn.ts';
 
 /**
  * The pages for people: a landing page with links, and Swagger UI. Everything is served from this process
@@ -156,6 +157,7 @@ async function packageFile(
 ): Promise<Response> {
   try {
     const bytes = await readFile(new URL(import.meta.resolve(`swagger-ui-dist/${file}`)));
+    await turnToWrite(bytes.length);
     return textAnswer(exchange, new Uint8Array(bytes), contentType, headers);
   } catch (error) {
     parts.log.error({ err: error, file }, 'a file of swagger-ui-dist cannot be read; run npm ci');
