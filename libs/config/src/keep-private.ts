@@ -1,5 +1,5 @@
 import { chmodSync, lstatSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
 /** Bits of the group and of everybody else. */
 const others = 0o077;
@@ -14,13 +14,22 @@ export function keepPrivate(dataDir: string): void {
   tightenFolder(dataDir);
 }
 
+/** What services and launcher keep directly in a data folder. */
+const ours =
+  /^(?:registry\.db(?:-\w+)?|key-pepper|local-key|prometheus\.yml|logs|models|observe|originals|redis|run|spool|texts|vectors)$/;
+
 /**
  * The folder and what lies directly in it. Deeper down nothing is reached by anybody who may not enter the folder; and
- * to look at each of a hundred thousand originals would take seconds of every start.
+ * to look at each of a hundred thousand originals would take seconds of every start. A folder that holds other things as
+ * well is not ours to close, `--data /tmp` as root would take it from everybody: of one that has been a data folder before,
+ * what is ours in it is closed, of any other nothing.
  */
 export function tightenFolder(folder: string): void {
-  tighten(folder);
-  for (const name of namesIn(folder)) tighten(join(folder, name));
+  const names = namesIn(folder);
+  const own = names.filter((name) => ours.test(name));
+  const isOurs = own.length === names.length && dirname(resolve(folder)) !== resolve(folder);
+  if (isOurs) tighten(folder);
+  if (isOurs || names.includes('registry.db')) for (const name of own) tighten(join(folder, name));
 }
 
 function tighten(path: string): void {
