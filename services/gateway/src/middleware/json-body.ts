@@ -4,7 +4,7 @@ import type { GatewayContext } from '../exchange.ts';
 import { gatewayProblem, type ProblemField } from '../problem.ts';
 import { readBody } from './body-bytes.ts';
 import { assertModestJson } from './modest-json.ts';
-import { largeBytes, parseInTurn } from './turn-to-parse.ts';
+import { turnToParse } from './turn-to-parse.ts';
 
 const jsonMediaType = /^application\/(?:[a-z0-9.!#$&^_+-]+\+)?json\s*(?:;|$)/i;
 const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i;
@@ -31,8 +31,10 @@ export async function readJsonBytes<S extends z.ZodType>(
   assertJsonType(context.req.header('content-type'));
   assertNotEncoded(context.req.header('content-encoding'));
   const bytes = await readBody(context, maxBytes);
-  const parse = () => schema.safeParse(parseJson(bytes));
-  const parsed = bytes.length < largeBytes ? parse() : await parseInTurn(parse);
+  const turn = turnToParse(bytes.length);
+  // Hardly ever a promise, and a turn of the event loop is not for nothing.
+  if (turn !== undefined) await turn;
+  const parsed = schema.safeParse(parseJson(bytes));
   if (parsed.success) return { value: parsed.data, bytes };
   const errors = fieldsOf(parsed.error);
   throw gatewayProblem('validation', {

@@ -1,11 +1,7 @@
-import { afterEach, expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { z } from 'zod';
 import type { GatewayContext } from '../exchange.ts';
 import { readJson } from './json-body.ts';
-
-afterEach(() => {
-  vi.useRealTimers();
-});
 
 function contextOf(body: string): GatewayContext {
   const raw = new Request('http://vortex/query', { method: 'POST', body });
@@ -35,25 +31,4 @@ it('of large bodies that have come at once each has a turn of its own, and small
   const turnsBetween = parsedIn.large.slice(1).map((one, at) => one - (parsedIn.large[at] ?? 0));
   expect(Math.min(...turnsBetween)).toBeGreaterThan(0);
   expect(Math.max(...parsedIn.small)).toBeLessThan(Math.max(...parsedIn.large));
-});
-
-it('after a large body rests twice as long as it took, also where it was none', async () => {
-  // A line of its own: that of the test before may still rest, by a clock that runs.
-  vi.resetModules();
-  const { parseInTurn } = await import('./turn-to-parse.ts');
-  vi.useFakeTimers({ toFake: ['setTimeout', 'performance'] });
-  const begun: number[] = [];
-  const parses = [5, 20, 1].map((tookMs) =>
-    parseInTurn(() => {
-      begun.push(performance.now());
-      vi.advanceTimersByTime(tookMs);
-      if (tookMs === 20) throw new Error('no JSON');
-      return tookMs;
-    }),
-  );
-  const ended = Promise.allSettled(parses);
-  await vi.advanceTimersByTimeAsync(200);
-  expect((await ended).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
-  const [first = 0] = begun;
-  expect(begun.map((at) => at - first)).toEqual([0, 15, 75]);
 });

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { turnToParse } from '../middleware/turn-to-parse.ts';
+import { createRestingLine } from './resting-line.ts';
 import { turnToWrite } from './write-in-turn.ts';
 
 beforeEach(() => {
@@ -8,16 +10,18 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it('lets large answers be written one after the other, each followed by a rest of twice its time', async () => {
+it('lets pieces of work go one after the other, each followed by a rest of twice its time, also where it failed', async () => {
   const begun: number[] = [];
-  const write = async (tookMs: number) => {
-    await turnToWrite(200_000);
+  const turn = createRestingLine();
+  const work = async (tookMs: number) => {
+    await turn();
     begun.push(performance.now());
     clock += tookMs;
+    if (tookMs === 10) throw new Error('it failed');
   };
   let clock = 0;
   vi.spyOn(performance, 'now').mockImplementation(() => clock);
-  const written = Promise.all([write(3), write(10), write(1)]);
+  const done = Promise.allSettled([work(3), work(10), work(1)]);
   let rested = 0;
   for (const setting = vi.spyOn(globalThis, 'setTimeout'); ; ) {
     await vi.advanceTimersToNextTimerAsync();
@@ -29,10 +33,11 @@ it('lets large answers be written one after the other, each followed by a rest o
     rested += 1;
     clock += rest;
   }
-  await written;
+  expect((await done).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
   expect(begun).toEqual([0, 9, 39]);
 });
 
-it('keeps no small one waiting', () => {
+it('keeps no small answer waiting, and no small body', () => {
   expect(turnToWrite(1000)).toBeUndefined();
+  expect(turnToParse(1000)).toBeUndefined();
 });
